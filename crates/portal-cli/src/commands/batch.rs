@@ -14,14 +14,14 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use portal_ledger::{Entry, Filter, Ledger};
 use portal_model::flow::Policy;
-use portal_model::neutral::{cut, shell_word};
+use portal_model::neutral::{cut, printable, shell_word};
 use portal_model::outcome::NotDone;
 use portal_model::{ApiVersion, Outcome};
 
 use self::progress::Progress;
 use self::words::{Kind, View};
 use crate::batch::file;
-use crate::batch::mistake::Problem;
+use crate::batch::mistake::{self, Problem};
 use crate::batch::orgs::{self, Clients, Org};
 use crate::batch::plan::{Plan, State};
 use crate::batch::rows::Row;
@@ -37,7 +37,7 @@ use crate::commands::target_args::TargetArgs;
 use crate::commands::target_args::{CA_FILE, CONNECTION};
 use crate::org::ledger;
 use crate::org::place::Place;
-use crate::org::profile::Profiles;
+use crate::org::profile::{Profiles, check_name};
 use crate::report::activity;
 use crate::report::exit::{self, ExitClass};
 use crate::report::failure::{Details, ErrorKind, Failure, Mistake};
@@ -408,18 +408,30 @@ fn rows(
 fn refuse(path: &Path, problems: &[Problem], printer: &Printer) -> Failure {
     let shown = path.display();
     let (first, more) = problems.split_at_checked(SHOWN).unwrap_or((problems, &[]));
+    // Of an error, so that `--quiet` hides none.
     for problem in first {
-        printer.note(cut(&format!("{shown}, {problem}")));
+        printer.stderr(printable(&cut(&format!("{shown}, {problem}"))));
     }
     let more = Some(more.len()).filter(|more| *more > 0);
     if let Some(more) = more {
-        printer.note(format_args!("… and {more} more"));
+        printer.stderr(format_args!("… and {more} more"));
     }
     let mistake =
         |problem: &Problem| Mistake { line: problem.line, message: problem.mistake.to_string() };
     let details = Details::Mistakes { more, problems: first.iter().map(mistake).collect() };
     let message = format!("{shown} has {}; nothing was sent", counted(problems.len(), "mistake"));
-    Failure::new(ErrorKind::InvalidFile, message).details(details)
+    let failure = Failure::new(ErrorKind::InvalidFile, message).details(details);
+    let unknown = first.iter().find_map(|problem| match &problem.mistake {
+        mistake::Mistake::UnknownProfile(name) => check_name(name).is_ok().then_some(name),
+        _ => None,
+    });
+    match unknown {
+        Some(name) => failure.hint(format!(
+            "run `portal login --profile {name}` to create that profile; `portal rehearse {}` needs none",
+            shell_word(&shown.to_string())
+        )),
+        None => failure,
+    }
 }
 
 /// `1 portal` or `2 portals`

@@ -113,6 +113,7 @@ fn file_with_mistakes_names_them_sends_nothing() {
     assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
     golden("batch-mistakes", &ran.stderr);
 
+    assert_eq!(home.run(&["-q", "batch", "portals.csv"]).stderr, ran.stderr);
     let checked = home.run(&["batch", "portals.csv", "--dry-run", "--output", "json"]);
     assert_eq!((checked.status, &checked.stderr), (2, &ran.stderr));
     let problems = &checked.json()[0]["error"]["details"]["problems"];
