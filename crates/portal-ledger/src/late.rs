@@ -99,10 +99,9 @@ mod tests {
             operation,
             intent: Some(intent.with_baseline(Some(before))),
             attempts,
-            state: State::Ended { ending: Ending::new(kind), at: at.clone() },
-            doubt_ended: Some(at),
-            doubt_elsewhere: Vec::new(),
-            sightings: Vec::new(),
+            state: State::Ended { ending: Ending::new(kind), at: at.clone().into() },
+            doubt_ended: Some(at.into()),
+
             is_settled: false,
             times: Times::from(&portal_model::flow::Policy::default()),
             about: About::default(),

@@ -284,7 +284,8 @@ impl Permit {
     /// How long from the grant the attempts of those who held the entry before may still take effect;
     /// zero if there was none, none in doubt, or not any more. Count it from after the claim.
     pub fn horizon(&self) -> Duration {
-        let horizon = self.grant.entry.horizon(self.grant.entry.times.processing_time);
+        let entry = &self.grant.entry;
+        let horizon = entry.horizon(&self.granted_at, entry.times.processing_time);
         horizon.and_then(|horizon| horizon.since(&self.granted_at)).unwrap_or_default()
     }
 
@@ -369,7 +370,7 @@ impl Drop for Permit {
         match &self.ledger.0 {
             Engine::Memory(memory) => drop(memory.transact(&rows, |rows| decide(rows, None))),
             #[cfg(feature = "sqlite")]
-            Engine::Sqlite(sqlite) => drop(sqlite.submit(rows, |rows| decide(rows, None), drop)),
+            Engine::Sqlite(sqlite) => drop(sqlite.submit(rows, |rows| decide(rows, None).0)),
             #[cfg(feature = "postgres")]
             Engine::Postgres(postgres) => {
                 postgres.submit(rows, |rows, clock| decide(rows, Some(clock)));
