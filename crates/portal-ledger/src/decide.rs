@@ -40,6 +40,7 @@ use portal_model::flow::{Intent, Receipt, Refused};
 use portal_model::identity::SameOrg;
 use portal_model::name::is_same_name;
 use portal_model::operation::Operation;
+use portal_model::outcome::Conflict;
 
 use crate::claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
 use crate::entry::{Ending, EndingKind, Entry, EntryId, Lease, State};
@@ -150,6 +151,25 @@ pub fn record(
     Ok(entry)
 }
 
+/// Keeps the name that the service reported success for where that is not the wanted one: no list shows
+/// that, so whoever goes on from the entry must know of it. Returns the row to write.
+///
+/// # Errors
+/// [`Adopted`] if `holder` no longer holds the entry.
+pub fn learn(
+    entry: Entry,
+    holder: &EntryId,
+    other_name: &str,
+    last: Option<&AttemptEnd>,
+) -> Result<Entry, Adopted> {
+    if !entry.is_held_by(holder) {
+        return Err(Adopted);
+    }
+    let entry = with_end(entry, last);
+    let intent = entry.intent.map(|intent| intent.with_other_name(other_name.to_owned()));
+    Ok(Entry { intent, ..entry })
+}
+
 /// Decides whether `holder` may end the entry so. Returns the row to write.
 ///
 /// # Errors
@@ -162,8 +182,7 @@ pub fn end(
     last: Option<&AttemptEnd>,
     now: &Moment,
 ) -> Result<Entry, Adopted> {
-    let is_holder =
-        matches!(&entry.state, State::Open(lease) if lease.holder.as_ref() == Some(holder));
+    let is_holder = entry.is_held_by(holder);
     let is_told = entry.ending().is_some_and(|ending| ending.kind.is_own());
     if !is_holder && (ending.kind != EndingKind::Created || is_told) {
         return Err(Adopted);
@@ -234,12 +253,11 @@ struct View<'a> {
 impl<'a> View<'a> {
     fn new(rows: Vec<Entry>, request: &'a ClaimRequest, now: &'a Moment) -> Self {
         let mut view = Self { entries: Vec::new(), written: Vec::new(), request, now };
-        for row in rows {
-            let entry = aged(row.clone(), request, now);
-            if entry != row {
-                view.written.push(entry.clone());
+        for mut row in rows {
+            if age(&mut row, request, now) {
+                view.written.push(row.clone());
             }
-            view.entries.push(entry);
+            view.entries.push(row);
         }
         view.entries.sort_by_key(|entry| std::cmp::Reverse(entry.order));
         let rows = Rows::of_claim(request, view.operation());
@@ -331,7 +349,7 @@ impl<'a> View<'a> {
                 return if is_own || (is_outcome && operation.concerns(entry.name())) {
                     decided(Decision::Ended(Box::new(entry)))
                 } else if is_outcome {
-                    decided(Decision::Blocked(Blocked::NameDropped(Box::new(entry))))
+                    decided(Decision::Blocked(conflict(Conflict::NameDropped, &entry)))
                 } else {
                     Earlier::None
                 };
@@ -349,7 +367,7 @@ impl<'a> View<'a> {
         if entry.attempts == 0 {
             entry.operation = operation.clone();
         } else if !operation.concerns(entry.name()) {
-            return decided(Decision::Blocked(Blocked::NameDropped(Box::new(entry))));
+            return decided(Decision::Blocked(conflict(Conflict::NameDropped, &entry)));
         }
         entry.key = entry.key.or_else(|| self.request.key.clone());
         entry.label = entry.label.or_else(|| self.request.label.clone());
@@ -366,7 +384,7 @@ impl<'a> View<'a> {
         };
         // The list of what may be another org proves nothing.
         if !is_same_org(&entry, self.request) {
-            return Decision::Blocked(Blocked::LabelMoved(Box::new(entry)));
+            return Decision::Blocked(conflict(Conflict::LabelMoved, &entry));
         }
         if let Some(renamed) = self.renamed_since(&entry) {
             return Decision::Ended(Box::new(renamed));
@@ -383,8 +401,8 @@ impl<'a> View<'a> {
     /// A claim whose result was lost, made again: it holds an entry and has not used it.
     fn asked_again(&mut self) -> Option<Decision> {
         let holds = |entry: &&Entry| {
-            matches!(&entry.state, State::Open(lease)
-            if lease.holder.as_ref() == Some(&self.request.id) && !lease.is_attempting)
+            entry.is_held_by(&self.request.id)
+                && matches!(&entry.state, State::Open(lease) if !lease.is_attempting)
         };
         let entry = self.entries.iter().find(holds).cloned()?;
         Some(self.grant(entry))
@@ -401,9 +419,9 @@ impl<'a> View<'a> {
             let has_label = entry.label.is_some() && entry.label == self.request.label;
             let moved = is_other_org(entry, self.request);
             if has_key && (!is_first || moved) {
-                return Some(Blocked::KeyOfAnother(Box::new(entry.clone())));
+                return Some(conflict(Conflict::KeyOfAnother, entry));
             }
-            (has_label && is_first && moved).then(|| Blocked::LabelMoved(Box::new(entry.clone())))
+            (has_label && is_first && moved).then(|| conflict(Conflict::LabelMoved, entry))
         })
     }
 
@@ -640,6 +658,10 @@ enum Earlier {
     Decided(Box<Decision>),
 }
 
+fn conflict(conflict: Conflict, entry: &Entry) -> Blocked {
+    Blocked::Conflict { conflict, entry: Box::new(entry.clone()) }
+}
+
 fn is_same_org(entry: &Entry, request: &ClaimRequest) -> bool {
     entry.org.compare(&request.org) == SameOrg::Yes
 }
@@ -665,32 +687,32 @@ fn has_common_name(entry: &Entry, operation: &Operation) -> bool {
     operation.names().any(|name| entry.operation.concerns(name))
 }
 
-/// The entry as the clock of `now` has it, which may read it for the first time (rule 8), once nothing more
-/// is done by the holder of a process that is gone; settled if nothing waits for it any more, so that it
-/// is not read for every claim.
-fn aged(mut entry: Entry, reader: &ClaimRequest, now: &Moment) -> Entry {
+/// Makes the entry what it is for the clock of `now`, which may read it for the first time (rule 8): nothing
+/// more is done by the holder of a process that is gone, and it is settled once nothing waits for it any
+/// more, so that it is not read for every claim. Whether anything changed.
+fn age(entry: &mut Entry, reader: &ClaimRequest, now: &Moment) -> bool {
     if entry.is_settled {
-        return entry;
+        return false;
     }
     let times = entry.times.max(reader.times());
-    if let Some(end) = &mut entry.doubt_ended {
-        end.read(now, times.attempt_budget);
-    }
-    match &mut entry.state {
+    let mut is_changed = match &mut entry.state {
         State::Open(lease) => {
-            lease.give_up_if_gone();
-            lease.until.read(now, times.attempt_budget);
+            let is_given_up = lease.give_up_if_gone();
+            lease.until.read(now, times.attempt_budget) || is_given_up
         }
-        State::Ended { at, .. } => {
-            at.read(now, Duration::ZERO);
-            let needed = times.total().max(SETTLED_AFTER);
-            let is_old = |mark: &Mark| {
-                mark.reading(now).and_then(|at| now.since(at)).is_some_and(|age| age >= needed)
-            };
-            entry.is_settled = is_old(at) && entry.doubt_ended.as_ref().is_none_or(is_old);
-        }
+        State::Ended { at, .. } => at.read(now, Duration::ZERO),
+    };
+    if let Some(end) = &mut entry.doubt_ended {
+        is_changed |= end.read(now, times.attempt_budget);
     }
-    entry
+    if let State::Ended { at, .. } = &entry.state {
+        let needed = times.total().max(SETTLED_AFTER);
+        let is_old = |mark: &Mark| {
+            mark.reading(now).and_then(|at| now.since(at)).is_some_and(|age| age >= needed)
+        };
+        entry.is_settled = is_old(at) && entry.doubt_ended.as_ref().is_none_or(is_old);
+    }
+    is_changed || entry.is_settled
 }
 
 #[cfg(test)]

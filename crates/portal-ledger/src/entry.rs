@@ -186,10 +186,12 @@ impl Ending {
 impl Lease {
     /// Gives the entry up if the holder's process is gone. Its attempt still ends with the lease: the
     /// kernel of a dead process may go on sending.
-    pub(crate) fn give_up_if_gone(&mut self) {
+    pub(crate) fn give_up_if_gone(&mut self) -> bool {
+        let is_held = self.holder.is_some();
         if self.process.as_ref().is_some_and(Process::is_gone) {
             self.holder = None;
         }
+        is_held && self.holder.is_none()
     }
 
     pub(crate) fn is_held_at(&self, now: &Moment) -> bool {
@@ -235,6 +237,10 @@ impl Entry {
     /// Whether its portal may be its doing, rather than one that was there before.
     pub(crate) fn may_be_own(&self) -> bool {
         self.is_in_doubt() || self.ending().is_some_and(|ending| ending.kind.is_own())
+    }
+
+    pub(crate) fn is_held_by(&self, holder: &EntryId) -> bool {
+        matches!(&self.state, State::Open(lease) if lease.holder.as_ref() == Some(holder))
     }
 
     /// Whether somebody works on it at `now`, as far as others can tell.

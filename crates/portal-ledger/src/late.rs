@@ -70,7 +70,7 @@ impl Entry {
 mod tests {
     use std::time::Duration;
 
-    use portal_model::flow::{Baseline, CreateIntent, Intent, KnownPortal, RenameIntent};
+    use portal_model::flow::{Baseline, CreateIntent, Intent, RenameIntent};
     use portal_model::{CreateOperation, OrgIdentity, RenameOperation};
 
     use super::*;
@@ -89,7 +89,7 @@ mod tests {
 
     fn entry(operation: Operation, intent: Intent, attempts: u32, kind: EndingKind) -> Entry {
         let at = Moment::new("boot", Duration::from_secs(9));
-        let before = Baseline(vec![KnownPortal::of(&portal("1", "OldOne", false))]);
+        let before = Baseline::of(&[portal("1", "OldOne", false)]);
         Entry {
             id: EntryId::new("own"),
             order: 1,

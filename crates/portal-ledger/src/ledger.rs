@@ -335,6 +335,19 @@ impl Permit {
         Ok(())
     }
 
+    /// Keeps the name that the service reported success for, where that is not the wanted one, durably.
+    ///
+    /// # Errors
+    /// [`RecordError`]: the ending may keep it yet.
+    pub async fn learn(&mut self, other_name: &str, now: &Moment) -> Result<(), RecordError> {
+        let (holder, other_name) = (self.holder.clone(), other_name.to_owned());
+        let decide =
+            move |entry, last: Option<&_>, _: &_| decide::learn(entry, &holder, &other_name, last);
+        let id = &self.grant.entry.id;
+        self.grant.entry = self.ledger.write(id, self.last.clone(), now, decide).await?;
+        Ok(())
+    }
+
     /// Ends the entry, durably, and returns it.
     ///
     /// # Errors

@@ -90,14 +90,16 @@ impl Mark {
         self.reading(now).cloned().unwrap_or_else(|| now.plus(ahead))
     }
 
-    /// The same, remembered.
-    pub(crate) fn read(&mut self, now: &Moment, ahead: Duration) {
-        if self.reading(now).is_none() {
+    /// The same, remembered: whether that clock reads it for the first time.
+    pub(crate) fn read(&mut self, now: &Moment, ahead: Duration) -> bool {
+        let is_new = self.reading(now).is_none();
+        if is_new {
             // The clocks of many processes that are gone are no longer read.
             let keep = self.0.len().saturating_sub(MAX_CLOCKS - 1);
             self.0.drain(..keep);
             self.0.push(now.plus(ahead));
         }
+        is_new
     }
 
     /// Whether it is past for the clock of `now`.

@@ -163,9 +163,12 @@ fn decided(rows: Vec<Entry>, request: &ClaimRequest) -> String {
             let second = until.since(&at(0)).unwrap().as_secs();
             format!("waits until {second}: {why:?}")
         }
-        Decision::Blocked(Blocked::KeyOfAnother(_)) => "blocked: key of another".to_owned(),
-        Decision::Blocked(Blocked::NameDropped(_)) => "blocked: name dropped".to_owned(),
-        Decision::Blocked(Blocked::LabelMoved(_)) => "blocked: label moved".to_owned(),
+        Decision::Blocked(Blocked::Conflict { conflict, .. }) => match conflict {
+            Conflict::KeyOfAnother => "blocked: key of another".to_owned(),
+            Conflict::NameDropped => "blocked: name dropped".to_owned(),
+            Conflict::LabelMoved => "blocked: label moved".to_owned(),
+            other => format!("{other:?}"),
+        },
         Decision::Blocked(Blocked::NoEntry(_)) => "blocked: no entry".to_owned(),
     }
 }
