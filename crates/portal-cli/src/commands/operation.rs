@@ -118,7 +118,8 @@ impl OperationArgs {
 impl Request {
     async fn run(self, printer: &Printer) -> Result<ExitClass, Failure> {
         // Before anything is sent: without the ledger nothing is.
-        let ledger = match ledger::open().await {
+        let place = ledger::Place::of(self.destination.place())?;
+        let ledger = match place.open().await {
             Ok(ledger) => ledger,
             Err(failure) => return Ok(self.withheld(failure).print(printer)),
         };

@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portal_ledger::deadpool_postgres::{Manager, Pool};
-use portal_ledger::{Entry, Filter, Ledger};
+use portal_ledger::{Entry, Filter, Ledger, LedgerError};
 use portal_model::error::with_sources;
 use portal_store::DatabaseUrl;
+use tempfile::TempDir;
 
 use crate::report::failure::{ErrorKind, Failure};
+use crate::report::place;
 use crate::sys::invalid_input::InvalidInput;
 use crate::sys::{directories, environment};
 
@@ -32,18 +34,51 @@ impl Place {
     /// The variable is unusable, or there is no home directory.
     pub(crate) fn new() -> anyhow::Result<Self> {
         const NAME: &str = "PORTAL_LEDGER";
-        let url = environment::text(NAME)?.filter(|url| !url.is_empty());
-        let Some(url) = url else { return Ok(Self::Directory(directories::state()?)) };
+        let Some(url) = environment::text(NAME)? else {
+            return Ok(Self::Directory(directories::state()?));
+        };
+        if url.is_empty() {
+            // As a secret that is missing in a CI job, whose own ledger nobody else would know.
+            return Err(InvalidInput(format!("{NAME} is empty: unset it")).into());
+        }
         let unusable = |error| InvalidInput(format!("{NAME}: {}", with_sources(&error)));
         Ok(Self::Database(Box::new(DatabaseUrl::parse(&url).map_err(unusable)?)))
     }
 
-    async fn open(self) -> Result<Ledger, Failure> {
+    /// That of what is done there: no other machine has anything to do with an org of this one.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn of(org: &place::Place) -> anyhow::Result<Self> {
+        match org {
+            place::Place::Local => Ok(Self::Directory(directories::state()?)),
+            place::Place::Profile(_) | place::Place::Explicit(_) => Self::new(),
+        }
+    }
+
+    /// Opens the ledger, creating it if missing.
+    ///
+    /// # Errors
+    /// It is unusable: nothing may be sent.
+    pub(crate) async fn open(self) -> Result<Ledger, Failure> {
+        let place = self.to_string();
         match self {
             Self::Directory(directory) => open_in(&directory).await,
             Self::Database(url) => {
                 let (config, tls) = url.into_parts();
-                Ok(Ledger::postgres(Pool::builder(Manager::new(config, tls)).build()?))
+                let ledger = Ledger::postgres(Pool::builder(Manager::new(config, tls)).build()?);
+                // Before anything else, so that what is wrong with it is said of it.
+                let mut nothing = Filter::default();
+                nothing.limit = Some(0);
+                let why = match ledger.entries(&nothing).await {
+                    Ok(_) => return Ok(ledger),
+                    Err(LedgerError::NotApplied(why)) => why,
+                    Err(error) => error.to_string(),
+                };
+                let message = format!("cannot use the ledger {place}: {why}; nothing was sent");
+                Err(Failure::new(ErrorKind::UnreadableLedger, message).hint(
+                    "start that database or correct PORTAL_LEDGER, then run the same command again",
+                ))
             }
         }
     }
@@ -56,14 +91,6 @@ impl fmt::Display for Place {
             Self::Database(url) => url.fmt(f),
         }
     }
-}
-
-/// Opens the ledger, creating it if missing.
-///
-/// # Errors
-/// It is unusable: nothing may be sent.
-pub(crate) async fn open() -> Result<Ledger, Failure> {
-    Place::new()?.open().await
 }
 
 async fn open_in(directory: &Path) -> Result<Ledger, Failure> {
@@ -84,8 +111,8 @@ async fn open_in(directory: &Path) -> Result<Ledger, Failure> {
 /// Something may be in doubt that can't be read.
 fn unreadable(why: String) -> Failure {
     Failure::new(ErrorKind::UnreadableLedger, why).hint(
-        "make the file, or the database of PORTAL_LEDGER, readable and writable, or restore a copy of \
-         it; without it, move it away and check in Zoho CRM what may be in doubt",
+        "make the file readable and writable, or restore a copy of it; without one, move it away and \
+         check in Zoho CRM what may be in doubt",
     )
 }
 
@@ -106,8 +133,20 @@ fn warn_if_emptied(file: &Path) {
     }
 }
 
-/// Whether a ledger that can't be opened holds something unfinished. One that can only be read is
-/// read as a copy: it is one file.
+/// A copy of a ledger that can only be read, and the directory that it is in.
+fn copied(directory: &Path) -> anyhow::Result<(Ledger, TempDir)> {
+    let elsewhere = tempfile::tempdir()?;
+    let [from, to] = [directory, elsewhere.path()].map(Ledger::path_in);
+    fs::copy(&from, &to)?;
+    // With what undoes a change that was cut off.
+    let [journal, copy] = [&from, &to].map(|path| path.with_extension("sqlite-journal"));
+    if journal.is_file() {
+        fs::copy(journal, copy)?;
+    }
+    Ok((Ledger::open(elsewhere.path())?, elsewhere))
+}
+
+/// Whether a ledger that can't be opened holds something unfinished.
 async fn may_hold_something(directory: &Path) -> anyhow::Result<bool> {
     let file = Ledger::path_in(directory);
     match fs::metadata(&file) {
@@ -119,9 +158,7 @@ async fn may_hold_something(directory: &Path) -> anyhow::Result<bool> {
             return Ok(!is_missing);
         }
     }
-    let elsewhere = tempfile::tempdir()?;
-    fs::copy(&file, Ledger::path_in(elsewhere.path()))?;
-    let copy = Ledger::open(elsewhere.path())?;
+    let (copy, _elsewhere) = copied(directory)?;
     Ok(!copy.entries(&unfinished_of(None)).await?.is_empty())
 }
 
@@ -129,16 +166,22 @@ async fn may_hold_something(directory: &Path) -> anyhow::Result<bool> {
 /// not create.
 ///
 /// # Errors
-/// It can't be read.
-pub(crate) async fn entries(filter: &Filter) -> Result<Vec<Entry>, Failure> {
+/// As [`Place::open`].
+pub(crate) async fn entries(place: Place, filter: &Filter) -> Result<Vec<Entry>, Failure> {
     let is_missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
-    let place = Place::new()?;
-    if let Place::Directory(directory) = &place
-        && fs::metadata(Ledger::path_in(directory)).is_err_and(is_missing)
-    {
+    let Place::Directory(directory) = place else {
+        return entries_of(&place.open().await?, filter).await;
+    };
+    if fs::metadata(Ledger::path_in(&directory)).is_err_and(is_missing) {
         return Ok(Vec::new());
     }
-    entries_of(&place.open().await?, filter).await
+    match open_in(&directory).await {
+        Ok(ledger) => entries_of(&ledger, filter).await,
+        Err(unusable) => {
+            let Ok((copy, _elsewhere)) = copied(&directory) else { return Err(unusable) };
+            entries_of(&copy, filter).await
+        }
+    }
 }
 
 /// The entries of an open ledger that `filter` selects, newest first.
@@ -151,7 +194,7 @@ pub(crate) async fn entries_of(ledger: &Ledger, filter: &Filter) -> Result<Vec<E
 /// # Errors
 /// The ledger can't be read.
 pub(crate) async fn unfinished(profile: Option<&str>) -> Result<Vec<Entry>, Failure> {
-    entries(&unfinished_of(profile)).await
+    entries(Place::new()?, &unfinished_of(profile)).await
 }
 
 fn unfinished_of(profile: Option<&str>) -> Filter {

@@ -193,8 +193,12 @@ impl Profiles {
         if let Some(secrets) = self.secrets.get() {
             return Ok(secrets);
         }
-        let read = credentials::read(&credentials_path(&self.directory));
-        let secrets = read.map_err(|error| Failure::usage(format!("{error:#}")))?;
+        let read = || {
+            private_file::refuse_if_all_can_change(&self.directory)?;
+            private_file::refuse_if_all_can_change(&config_path(&self.directory))?;
+            credentials::read(&credentials_path(&self.directory))
+        };
+        let secrets = read().map_err(|error| Failure::usage(format!("{error:#}")))?;
         Ok(self.secrets.get_or_init(|| secrets))
     }
 }

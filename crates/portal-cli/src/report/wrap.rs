@@ -1,5 +1,6 @@
 //! Text broken into lines between words.
 
+use portal_model::neutral::printable_line;
 use textwrap::{Options, WordSplitter};
 
 /// Breaks the lines that are longer than `width`, each indented as it was.
@@ -32,7 +33,8 @@ pub(crate) fn wrap(text: &str, indent: usize, width: usize) -> String {
 pub(crate) fn enumerated<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
     const SHOWN: usize = 8;
     let count = names.len();
-    let some = names.take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let some = names.take(SHOWN).map(|name| printable_line(name));
+    let some = some.collect::<Vec<_>>().join(", ");
     match count {
         0 => "there is none yet".to_owned(),
         1 => format!("there is only {some}"),

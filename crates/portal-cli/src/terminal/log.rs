@@ -36,6 +36,8 @@ pub(crate) enum LogOf {
 
 /// Where a client sends its requests, and what came of each.
 const EXCHANGE: &str = "portal_http::client::exchange";
+/// That, the span of a batch, which names the profile, and what is between the two.
+const VERBOSE: [&str; 3] = [EXCHANGE, "portal::batch", "portal_http::client::safe"];
 
 /// Logs to stderr by the filter in `PORTAL_LOG`, such as `debug` or `portal_http=debug`, for developers.
 /// Without it, shows every request of a verbose printer, else only what everybody must see. Secrets are never
@@ -62,8 +64,8 @@ pub(crate) fn start(printer: &Printer, log: LogOf) {
         Ok(None) => {
             let shown = Shown { printer: printer.clone(), has_warned: AtomicBool::new(false) };
             let filter = Targets::new().with_targets(SHOWN.map(|target| (target, Level::WARN)));
-            let filter =
-                filter.with_targets(printer.is_verbose.then_some((EXCHANGE, Level::DEBUG)));
+            let shown_too = printer.is_verbose.then_some(VERBOSE).into_iter().flatten();
+            let filter = filter.with_targets(shown_too.map(|target| (target, Level::DEBUG)));
             tracing_subscriber::registry().with(shown).with(filter).init();
         }
     }
@@ -107,13 +109,13 @@ impl<W: io::Write> io::Write for Lines<W> {
 
 /// Shows the first warning like every other one of the command, which a batch would repeat for each
 /// org; and each request, if the filter lets it pass, with what came of it:
-/// `POST /crm/v7/settings/portals → 200 in 3 ms`.
+/// `POST /crm/v7/settings/portals → 200 in 3 ms`, in a batch with the profile before it.
 struct Shown {
     printer: Printer,
     has_warned: AtomicBool,
 }
 
-/// A request that was sent, in its span.
+/// A request that was sent, or the profile that it is for, in its span.
 struct Sent {
     fields: Fields,
     at: Instant,
@@ -160,7 +162,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Shown {
             }
             return;
         }
-        let Some(span) = context.event_span(event) else { return };
+        let span = context.event_span(event).filter(|_| event.metadata().target() == EXCHANGE);
+        let Some(span) = span else { return };
         let extensions = span.extensions();
         let Some(Sent { fields: request, at }) = extensions.get() else { return };
         let what = match fields.get("error") {
@@ -169,7 +172,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Shown {
         };
         let (method, path) = (request.get("method"), request.get("path"));
         let time = at.elapsed().as_millis();
-        self.printer.note(printable_line(&format!("{method} {path} → {what} in {time} ms")));
+        let profile = span.scope().skip(1).find_map(|around| {
+            let extensions = around.extensions();
+            let profile = extensions.get::<Sent>()?.fields.get("profile");
+            (!profile.is_empty()).then(|| format!("{profile}: "))
+        });
+        let profile = profile.unwrap_or_default();
+        let line = format!("{profile}{method} {path} → {what} in {time} ms");
+        self.printer.note(printable_line(&line));
     }
 }
 
