@@ -44,7 +44,7 @@ use portal_model::outcome::Conflict;
 
 use crate::claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
 use crate::entry::{Ending, EndingKind, Entry, EntryId, Lease, State};
-use crate::rows::Rows;
+use crate::rows::Lookup;
 use crate::time::{Mark, Moment};
 
 /// Nothing is waited for as long as this, so an older entry is settled for every reader.
@@ -252,6 +252,13 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn new(rows: Vec<Entry>, request: &'a ClaimRequest, now: &'a Moment) -> Self {
+        let mut view = Self::of_all(rows, request, now);
+        let lookup = Lookup::of_claim(request, view.operation());
+        view.entries.retain(lookup.selects());
+        view
+    }
+
+    fn of_all(rows: Vec<Entry>, request: &'a ClaimRequest, now: &'a Moment) -> Self {
         let mut view = Self { entries: Vec::new(), written: Vec::new(), request, now };
         for mut row in rows {
             if age(&mut row, request, now) {
@@ -260,8 +267,6 @@ impl<'a> View<'a> {
             view.entries.push(row);
         }
         view.entries.sort_by_key(|entry| std::cmp::Reverse(entry.order));
-        let rows = Rows::of_claim(request, view.operation());
-        view.entries.retain(rows.selects());
         view
     }
 
