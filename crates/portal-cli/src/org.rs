@@ -14,6 +14,8 @@ pub(crate) mod target;
 
 use std::path::PathBuf;
 
+use portal_model::neutral::printable_line;
+
 /// Why an org, a profile or a server cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OrgError {
@@ -40,6 +42,8 @@ pub(crate) enum OrgError {
     NoRefreshToken { org: String },
     #[error("the seed file differs from what {registry} keeps, where {differences}")]
     SeedDiffers { registry: String, differences: String },
+    #[error("cannot use the ledger {place}: {why}; nothing was sent")]
+    LedgerDatabase { place: String, why: String },
     #[error("{why}")]
     Ledger {
         /// Whether something may be in doubt that can't be read.
@@ -53,11 +57,13 @@ fn list(profiles: &[String]) -> String {
     const SHOWN: usize = 8;
     match profiles {
         [] => "there is none yet".to_owned(),
-        [one] => format!("there is only {one}"),
-        all if all.len() > SHOWN => {
-            let some = all.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>();
-            format!("there are {}, such as {}", all.len(), some.join(", "))
+        [one] => format!("there is only {}", printable_line(one)),
+        all => {
+            let some: Vec<_> = all.iter().take(SHOWN).map(|name| printable_line(name)).collect();
+            match all.len() {
+                count if count > SHOWN => format!("there are {count}, such as {}", some.join(", ")),
+                _ => format!("there are {}", some.join(", ")),
+            }
         }
-        all => format!("there are {}", all.join(", ")),
     }
 }

@@ -16,6 +16,6 @@ mod pem;
 pub mod server;
 
 /// The samples of the project's README, run as doctests.
-#[cfg(all(doctest, feature = "sockets"))]
+#[cfg(all(doctest, feature = "server", feature = "sqlite"))]
 #[doc = include_str!("../../../README.md")]
 struct ProjectReadme;

@@ -8,13 +8,13 @@ use std::fmt::Write as _;
 /// Longest text of a service that is shown.
 const LONGEST: usize = 1024;
 
-/// Whether a character can take over a terminal, or make a line read as another one: the controls
-/// of C0 and C1, DEL, and the controls of bidirectional text.
+/// Whether a character can take over a terminal, or make a line read as another one or as two: the
+/// controls of C0 and C1, DEL, Unicode's separators of lines, and the controls of bidirectional text.
 fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
         )
 }
 
@@ -85,16 +85,17 @@ pub fn shell_word(text: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
-    const HARMFUL: &str = "a\u{1b}]0;owned\u{7}\u{7f}\u{9b}31m\u{202e}b\u{2066}\u{61c}";
+    const HARMFUL: &str =
+        "a\u{1b}]0;owned\u{7}\u{7f}\u{9b}31m\u{202e}b\u{2066}\u{61c}\u{2028}\u{2029}";
 
     #[test]
     fn response_cannot_take_over_terminal() {
         let shown = printable(&format!("{HARMFUL}\nc"));
         assert_eq!(
             shown,
-            "a\u{fffd}]0;owned\u{fffd}\u{fffd}\u{fffd}31m\u{fffd}b\u{fffd}\u{fffd}\nc"
+            "a\u{fffd}]0;owned\u{fffd}\u{fffd}\u{fffd}31m\u{fffd}b\u{fffd}\u{fffd}\u{fffd}\u{fffd}\nc"
         );
-        assert_eq!(printable_line("a\nb\r"), "a\u{fffd}b\u{fffd}");
+        assert_eq!(printable_line("a\nb\r\u{85}\u{2028}"), "a\u{fffd}b\u{fffd}\u{fffd}\u{fffd}");
     }
 
     #[test]

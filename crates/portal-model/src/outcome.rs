@@ -335,7 +335,7 @@ impl fmt::Display for Outcome {
         }
         self.taken()
             .iter()
-            .try_for_each(|name| write!(f, "; {name} belongs to another organization"))
+            .try_for_each(|name| write!(f, "; {name} was taken by another organization"))
     }
 }
 
@@ -369,7 +369,7 @@ mod tests {
         for (outcome, text, json) in [
             (
                 Outcome::Created { name: name(), taken: taken_before },
-                "AcmePortal was created; AcmeFirst belongs to another organization",
+                "AcmePortal was created; AcmeFirst was taken by another organization",
                 json!({"name": "AcmePortal", "outcome": "created", "taken": ["AcmeFirst"]}),
             ),
             (

@@ -27,6 +27,15 @@ pub(crate) fn read(bytes: &[u8]) -> (Vec<Entry>, Vec<Problem>) {
         return (entries, problems);
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // Lines of a Mac's time have no numbers of their own.
+    let with_line_feeds: Vec<u8>;
+    let bytes = if bytes.contains(&b'\n') {
+        bytes
+    } else {
+        with_line_feeds =
+            bytes.iter().map(|byte| if *byte == b'\r' { b'\n' } else { *byte }).collect();
+        &with_line_feeds
+    };
     // Some programs of DOS's time end a text with Ctrl-Z.
     let bytes = bytes.trim_ascii_end().strip_suffix(b"\x1a").unwrap_or(bytes);
     let (delimiter, stated) = delimiter(bytes);
@@ -78,8 +87,9 @@ fn not_csv(bytes: &[u8]) -> Option<Mistake> {
         [b'P', b'K', 3, 4, ..] => Mistake::Workbook("an Excel workbook, or another archive"),
         _ if bytes.starts_with(OLD_EXCEL) => Mistake::Workbook("an Excel workbook"),
         _ if bytes.starts_with(b"%PDF") => Mistake::Workbook("a PDF"),
+        [0x1f, 0x8b, ..] => Mistake::Workbook("a gzip archive"),
         // Without a byte-order mark every other byte shows it.
-        _ if bytes.iter().take(64).any(|byte| *byte == 0) => Mistake::Utf16,
+        [0, _, ..] | [_, 0, ..] => Mistake::Utf16,
         _ => return None,
     })
 }

@@ -12,6 +12,7 @@ use portal_model::error::with_sources;
 use portal_model::flow::Policy;
 use portal_model::server::rejections;
 use portal_model::{ApiError, ApiVersion, CanCreate, ListPortals, OrgIdentity, Portal};
+use tracing::Instrument as _;
 
 use super::plan::{Plan, State};
 use crate::org::create_probe::{probe, undetermined};
@@ -118,7 +119,10 @@ pub(crate) async fn look(
     same_org: bool,
     probes: bool,
 ) {
-    let looks = stream::iter(orgs.iter()).map(|org| see(&org.safe, probes));
+    let looks = stream::iter(orgs.iter()).map(|org| {
+        let profile = org.target.place.profile();
+        see(&org.safe, probes).instrument(tracing::debug_span!("batch", profile))
+    });
     let seen: Vec<Seen> = looks.buffered(AT_ONCE).collect().await;
     for (org, seen) in orgs.iter_mut().zip(seen) {
         for &index in &org.rows {

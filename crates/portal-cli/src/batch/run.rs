@@ -8,6 +8,7 @@ use portal_http::client::{Call, SafeClient};
 use portal_model::flow::Activity;
 use portal_model::{OrgIdentity, Outcome};
 use tokio::sync::watch;
+use tracing::Instrument as _;
 
 use super::orgs::Org;
 use super::rows::Row;
@@ -103,7 +104,10 @@ impl<'a> Run<'a> {
     }
 
     fn lane(&self, lane: Vec<Task>) -> impl Stream<Item = (usize, Outcome)> {
-        let rows = stream::iter(lane).then(move |(row, safe)| self.row(row, safe));
+        let rows = stream::iter(lane).then(move |(row, safe)| {
+            let profile = self.rows.get(row).map(|row| row.profile.as_str());
+            self.row(row, safe).instrument(tracing::debug_span!("batch", profile))
+        });
         Box::pin(rows.filter_map(std::future::ready))
     }
 

@@ -14,14 +14,14 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use portal_ledger::{Entry, Filter, Ledger};
 use portal_model::flow::Policy;
-use portal_model::neutral::{cut, shell_word};
+use portal_model::neutral::{cut, printable, shell_word};
 use portal_model::outcome::NotDone;
 use portal_model::{ApiVersion, Outcome};
 
 use self::progress::Progress;
 use self::words::{Kind, View};
 use crate::batch::file;
-use crate::batch::mistake::Problem;
+use crate::batch::mistake::{self, Problem};
 use crate::batch::orgs::{self, Clients, Org};
 use crate::batch::plan::{Plan, State};
 use crate::batch::rows::Row;
@@ -37,7 +37,7 @@ use crate::commands::target_args::TargetArgs;
 use crate::commands::target_args::{CA_FILE, CONNECTION};
 use crate::org::ledger;
 use crate::org::place::Place;
-use crate::org::profile::Profiles;
+use crate::org::profile::{Profiles, check_name};
 use crate::report::activity;
 use crate::report::exit::{self, ExitClass};
 use crate::report::failure::{Details, ErrorKind, Failure, Mistake};
@@ -87,10 +87,10 @@ pub(crate) struct Args {
     #[arg(short, long)]
     yes: bool,
     /// Create at most this many, such as 1 for a first try
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     limit: Option<NonZeroUsize>,
     /// Begin no further row after this many failed
-    #[arg(long, hide_short_help = true, value_name = "N")]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = at_least_one)]
     max_failures: Option<NonZeroUsize>,
     /// Work on this many orgs at once
     #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -131,7 +131,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     policy.allow_another = args.allow_another;
     // Before anything is sent, so that its results can be written.
     let report = report.map(OutputFile::open).transpose()?;
-    let ledger = ledger::open().await?;
+    let ledger = ledger::Place::new()?.open().await?;
     let mut batch = Batch::new(args, rows, &policy, &profiles, &ledger).await?;
     let is_asked = !args.dry_run && !args.yes && !batch.is_rehearsal();
     if is_asked && !batch.orgs.is_empty() {
@@ -161,15 +161,19 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         is_interrupted = batch.run(lanes, printer).await;
     }
     let exit = batch.print_json(is_interrupted, printer);
-    if let Some(file) = report {
-        report_file::write(file, &batch.reports(), &batch.plan.rows).map_err(|error| {
-            Failure::from(error).hint("run the same command again: what exists is not sent again")
-        })?;
-    }
+    let write = |file| report_file::write(file, &batch.reports(), &batch.plan.rows);
+    let written = report.map_or(Ok(()), write);
     if !args.dry_run {
         printer.text(batch.text(true, width::of_stdout()));
     }
+    written.map_err(|error| {
+        Failure::from(error).hint("run the same command again: what exists is not sent again")
+    })?;
     Ok(exit)
+}
+
+fn at_least_one(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "expected a number of at least 1")
 }
 
 fn cancelled(printer: &Printer) -> ExitClass {
@@ -404,18 +408,30 @@ fn rows(
 fn refuse(path: &Path, problems: &[Problem], printer: &Printer) -> Failure {
     let shown = path.display();
     let (first, more) = problems.split_at_checked(SHOWN).unwrap_or((problems, &[]));
+    // Of an error, so that `--quiet` hides none.
     for problem in first {
-        printer.note(cut(&format!("{shown}, {problem}")));
+        printer.stderr(printable(&cut(&format!("{shown}, {problem}"))));
     }
     let more = Some(more.len()).filter(|more| *more > 0);
     if let Some(more) = more {
-        printer.note(format_args!("… and {more} more"));
+        printer.stderr(format_args!("… and {more} more"));
     }
     let mistake =
         |problem: &Problem| Mistake { line: problem.line, message: problem.mistake.to_string() };
     let details = Details::Mistakes { more, problems: first.iter().map(mistake).collect() };
     let message = format!("{shown} has {}; nothing was sent", counted(problems.len(), "mistake"));
-    Failure::new(ErrorKind::InvalidFile, message).details(details)
+    let failure = Failure::new(ErrorKind::InvalidFile, message).details(details);
+    let unknown = first.iter().find_map(|problem| match &problem.mistake {
+        mistake::Mistake::UnknownProfile(name) => check_name(name).is_ok().then_some(name),
+        _ => None,
+    });
+    match unknown {
+        Some(name) => failure.hint(format!(
+            "run `portal login --profile {name}` to create that profile; `portal rehearse {}` needs none",
+            shell_word(&shown.to_string())
+        )),
+        None => failure,
+    }
 }
 
 /// `1 portal` or `2 portals`

@@ -8,6 +8,7 @@ use portal_model::neutral::printable_line;
 use portal_model::{ApiVersion, DataCenter};
 
 use crate::org::ledger;
+use crate::org::place::Place;
 use crate::org::profile::{Entry, Profiles, check_name};
 use crate::sys::directories;
 
@@ -41,9 +42,13 @@ pub(super) fn unfinished() -> ArgValueCandidates {
 }
 
 fn of_entries(filter: &Filter) -> Vec<CompletionCandidate> {
-    // A shell has no place for errors.
+    // A shell has no place for errors, and a key that is pressed no time for a database elsewhere.
     let runtime = tokio::runtime::Builder::new_current_thread().build();
-    let entries = runtime.ok().and_then(|runtime| runtime.block_on(ledger::entries(filter)).ok());
+    let place = ledger::Place::of(&Place::Local);
+    let entries = runtime
+        .ok()
+        .zip(place.ok())
+        .and_then(|(runtime, place)| runtime.block_on(ledger::entries(place, filter)).ok());
     let names = entries.iter().flatten().map(|entry| entry.name().to_owned());
     names.collect::<BTreeSet<_>>().into_iter().map(CompletionCandidate::new).collect()
 }

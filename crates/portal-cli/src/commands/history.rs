@@ -46,7 +46,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let mut filter = Filter::default();
     filter.labels = args.profile.clone().map(|profile| [profile].into());
     filter.is_unfinished = args.open;
-    let entries = ledger::entries(&filter).await?;
+    let entries = ledger::entries(ledger::Place::new()?, &filter).await?;
     let is_wanted =
         |entry: &&Entry| args.name.as_ref().is_none_or(|name| entry.operation.concerns(name));
     let wanted: Vec<_> = entries.iter().filter(is_wanted).collect();

@@ -76,7 +76,8 @@ impl Request {
         printer: &Printer,
     ) -> Result<ExitClass, Failure> {
         // Before anything is sent: without the ledger nothing is.
-        let ledger = match ledger::open().await {
+        let place = ledger::Place::of(self.destination.place())?;
+        let ledger = match place.open().await {
             Ok(ledger) => ledger,
             Err(error) => return Ok(self.withheld(error.into()).print(printer)),
         };

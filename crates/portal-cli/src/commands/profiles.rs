@@ -170,7 +170,8 @@ fn show(profiles: &Profiles, name: &str, printer: &Printer) -> Result<(), Failur
 async fn has_rows(name: &str) -> bool {
     let mut filter = Filter::default();
     filter.labels = Some([name.to_owned()].into());
-    let entries = ledger::entries(&filter).await;
+    let Ok(place) = ledger::Place::new() else { return false };
+    let entries = ledger::entries(place, &filter).await;
     entries.is_ok_and(|entries| entries.iter().any(|entry| entry.key.is_some()))
 }
 

@@ -56,11 +56,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    let ledger = ledger::open().await?;
-    let entries = ledger::entries_of(&ledger, &Filter::default()).await?;
     // Where the user wants to look, if they said so. With a name, the org that it was begun in is
     // compared by identity instead.
     let place = args.target.is_explicit().then(|| args.target.destination()).transpose()?;
+    let ledger = match &place {
+        Some(place) => ledger::Place::of(place.place())?,
+        None => ledger::Place::new()?,
+    };
+    let ledger = ledger.open().await?;
+    let entries = ledger::entries_of(&ledger, &Filter::default()).await?;
     let place = place.filter(|_| args.name.is_none());
     let wanted = entries.iter().filter(|entry| {
         args.name

@@ -11,8 +11,9 @@ use portal_ledger::deadpool_postgres::{Manager, Pool};
 use portal_ledger::{Entry, Filter, Ledger, LedgerError};
 use portal_model::error::with_sources;
 use portal_store::DatabaseUrl;
+use tempfile::TempDir;
 
-use crate::org::OrgError;
+use crate::org::{OrgError, place};
 use crate::sys::invalid_input::InvalidInput;
 use crate::sys::{directories, environment};
 
@@ -32,18 +33,51 @@ impl Place {
     /// The variable is unusable, or there is no home directory.
     pub(crate) fn new() -> anyhow::Result<Self> {
         const NAME: &str = "PORTAL_LEDGER";
-        let url = environment::text(NAME)?.filter(|url| !url.is_empty());
-        let Some(url) = url else { return Ok(Self::Directory(directories::state()?)) };
+        let Some(url) = environment::text(NAME)? else {
+            return Ok(Self::Directory(directories::state()?));
+        };
+        if url.is_empty() {
+            // As a secret that is missing in a CI job, whose own ledger nobody else would know.
+            return Err(InvalidInput(format!("{NAME} is empty: unset it")).into());
+        }
         let unusable = |error| InvalidInput(format!("{NAME}: {}", with_sources(&error)));
         Ok(Self::Database(Box::new(DatabaseUrl::parse(&url).map_err(unusable)?)))
     }
 
-    async fn open(self) -> anyhow::Result<Ledger> {
+    /// That of what is done there: no other machine has anything to do with an org of this one.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn of(org: &place::Place) -> anyhow::Result<Self> {
+        match org {
+            place::Place::Local => Ok(Self::Directory(directories::state()?)),
+            place::Place::Profile(_) | place::Place::Explicit(_) => Self::new(),
+        }
+    }
+
+    /// Opens the ledger, creating it if missing.
+    ///
+    /// # Errors
+    /// [`OrgError::Ledger`] and [`OrgError::LedgerDatabase`]: nothing may be sent.
+    pub(crate) async fn open(self) -> anyhow::Result<Ledger> {
+        let place = self.to_string();
         match self {
             Self::Directory(directory) => open_in(&directory).await,
             Self::Database(url) => {
                 let (config, tls) = url.into_parts();
-                Ok(Ledger::postgres(Pool::builder(Manager::new(config, tls)).build()?))
+                let ledger = Ledger::postgres(Pool::builder(Manager::new(config, tls)).build()?);
+                // Before anything else, so that what is wrong with it is said of it.
+                let mut nothing = Filter::default();
+                nothing.limit = Some(0);
+                match ledger.entries(&nothing).await {
+                    Ok(_) => Ok(ledger),
+                    Err(LedgerError::NotApplied(why)) => {
+                        Err(OrgError::LedgerDatabase { place, why }.into())
+                    }
+                    Err(error) => {
+                        Err(OrgError::LedgerDatabase { place, why: error.to_string() }.into())
+                    }
+                }
             }
         }
     }
@@ -56,14 +90,6 @@ impl fmt::Display for Place {
             Self::Database(url) => url.fmt(f),
         }
     }
-}
-
-/// Opens the ledger, creating it if missing.
-///
-/// # Errors
-/// [`OrgError::Ledger`]: nothing may be sent.
-pub(crate) async fn open() -> anyhow::Result<Ledger> {
-    Place::new()?.open().await
 }
 
 async fn open_in(directory: &Path) -> anyhow::Result<Ledger> {
@@ -93,8 +119,20 @@ fn warn_if_emptied(file: &Path) {
     }
 }
 
-/// Whether a ledger that can't be opened holds something unfinished. One that can only be read is
-/// read as a copy: it is one file.
+/// A copy of a ledger that can only be read, and the directory that it is in.
+fn copied(directory: &Path) -> anyhow::Result<(Ledger, TempDir)> {
+    let elsewhere = tempfile::tempdir()?;
+    let [from, to] = [directory, elsewhere.path()].map(Ledger::path_in);
+    fs::copy(&from, &to)?;
+    // With what undoes a change that was cut off.
+    let [journal, copy] = [&from, &to].map(|path| path.with_extension("sqlite-journal"));
+    if journal.is_file() {
+        fs::copy(journal, copy)?;
+    }
+    Ok((Ledger::open(elsewhere.path())?, elsewhere))
+}
+
+/// Whether a ledger that can't be opened holds something unfinished.
 async fn may_hold_something(directory: &Path) -> anyhow::Result<bool> {
     let file = Ledger::path_in(directory);
     match fs::metadata(&file) {
@@ -106,9 +144,7 @@ async fn may_hold_something(directory: &Path) -> anyhow::Result<bool> {
             return Ok(!is_missing);
         }
     }
-    let elsewhere = tempfile::tempdir()?;
-    fs::copy(&file, Ledger::path_in(elsewhere.path()))?;
-    let copy = Ledger::open(elsewhere.path())?;
+    let (copy, _elsewhere) = copied(directory)?;
     Ok(!copy.entries(&unfinished_of(None)).await?.is_empty())
 }
 
@@ -116,16 +152,22 @@ async fn may_hold_something(directory: &Path) -> anyhow::Result<bool> {
 /// not create.
 ///
 /// # Errors
-/// [`OrgError::Ledger`].
-pub(crate) async fn entries(filter: &Filter) -> anyhow::Result<Vec<Entry>> {
+/// As [`Place::open`].
+pub(crate) async fn entries(place: Place, filter: &Filter) -> anyhow::Result<Vec<Entry>> {
     let is_missing = |error: std::io::Error| error.kind() == ErrorKind::NotFound;
-    let place = Place::new()?;
-    if let Place::Directory(directory) = &place
-        && fs::metadata(Ledger::path_in(directory)).is_err_and(is_missing)
-    {
+    let Place::Directory(directory) = place else {
+        return Ok(entries_of(&place.open().await?, filter).await?);
+    };
+    if fs::metadata(Ledger::path_in(&directory)).is_err_and(is_missing) {
         return Ok(Vec::new());
     }
-    Ok(entries_of(&place.open().await?, filter).await?)
+    match open_in(&directory).await {
+        Ok(ledger) => Ok(entries_of(&ledger, filter).await?),
+        Err(unusable) => {
+            let Ok((copy, _elsewhere)) = copied(&directory) else { return Err(unusable) };
+            Ok(entries_of(&copy, filter).await?)
+        }
+    }
 }
 
 /// The entries of an open ledger that `filter` selects, newest first.
@@ -140,7 +182,7 @@ pub(crate) async fn entries_of(ledger: &Ledger, filter: &Filter) -> Result<Vec<E
 /// # Errors
 /// [`OrgError::Ledger`].
 pub(crate) async fn unfinished(profile: Option<&str>) -> anyhow::Result<Vec<Entry>> {
-    entries(&unfinished_of(profile)).await
+    entries(Place::new()?, &unfinished_of(profile)).await
 }
 
 fn unfinished_of(profile: Option<&str>) -> Filter {

@@ -177,6 +177,8 @@ impl Profiles {
         if let Some(secrets) = self.secrets.get() {
             return Ok(secrets);
         }
+        private_file::refuse_if_all_can_change(&self.directory)?;
+        private_file::refuse_if_all_can_change(&config_path(&self.directory))?;
         let secrets = credentials::read(&credentials_path(&self.directory))?;
         Ok(self.secrets.get_or_init(|| secrets))
     }

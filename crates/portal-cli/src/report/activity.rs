@@ -8,11 +8,11 @@ use portal_model::flow::Activity;
 /// `None` once it has ended.
 pub(crate) fn text(activity: &Activity) -> Option<String> {
     Some(match activity {
-        Activity::Authenticating => "getting an access token".to_owned(),
+        Activity::Authenticating => "connecting".to_owned(),
         Activity::ListingFirst => "listing the org's portals".to_owned(),
         Activity::Recording => "recording the attempt".to_owned(),
         Activity::WaitingForOthers => {
-            "waiting until earlier creates and renames in this org have ended".to_owned()
+            "waiting for earlier creates and renames to end and be listed".to_owned()
         }
         Activity::Sending { attempt: 1 } => "sent; waiting for the response".to_owned(),
         Activity::Sending { attempt } => {

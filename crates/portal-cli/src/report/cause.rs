@@ -124,7 +124,7 @@ impl Subject<'_> {
             NotDone::Exhausted { .. } | NotDone::Deadline { .. } => not_done(ErrorKind::Exhausted)
                 .hint("run the same command again; `--deadline` gives it more time"),
             NotDone::NotRecorded(_) => not_done(ErrorKind::NotRecorded).hint(
-                "free some disk space, or make the directory of the ledger writable; then run the same command again",
+                "free some disk space, or make the ledger's directory or database writable; then run the same command again",
             ),
             NotDone::Conflict { conflict, name } => self
                 .not_done(ErrorKind::Conflict, contradiction(*conflict, name))
@@ -140,7 +140,14 @@ impl Subject<'_> {
 
     pub(super) fn in_doubt(&self, doubt: &Doubt, why: &Unverified) -> Failure {
         let (name, org) = (self.name, &self.context.org);
-        let (doubt, reason) = (with_sources(doubt), in_words(why, name));
+        let reason = in_words(why, name);
+        let doubt = match (doubt, why) {
+            // Who can't read it doesn't know.
+            (Doubt::Earlier, Unverified::Ledger(_)) => {
+                "an earlier attempt may be in doubt".to_owned()
+            }
+            (doubt, _) => with_sources(doubt),
+        };
         let message = format!(
             "it is not known whether {} was {}: {doubt}; {reason}",
             self.now(),
@@ -157,7 +164,9 @@ impl Subject<'_> {
             }
             Unverified::Conflict(conflict) => way_out(*conflict, name),
             Unverified::Ledger(_) => {
-                "make the ledger readable and writable, and run the same command again".to_owned()
+                "make the ledger, or its database, readable and writable, and run the same command \
+                 again"
+                    .to_owned()
             }
             Unverified::ListRejected(error) if error.is_scope_mismatch() => format!(
                 "run `portal recover {name}{org}` with a token that has the scope {READ}, or \

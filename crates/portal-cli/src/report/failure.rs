@@ -164,10 +164,12 @@ fn org_error(error: &OrgError, message: String) -> Failure {
         OrgError::NoRefreshToken { .. } => usage.hint("give it one, or exchange its code by `portal login`"),
         OrgError::SeedDiffers { .. } => Failure::new(ErrorKind::Failed, message)
             .hint("pass `--seed-replaces` to take the seed's values and revoke the rest"),
+        OrgError::LedgerDatabase { .. } => Failure::new(ErrorKind::UnreadableLedger, message)
+            .hint("start that database or correct PORTAL_LEDGER, then run the same command again"),
         OrgError::Ledger { may_hold_something: true, .. } => {
             Failure::new(ErrorKind::UnreadableLedger, message).hint(
-                "make the file, or the database of PORTAL_LEDGER, readable and writable, or restore a \
-                 copy of it; without it, move it away and check in Zoho CRM what may be in doubt",
+                "make the file readable and writable, or restore a copy of it; without one, move it \
+                 away and check in Zoho CRM what may be in doubt",
             )
         }
         OrgError::Ledger { may_hold_something: false, .. } => {

@@ -234,9 +234,10 @@ fn present(name: &str, origin: &Origin, context: &ReportContext) -> String {
     }
 }
 
-/// `; FirstName belongs to another organization`, as the library says it of a portal that was created.
+/// `; FirstName was taken by another organization`, as the library says it of a portal that was created: it
+/// was when it was tried, which may be long ago.
 fn names_taken(names: &[PortalName]) -> String {
-    let taken = |text, name| format!("{text}; {name} belongs to another organization");
+    let taken = |text, name| format!("{text}; {name} was taken by another organization");
     names.iter().fold(String::new(), taken)
 }
 

@@ -62,8 +62,11 @@ impl OutputFile {
     /// Opens or creates the file, and keeps its content.
     ///
     /// # Errors
-    /// It can't be written to, or is one of this program's own.
+    /// It can't be written to, is one of this program's own, or `-`, which elsewhere is no file.
     pub(crate) fn open(path: &Path) -> Result<Self, InvalidInput> {
+        if path == Path::new("-") {
+            return Err(InvalidInput("expected a file, such as /dev/stdout, found -".to_owned()));
+        }
         let found = resolved(path);
         let is_in = |own: PathBuf| {
             let own = fs::canonicalize(own).ok();

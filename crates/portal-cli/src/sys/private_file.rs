@@ -26,24 +26,38 @@ pub(crate) fn new_beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile>
 }
 
 /// Fails if users other than its owner can read a file with secrets.
-#[cfg(unix)]
 pub(crate) fn refuse_if_others_can_read(path: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
-    let mode = metadata.permissions().mode() & 0o777;
-    let others = mode & 0o077;
-    anyhow::ensure!(
-        others == 0,
+    let Some(mode) = mode(path).filter(|mode| mode & 0o077 != 0) else { return Ok(()) };
+    anyhow::bail!(
         "others can read {path} (mode {mode:04o}): run `chmod 600 {path}`, and make new secrets \
          if somebody may have read them",
+        path = path.display()
+    )
+}
+
+/// Fails if everybody can change a file or a directory that says where secrets are sent.
+pub(crate) fn refuse_if_all_can_change(path: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        mode(path).is_none_or(|mode| mode & 0o002 == 0),
+        "everybody on this machine can change {path}, and so where your secrets are sent: run \
+         `chmod o-w {path}`",
         path = path.display()
     );
     Ok(())
 }
 
+/// The permissions of a file or a directory; not of a pipe or a device, such as `/dev/stdin`.
+#[cfg(unix)]
+pub(crate) fn mode(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let metadata = std::fs::metadata(path).ok()?;
+    let is_kept = metadata.is_file() || metadata.is_dir();
+    is_kept.then(|| metadata.permissions().mode() & 0o777)
+}
+
 /// On Windows a user's own directory is closed to others.
 #[cfg(not(unix))]
-pub(crate) fn refuse_if_others_can_read(_: &Path) -> anyhow::Result<()> {
-    Ok(())
+pub(crate) fn mode(_: &Path) -> Option<u32> {
+    None
 }

@@ -36,6 +36,8 @@ pub(crate) enum LogOf {
 
 /// Where a client sends its requests, and what came of each.
 const EXCHANGE: &str = "portal_http::client::exchange";
+/// That, the span of a batch, which names the profile, and what is between the two.
+const VERBOSE: [&str; 3] = [EXCHANGE, "portal::batch", "portal_http::client::safe"];
 
 /// Logs to stderr by the filter in `PORTAL_LOG`, such as `debug` or `portal_http=debug`, for developers.
 /// Without it, shows every request of a verbose printer, else only what everybody must see. Secrets are never
@@ -63,8 +65,8 @@ pub(crate) fn start(printer: &Printer, log: LogOf) {
             let warnings = Warnings { printer: printer.clone(), is_shown: AtomicBool::new(false) };
             let requests = printer.is_verbose.then(|| Requests { printer: printer.clone() });
             let filter = Targets::new().with_targets(SHOWN.map(|target| (target, Level::WARN)));
-            let filter =
-                filter.with_targets(printer.is_verbose.then_some((EXCHANGE, Level::DEBUG)));
+            let shown = printer.is_verbose.then_some(VERBOSE).into_iter().flatten();
+            let filter = filter.with_targets(shown.map(|target| (target, Level::DEBUG)));
             tracing_subscriber::registry().with(warnings).with(requests).with(filter).init();
         }
     }
@@ -141,24 +143,26 @@ impl Visit for Text {
     }
 }
 
-/// Shows each request and what came of it: `POST /crm/v7/settings/portals → 200 in 3 ms`.
+/// Shows each request and what came of it: `POST /crm/v7/settings/portals → 200 in 3 ms`, in a batch with
+/// the profile before it.
 struct Requests {
     printer: Printer,
 }
 
-/// A request that was sent, in its span.
+/// A request that was sent, or the profile that it is for, in its span.
 struct Sent {
     fields: Fields,
     at: Instant,
 }
 
-/// Those of [`EXCHANGE`]: of the request, or of what came of it.
+/// Those of [`EXCHANGE`], of the request or of what came of it, and that of a batch.
 #[derive(Default)]
 struct Fields {
     method: String,
     path: String,
     status: String,
     error: String,
+    profile: String,
 }
 
 impl Visit for Fields {
@@ -172,6 +176,7 @@ impl Visit for Fields {
             "path" => &mut self.path,
             "status" => &mut self.status,
             "error" => &mut self.error,
+            "profile" => &mut self.profile,
             _ => return,
         };
         *place = format!("{value:?}");
@@ -188,7 +193,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Requests {
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let Some(span) = context.event_span(event) else { return };
+        let span = context.event_span(event).filter(|_| event.metadata().target() == EXCHANGE);
+        let Some(span) = span else { return };
         let extensions = span.extensions();
         let Some(Sent { fields: request, at }) = extensions.get() else { return };
         let mut response = Fields::default();
@@ -199,7 +205,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Requests {
         };
         let Fields { method, path, .. } = request;
         let time = at.elapsed().as_millis();
-        self.printer.note(printable_line(&format!("{method} {path} → {what} in {time} ms")));
+        let profile = span.scope().skip(1).find_map(|around| {
+            let extensions = around.extensions();
+            let profile = &extensions.get::<Sent>()?.fields.profile;
+            (!profile.is_empty()).then(|| format!("{profile}: "))
+        });
+        let profile = profile.unwrap_or_default();
+        let line = format!("{profile}{method} {path} → {what} in {time} ms");
+        self.printer.note(printable_line(&line));
     }
 }
 

@@ -58,7 +58,27 @@ fn every_org_gets_its_portal_once() {
     served.kill();
     let again = home.run(&CREATE);
     assert_eq!((again.status, again.stdout.as_str()), (0, "5 created earlier\n"), "{again:?}");
-    assert!(again.stderr.starts_with("ledger: /") && again.stderr.lines().count() == 1);
+    let ledger = format!("ledger: {}", home.ledger().display());
+    assert!(again.stderr.starts_with(&ledger) && again.stderr.lines().count() == 1, "{again:?}");
+}
+
+#[test]
+fn verbose_batch_names_profile_of_each_request() {
+    let orgs = start(3, &[]);
+    let ran = orgs.run(&[&CREATE[..], &["-v"]].concat());
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let requests: Vec<_> = ran.stderr.lines().filter(|line| line.contains(" → ")).collect();
+    for org in &orgs.seeded {
+        let of_it = format!("{}: ", org.name);
+        let own = requests.iter().filter(|line| line.starts_with(&of_it));
+        for what in ["POST /oauth/v2/token", "GET /crm/v7/org", "POST /crm/v7/settings/portals"] {
+            assert!(own.clone().any(|line| line.contains(what)), "{what}: {ran:?}");
+        }
+    }
+    let is_named = |line: &&str| line.starts_with("org00") && line.contains(": ");
+    assert!(requests.iter().all(is_named), "{ran:?}");
+    let ran = orgs.run(&["list", "--profile", "org000", "-v"]);
+    assert!(ran.stderr.starts_with("GET /crm/"), "{ran:?}");
 }
 
 #[test]
@@ -93,6 +113,7 @@ fn file_with_mistakes_names_them_sends_nothing() {
     assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
     golden("batch-mistakes", &ran.stderr);
 
+    assert_eq!(home.run(&["-q", "batch", "portals.csv"]).stderr, ran.stderr);
     let checked = home.run(&["batch", "portals.csv", "--dry-run", "--output", "json"]);
     assert_eq!((checked.status, &checked.stderr), (2, &ran.stderr));
     let problems = &checked.json()[0]["error"]["details"]["problems"];

@@ -2,7 +2,7 @@
 //! one.
 
 use std::io::Write as _;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use portal_testkit::{Cluster, Database, needs};
@@ -153,15 +153,76 @@ fn machines_share_ledger_and_password_is_never_shown() {
     assert!(!machines[1].ledger().exists());
 }
 
+/// Accepts connections and says nothing, until the test ends. Returns its port.
+fn silent() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+#[needs(postgresql)]
 #[test]
 fn ledger_out_of_reach_sends_nothing() {
     let orgs = Orgs::start(vec![acme()], &[]);
     let machine = Home::new();
+    std::fs::write(machine.path().join("portals.csv"), "profile,name\nacme,FirstName\n").unwrap();
     let create = ["create", NAME, "--profile", "acme"];
-    let ran = run_with_ledger(&orgs, &machine, "postgres://me:hush@127.0.0.1:1/x", &create);
-    assert_eq!((ran.status, ran.stderr.contains("hush")), (5, false), "{ran:?}");
-    let invalid = run_with_ledger(&orgs, &machine, "https://me:hush@db/x", &create);
-    let message = "error: PORTAL_LEDGER: invalid database URL: expected postgres://USER:PASSWORD@";
-    assert!(invalid.status == 2 && invalid.stderr.starts_with(message), "{invalid:?}");
+    let (frozen, port) = silent();
+    let database = Database::create();
+    let absent = database.url().replacen("portal_test_", "absent_", 1).replacen('@', ":hush@", 1);
+    for (url, command, why) in [
+        ("postgres://me:hush@127.0.0.1:1/x", &create[..], "127.0.0.1:1/x: PostgreSQL: "),
+        ("postgres://me:hush@127.0.0.1:1/x", &["batch", "portals.csv"], "Connection refused"),
+        ("postgres://me:hush@127.0.0.1:1/x", &["history"], "127.0.0.1:1/x: PostgreSQL: "),
+        ("postgres://me:hush@127.0.0.1:1/x", &["recover"], "127.0.0.1:1/x: PostgreSQL: "),
+        (&format!("postgres://me:hush@127.0.0.1:{port}/x"), &create, "/x: no response within 5 s"),
+        (&format!("postgres://me:hush@{}/x", http(&orgs)), &create, "/x: PostgreSQL: "),
+        (&absent, &create, "does not exist"),
+    ] {
+        let ran = run_with_ledger(&orgs, &machine, url, command);
+        assert_eq!((ran.status, ran.stderr.contains("hush")), (5, false), "{ran:?}");
+        let (error, hint) = ran.stderr.split_once("\nhint: ").expect("a hint");
+        assert!(error.starts_with("error: cannot use the ledger "), "{ran:?}");
+        assert!(error.contains(why) && error.ends_with("; nothing was sent"), "{why}: {ran:?}");
+        assert!(hint.starts_with("start that database or correct PORTAL_LEDGER"), "{ran:?}");
+    }
+    drop(frozen);
+    for wrong in ["https://me:hush@db/x", "postgres://me:hush@", "postgres://db/x?sslmode=hush"] {
+        let invalid = run_with_ledger(&orgs, &machine, wrong, &create);
+        assert!(invalid.status == 2 && !invalid.stderr.contains("hush"), "{invalid:?}");
+        assert!(invalid.stderr.starts_with("error: PORTAL_LEDGER: "), "{invalid:?}");
+    }
     assert_eq!(orgs.run(&["list", "--profile", "acme"]).stdout, "");
+}
+
+/// The address of a server that is no database.
+fn http(orgs: &Orgs) -> &str {
+    orgs.served.url().trim_start_matches("http://")
+}
+
+#[test]
+fn local_and_completion_ask_no_shared_ledger() {
+    let machine = Home::new();
+    let (listener, port) = silent();
+    let url = format!("postgres://me:hush@127.0.0.1:{port}/x");
+    let run = |arguments: &[&str]| Ran::of(machine.command(arguments).env("PORTAL_LEDGER", &url));
+    for arguments in [
+        &["create", "--local", NAME][..],
+        &["create", "--local", NAME, "--ensure"],
+        &["list", "--local"],
+        &["rename", "--local", NAME, "AcmePortal"],
+        &["recover", "--local"],
+    ] {
+        assert_eq!(run(arguments).status, 0, "{arguments:?}");
+    }
+    for words in [["recover", ""], ["history", "Acme"], ["create", "--"], ["logout", "--profile="]]
+    {
+        let mut command = machine.command(&["--", "portal", words[0], words[1]]);
+        let ran = Ran::of(command.env("PORTAL_LEDGER", &url).env("PORTAL_COMPLETE", "fish"));
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{words:?}");
+        assert_eq!(ran.stdout.contains("AcmePortal"), words[0] == "history", "{ran:?}");
+    }
+    listener.set_nonblocking(true).unwrap();
+    listener.accept().unwrap_err();
+    assert_eq!(machine.entries().len(), 3);
 }

@@ -370,7 +370,7 @@ fn ctrl_c_before_takeover_keeps_earlier_doubt() {
     wait_until(|| home.attempts() == 2);
     let mut create =
         Running::start(server.command(&home, &[&JSON[..], &["create", NAME]].concat()));
-    create.wait_for_line("waiting until earlier creates");
+    create.wait_for_line("waiting for earlier creates");
     create.signal(Signal::INT);
     let ran = create.wait();
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
@@ -386,7 +386,7 @@ fn ctrl_c_while_same_create_runs_exits_5() {
     let running = Running::start(server.command(&home, &create));
     wait_until(|| home.attempts() == 1);
     let mut second = Running::start(server.command(&home, &create));
-    second.wait_for_line("waiting until earlier creates");
+    second.wait_for_line("waiting for earlier creates");
     second.signal(Signal::INT);
     let ran = second.wait();
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");

@@ -49,9 +49,9 @@ fn row(ran: &Ran) -> Value {
     rows.remove(0)
 }
 
-/// Removes the ledger, as on another machine.
+/// Removes the ledger, as on another machine. On Windows a running server's files are beside it.
 fn forget(home: &Home) {
-    fs::remove_dir_all(home.path().join(".local/state/portal")).unwrap();
+    fs::remove_file(home.ledger()).unwrap();
 }
 
 #[test]
@@ -275,6 +275,9 @@ fn row_in_doubt_is_not_created_in_another_org() {
         message.contains("the profile led to another org when FirstName was begun"),
         "{message}"
     );
+    let alone = orgs.run(&["create", "FirstName", "--profile", "acme", "--output", "json"]);
+    assert_eq!(alone.status, 5, "{alone:?}");
+    assert_eq!(row(&alone)["error"]["message"].as_str().unwrap(), message, "{alone:?}");
     assert_eq!(portals(&orgs, "acme"), "", "nothing was sent there");
     // The doubt stays with the org where it was begun.
     login(&orgs.seeded[0]);

@@ -30,6 +30,10 @@ fn unusable_variable_never_selects_default_profile() {
         ("PORTAL_DATA_CENTER", &latin_1),
         ("PORTAL_PROCESSING_TIME", &latin_1),
         ("PORTAL_LIST_LAG", OsStr::new("soon")),
+        ("PORTAL_ORG_ID", &latin_1),
+        ("PORTAL_LEDGER", &latin_1),
+        ("PORTAL_LEDGER", OsStr::new("")),
+        ("PORTAL_LEDGER", OsStr::new(" ")),
     ] {
         let ran = run(&mut orgs.home.command(&["create", "AcmePortal", "--yes"]), (name, value));
         assert_eq!(ran.status, 2, "{name} {value:?}: {ran:?}");
@@ -56,9 +60,15 @@ fn credential_with_more_than_itself_is_named() {
             let ran = Ran::of(command.env(name, &padded));
             assert_eq!(ran.status, 0, "{name} {padded:?}: {ran:?}");
         }
-        for wrong in
-            [format!("'{value}'"), format!("Zoho-oauthtoken {value}"), format!("{value}\u{e4}")]
-        {
+        for wrong in [
+            format!("'{value}'"),
+            format!("Zoho-oauthtoken {value}"),
+            format!("{value}\u{e4}"),
+            format!("\u{200b}{value}"),
+            format!("{value},"),
+            format!("{value} # of acme"),
+            format!("<{value}>"),
+        ] {
             let ran = Ran::of(served.command(&home, &["list"]).env(name, &wrong));
             assert_eq!(ran.status, 2, "{ran:?}");
             assert!(ran.stderr.contains(name) && !ran.stderr.contains(value), "{ran:?}");
@@ -87,7 +97,11 @@ fn unusable_proxy_is_named_and_not_passed_by() {
         ("HTTPS_PROXY", "\"http://127.0.0.1:1\""),
         ("HTTPS_PROXY", "http://user:hush@127.0.0.1:1\rx"),
         ("ALL_PROXY", "socks5://user:hush@127.0.0.1:1"),
-        ("https_proxy", "http://user:hush@"),
+        ("HTTPS_PROXY", "\u{201c}http://user:hush@127.0.0.1:1\u{201d}"),
+        ("HTTPS_PROXY", "http://user:hush@127.0.0.1:1;http=127.0.0.1:2"),
+        ("HTTPS_PROXY", "//127.0.0.1:1"),
+        // On Windows it is the same variable.
+        (if cfg!(windows) { "HTTPS_PROXY" } else { "https_proxy" }, "http://user:hush@"),
     ] {
         let mut command = home.command(&["list", "--data-center", "eu", "--client-id", "1000.A"]);
         command.env("PORTAL_CLIENT_SECRET", "hush").env("PORTAL_REFRESH_TOKEN", "1000.hush");

@@ -29,7 +29,16 @@ fn report_onto_file_that_is_needed_sends_nothing() {
         ".config/portal/new.csv".to_owned(),
         "no/dir/r.csv".to_owned(),
         ".".to_owned(),
+        "-".to_owned(),
+        ".local/state/portal/ledger.sqlite".to_owned(),
+        ".local/state/portal/../portal/ledger.sqlite-journal".to_owned(),
+        ".cache/portal/tokens/new.csv".to_owned(),
     ];
+    // So that these directories are there.
+    assert_eq!(orgs.run(&["list", "--profile", "acme"]).status, 0);
+    drop(portal_ledger::Ledger::open(home.join(".local/state/portal")).unwrap());
+    let ledger = std::fs::read(orgs.home.ledger()).unwrap();
+    let lists = orgs.served.requests(LISTS_AND_CREATES);
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink("p.csv", home.join("symlink.csv")).unwrap();
@@ -42,8 +51,9 @@ fn report_onto_file_that_is_needed_sends_nothing() {
     }
     let ran = orgs.run(&["batch", "p.csv", "--yes", "--report", "c.pem", "--ca-file", "./c.pem"]);
     assert_eq!(ran.status, 2, "{ran:?}");
-    assert_eq!(orgs.served.requests(LISTS_AND_CREATES), 0);
+    assert_eq!(orgs.served.requests(LISTS_AND_CREATES), lists);
     assert_eq!(orgs.read("p.csv"), PORTALS);
+    assert_eq!(std::fs::read(orgs.home.ledger()).unwrap(), ledger);
     assert_eq!(std::fs::read(&credentials).unwrap(), kept);
     assert!(!orgs.config().join("new.csv").exists());
 }
@@ -64,6 +74,18 @@ fn report_goes_where_links_lead_and_keeps_modes_and_devices() {
     assert!(orgs.read("target.csv").ends_with("acme,AcmePortal,,created,AcmePortal,,\n"));
     assert_eq!(metadata(home.join("target.csv")).unwrap().permissions().mode() & 0o777, 0o664);
     assert!(symlink_metadata(home.join("link.csv")).unwrap().is_symlink());
+}
+
+/// What was done is told all the same.
+#[cfg(target_os = "linux")]
+#[test]
+fn report_that_cannot_be_written_hides_no_result() {
+    let orgs = orgs();
+    let ran = orgs.run(&["batch", "p.csv", "--yes", "--report", "/dev/full"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (1, "1 created\n"), "{ran:?}");
+    assert!(ran.stderr.contains("error: cannot write /dev/full: No space left"), "{ran:?}");
+    let ran = orgs.run(&["batch", "p.csv", "--yes", "--report", "/dev/full", "--output", "json"]);
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (1, &serde_json::json!("created")));
 }
 
 #[test]

@@ -138,6 +138,11 @@ fn flag_without_effect_is_refused() {
         (&["create", "--local", "AcmePortal", "--deadline", "0s"], "expected more than 0"),
         (&["check", "--allow-another", "AcmePortal"], "unexpected argument"),
         (&["recover", "--timeout", "5s"], "unexpected argument"),
+        (&["batch", "p.csv", "--limit", "0"], "expected a number of at least 1"),
+        (&["batch", "p.csv", "--limit", "one"], "expected a number of at least 1"),
+        (&["batch", "p.csv", "--limit", "1.5"], "expected a number of at least 1"),
+        (&["batch", "p.csv", "--max-failures", "0"], "expected a number of at least 1"),
+        (&["batch", "p.csv", "--jobs", "0"], "0 is not in 1..=256"),
     ] {
         let ran = home.run(arguments);
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}");

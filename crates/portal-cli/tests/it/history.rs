@@ -110,3 +110,22 @@ fn empty_history_leaves_nothing_behind() {
     assert!(ran.stderr.starts_with("nothing was created or renamed in "), "{ran:?}");
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }
+
+#[tokio::test]
+async fn history_that_cannot_be_written_is_listed() {
+    let home = Home::new();
+    drop(ledger(&home).await);
+    // As on a disk that can only be read: no change can be begun.
+    let journal = home.ledger().with_extension("sqlite-journal");
+    std::fs::remove_file(&journal).unwrap();
+    std::fs::create_dir(&journal).unwrap();
+    for (arguments, lines) in
+        [(&["history"][..], 8), (&["history", "--open"], 2), (&["history", "AcmeCustomers"], 1)]
+    {
+        let ran = home.run(arguments);
+        assert_eq!((ran.status, ran.stdout.lines().count()), (0, lines), "{ran:?}");
+        assert!(ran.stderr.contains(home.ledger().to_str().unwrap()), "{ran:?}");
+    }
+    assert_eq!(home.run(&["create", "--local", "AcmePortal"]).status, 5);
+    assert_eq!(home.run(&["recover"]).status, 5);
+}

@@ -418,7 +418,7 @@ fn login_to_other_org_warns_and_keeps_intents() {
     assert!(ran.stderr.contains("the profile main was for org acme ("), "{ran:?}");
     assert!(ran.stderr.contains("AcmePortal is in doubt from an earlier login"), "{ran:?}");
     let ran = home.run(&["create", "AcmePortal", "--profile", "main"]);
-    assert_eq!(ran.status, 4, "{ran:?}");
+    assert_eq!(ran.status, 5, "{ran:?}");
     assert!(ran.stderr.contains("the profile led to another org when AcmePortal was"), "{ran:?}");
     let ran = home.run(&["recover", "AcmePortal"]);
     assert_eq!(ran.status, 5, "{ran:?}");

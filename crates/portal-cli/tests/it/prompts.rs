@@ -269,3 +269,43 @@ fn login_over_profile_of_another_org_asks() {
     assert_eq!(login(&beta, Some("y")), 0);
     assert!(profiles().contains("Beta ("));
 }
+
+/// No question whose reply changes nothing, and no warning of what will not happen.
+#[needs(setsid)]
+#[test]
+fn nothing_is_asked_if_no_reply_changes_outcome() {
+    let acme = acme();
+    let live = Live::start(std::slice::from_ref(&acme));
+    let times = ["--processing-time", "0s", "--list-lag", "0s"];
+    let run = |arguments: &[&str]| {
+        let arguments = [arguments, &times].concat();
+        let (status, screen) = Terminal::start(&live.command(&acme, &arguments), 80).wait();
+        assert!(!screen.contains(TYPE) && !screen.contains("links to"), "{arguments:?}: {screen}");
+        (status, screen)
+    };
+    let create = [&["create", NAME, "--yes"], &times[..]].concat();
+    assert_eq!(Ran::of(&mut live.command(&acme, &create)).status, 0);
+    let lower = NAME.to_lowercase();
+    for (arguments, status, expected) in [
+        (&["create", NAME][..], 4, "already exists"),
+        (&["create", NAME, "--ensure"], 0, "already exists"),
+        (&["create", &lower, "--allow-another"], 4, "already exists"),
+        (&["create", "AcmeOther"], 4, "the org has the portal PortalsAPItest100"),
+        (&["create", "AcmeOther", "--fallback", NAME], 4, "already exists"),
+        (&["create", "Acme Other"], 2, "is a space"),
+        (&["rename", "AcmeMissing", "AcmeOther"], 1, "no portal named AcmeMissing"),
+        (&["rename", NAME, NAME], 0, "already has that name"),
+        (&["rename", NAME, "a-b"], 2, "is '-'"),
+    ] {
+        let (found, screen) = run(arguments);
+        assert_eq!(found, status, "{arguments:?}: {screen}");
+        assert!(screen.contains(expected), "{arguments:?}: {screen}");
+    }
+    let admin = live.server.listening["admin"].as_str().unwrap();
+    let fault = r#"{"faults":["GET request:500"]}"#;
+    assert_eq!(crate::raw::send(admin, "POST /api/faults", &[], fault).status, 200);
+    for arguments in [&["create", "AcmeOther"][..], &["rename", NAME, "AcmeOther"]] {
+        let (status, screen) = run(arguments);
+        assert_eq!(status, 6, "{arguments:?}: {screen}");
+    }
+}

@@ -90,10 +90,7 @@ impl Reader {
                     }
                 }
                 // Those are doctests, and a text is for the eye.
-                kind => assert!(
-                    ["rust", "rust,no_run", "json", "text"].contains(&kind),
-                    "{page}: {kind}"
-                ),
+                kind => assert!(["rust", "json", "text"].contains(&kind), "{page}: {kind}"),
             }
         }
     }

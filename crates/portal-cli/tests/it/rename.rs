@@ -155,7 +155,7 @@ fn rename_of_doubtful_portal_waits_for_create() {
     // A late copy of the create could make a twin.
     let ran = server.run(&home, &RENAME);
     assert_eq!(ran.status, 0, "{ran:?}");
-    assert!(ran.stderr.contains("waiting until earlier creates"), "{ran:?}");
+    assert!(ran.stderr.contains("waiting for earlier creates"), "{ran:?}");
     assert_eq!(names(&server, &home), [NEW]);
     // The rename shows what came of the create.
     let ran = server.run(&home, &["--output", "json", "recover"]);
@@ -170,7 +170,7 @@ fn ctrl_c_while_same_rename_runs_exits_5() {
     let first = Running::start(server.command(&home, &RENAME));
     wait_until(|| names(&server, &home) == [NEW]);
     let mut second = Running::start(server.command(&home, &RENAME));
-    second.wait_for_line("waiting until earlier creates");
+    second.wait_for_line("waiting for earlier creates");
     second.signal(Signal::INT);
     let ran = second.wait();
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");

@@ -56,10 +56,14 @@ fn respond(request: &str, service: &mut Service) -> String {
     response(status, body)
 }
 
-const REJECTIONS: [&str; 4] = [
+const REJECTIONS: [&str; 8] = [
     "401 Unauthorized\n{\"code\":\"INVALID_OAUTHTOKEN\",\"details\":{},\"message\":\"m\",\"status\":\"error\"}",
     "401 Unauthorized\n{\"code\":\"INVALID_OAUTHTOKEN\"}",
     "401 Unauthorized\n<html>",
+    "401 Unauthorized\n",
+    "401 Unauthorized\n{\"error\":\"invalid_token\"}",
+    "401 Unauthorized\n{\"portals\":[{\"code\":\"AUTHENTICATION_FAILURE\",\"details\":{},\"message\":\"m\",\"status\":\"error\"}]}",
+    "403 Forbidden\n{\"code\":\"INVALID_TOKEN\",\"details\":{},\"message\":\"m\",\"status\":\"error\"}",
     "400 Bad Request\n{\"code\":\"INVALID_TOKEN\",\"details\":{},\"message\":\"m\",\"status\":\"error\"}",
 ];
 

@@ -79,6 +79,8 @@ fn throttle_of_accounts_server_is_rate_limit() {
         "HTTP/1.1 400 Bad Request\r\ncontent-length: 25\r\n\r\n{\"error\":\"Access Denied\"}",
         "HTTP/1.1 400 Bad Request\r\ncontent-length: 25\r\n\r\n{\"error\":\"access_denied\"}",
         "HTTP/1.1 429 Too Many Requests\r\ncontent-length: 6\r\n\r\n<html>",
+        "HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\nretry-after: 120\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 25\r\n\r\n{\"error\":\"ACCESS-DENIED\"}",
     ] {
         let (home, (address, count)) = (Home::new(), always(response));
         let url = format!("http://{address}");
@@ -91,11 +93,101 @@ fn throttle_of_accounts_server_is_rate_limit() {
     }
 }
 
+/// Nobody's credentials are wrong if the accounts server fails.
+#[test]
+fn failure_of_accounts_server_is_not_of_credentials() {
+    for response in [
+        "HTTP/1.1 503 x\r\ncontent-length: 35\r\n\r\n{\"error\":\"temporarily_unavailable\"}",
+        "HTTP/1.1 500 x\r\ncontent-length: 25\r\n\r\n{\"error\":\"general_error\"}",
+        "HTTP/1.1 502 x\r\ncontent-length: 6\r\n\r\n<html>",
+        "HTTP/1.1 302 Found\r\nlocation: http://login.example/\r\ncontent-length: 0\r\n\r\n",
+    ] {
+        let (home, (address, _)) = (Home::new(), always(response));
+        let list = ["--output", "json", "list"];
+        let ran = Ran::of(&mut with_credentials(&home, &list, &format!("http://{address}")));
+        assert_eq!(ran.status, 6, "{ran:?}");
+        assert_eq!(ran.json()[0]["error"]["kind"], "unreachable", "{ran:?}");
+        assert!(said(&ran).0.contains(&format!("(HTTP {})", &response[9..12])), "{ran:?}");
+    }
+}
+
+/// Responds to creates with `response`; otherwise the org has no portal.
+fn rejecting(response: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut request = [0; 4096];
+            let length = client.read(&mut request).unwrap_or(0);
+            let no_portal = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+            let scope =
+                r#"{"code":"OAUTH_SCOPE_MISMATCH","details":{},"message":"","status":"error"}"#;
+            let no_org = format!(
+                "HTTP/1.1 401 x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{scope}",
+                scope.len()
+            );
+            let response = match &request[..length] {
+                [b'P', ..] => response,
+                request if request.starts_with(b"GET /crm/v7/org ") => &no_org,
+                _ => no_portal,
+            };
+            let _ = client.write_all(response.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn last_cause_of_failing_creates_is_told() {
+    for (response, expected) in [
+        (
+            "409 Conflict\r\ncontent-length: 63\r\n\r\n\
+             {\"code\":\"CONFLICT\",\"details\":{},\"message\":\"m\",\"status\":\"error\"}",
+            "gave up: every attempt failed: the service failed: HTTP 409 CONFLICT: m",
+        ),
+        (
+            "200 OK\r\ncontent-length: 13\r\n\r\n<html>captive",
+            "gave up: every attempt failed: invalid response (HTTP 200): not JSON: <html>captive",
+        ),
+        (
+            "500 x\r\ncontent-length: 0\r\n\r\n",
+            "gave up: every attempt failed: invalid response (HTTP 500): empty body",
+        ),
+        (
+            "403 Forbidden\r\ncontent-length: 13\r\n\r\n<html>rule 77",
+            "invalid response (HTTP 403): not JSON: <html>rule 77",
+        ),
+        (
+            "302 Found\r\nlocation: /login\r\ncontent-length: 0\r\n\r\n",
+            "invalid response (HTTP 302): empty body",
+        ),
+        (
+            "418 x\r\ncontent-length: 18\r\n\r\n{\"error\":\"teapot\"}",
+            "invalid response (HTTP 418): unexpected JSON: {\"error\":\"teapot\"}",
+        ),
+    ] {
+        let home = Home::new();
+        let address = rejecting(format!("HTTP/1.1 {response}").leak());
+        let create =
+            ["create", "AcmePortal", "--output", "json", "--deadline", "12s", "--timeout", "1s"];
+        let mut command = home.command(&create);
+        command.env("PORTAL_API_DOMAIN", format!("http://{address}"));
+        let ran = Ran::of(command.env("PORTAL_ACCESS_TOKEN", "1000.aa.bb"));
+        assert_eq!(ran.status, 6, "{ran:?}");
+        let error = &ran.json()[0]["error"]["message"];
+        assert_eq!(error.as_str().unwrap(), format!("AcmePortal was not created: {expected}"));
+    }
+}
+
 #[test]
 fn server_of_something_else_is_named() {
     for (response, expected) in [
         ("SSH-2.0-OpenSSH_9.6\r\n", "sent something other than HTTP"),
         ("", "closed the connection"),
+        ("220 mail.example ESMTP\r\n", "sent something other than HTTP"),
+        ("\u{15}\u{3}\u{1}\0\u{2}\u{2}F", "sent something other than HTTP"),
+        ("HTTP/1.1 200 OK\r\ncontent-le", "closed the connection"),
     ] {
         let (home, (address, _)) = (Home::new(), always(response));
         let ran = Ran::of(&mut with_credentials(&home, &["list"], &format!("http://{address}")));

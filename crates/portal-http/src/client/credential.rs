@@ -61,6 +61,8 @@ impl Credential {
             "begins with the scheme of a header: expected what follows it"
         } else if text.contains(['"', '\'', '`', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}']) {
             "has a quote"
+        } else if text.contains(['<', '>', '{', '}', '$', ',', ';']) {
+            "has a bracket, a dollar sign, a comma or a semicolon: expected its value alone"
         } else if text.contains(is_around) {
             "has a blank or a line break in it"
         } else if !text.chars().all(|c| c.is_ascii_graphic()) {
@@ -108,6 +110,12 @@ mod tests {
         for text in [
             "\"1000.a.b\"",
             "“1000.a.b”",
+            "<1000.a.b>",
+            "1000.a.b,",
+            "1000.a.b;",
+            "${{ secrets.1000 }}",
+            "\u{200b}1000.a.b",
+            "1000.a.b # of acme",
             "Zoho-oauthtoken 1000.a.b",
             "bearer 1000.a.b",
             "1000.a b",

@@ -108,15 +108,13 @@ impl<H: Host, S> Run<'_, H, S> {
             }
         };
         let name = entry.name().to_owned();
-        let outcome = match (conflict, &self.request.wanted) {
-            (Conflict::KeyOfAnother | Conflict::LabelMoved, Wanted::Do(operation)) => {
+        // What is in doubt there is what is wanted here, unless it is another operation.
+        let is_doubtful = entry.is_in_doubt() && conflict != Conflict::KeyOfAnother;
+        let outcome = match &self.request.wanted {
+            Wanted::Do(operation) if !is_doubtful => {
                 not_done(operation, NotDone::Conflict { conflict, name })
             }
-            (Conflict::NameDropped, Wanted::Do(operation)) if !entry.is_in_doubt() => {
-                not_done(operation, NotDone::Conflict { conflict, name })
-            }
-            // What is in doubt there is what is wanted here.
-            _ => {
+            Wanted::Do(_) | Wanted::Recover(_) => {
                 let why = Unverified::Conflict(conflict);
                 Outcome::Unknown { name, doubt: Doubt::Earlier, why }
             }

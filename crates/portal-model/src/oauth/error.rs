@@ -156,13 +156,19 @@ impl From<TokenResponseError> for TokenError {
     }
 }
 
-/// The body of a response as a JSON object. What else comes under 429 counts as a rate limit.
+/// The body of a response as a JSON object. What else comes under 429 counts as a rate limit, and what comes
+/// under 5xx as unreadable.
 pub(super) fn read_object(response: &Response) -> Result<Map<String, Value>, TokenResponseError> {
     if response.status == 429 {
         let error = OAuthError::new(OAuthError::ACCESS_DENIED);
         let description = Some("HTTP 429".to_owned());
         return Err(TokenResponseError::Rejected(OAuthError { description, ..error }));
     }
-    serde_json::from_slice(&response.body)
-        .map_err(|_| TokenResponseError::unreadable(response, UnreadableReason::NotJson))
+    let body = serde_json::from_slice(&response.body)
+        .map_err(|_| TokenResponseError::unreadable(response, UnreadableReason::NotJson))?;
+    if response.status >= 500 {
+        // Its own failure, whatever it calls that: the credentials may be right.
+        return Err(TokenResponseError::unreadable(response, UnreadableReason::NoEnvelope));
+    }
+    Ok(body)
 }

@@ -37,8 +37,8 @@ impl AccessToken {
         }
     }
 
-    /// Reads the response to a [`TokenRequest`](super::TokenRequest). The HTTP status is ignored:
-    /// errors come under 200 too.
+    /// Reads the response to a [`TokenRequest`](super::TokenRequest). The HTTP status is ignored below
+    /// 429: errors come under 200 too.
     ///
     /// # Errors
     /// [`TokenResponseError::Rejected`] with the accounts server's error, or
@@ -164,6 +164,19 @@ mod tests {
         }
         let denied = AccessToken::decode(&Response::new(200, r#"{"error":"denied"}"#)).unwrap_err();
         assert!(matches!(denied, TokenResponseError::Rejected(error) if !error.is_rate_limited()));
+    }
+
+    #[test]
+    fn failure_of_server_is_no_rejection() {
+        for (status, body) in [
+            (500, r#"{"error":"general_error"}"#),
+            (502, r#"{"error":"invalid_client"}"#),
+            (503, r#"{"error":"temporarily_unavailable"}"#),
+            (503, r#"{"access_token":"1000.a.b"}"#),
+        ] {
+            let error = AccessToken::decode(&Response::new(status, body)).unwrap_err();
+            assert!(matches!(error, TokenResponseError::Unreadable(_)), "{body}: {error:?}");
+        }
     }
 
     #[test]

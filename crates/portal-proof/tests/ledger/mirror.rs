@@ -97,14 +97,12 @@ pub(super) fn blocked(request: &ClaimRequest, blocked: &Blocked) -> Outcome {
         other => return unknown(request, Unverified::Ledger(other.to_string())),
     };
     let name = entry.name().to_owned();
-    match (conflict, &request.wanted) {
-        (Conflict::KeyOfAnother | Conflict::LabelMoved, Wanted::Do(operation)) => {
+    let is_doubtful = entry.is_in_doubt() && conflict != Conflict::KeyOfAnother;
+    match &request.wanted {
+        Wanted::Do(operation) if !is_doubtful => {
             not_done(operation, NotDone::Conflict { conflict, name })
         }
-        (Conflict::NameDropped, Wanted::Do(operation)) if !entry.is_in_doubt() => {
-            not_done(operation, NotDone::Conflict { conflict, name })
-        }
-        _ => {
+        Wanted::Do(_) | Wanted::Recover(_) => {
             let why = Unverified::Conflict(conflict);
             Outcome::Unknown { name, doubt: Doubt::Earlier, why }
         }

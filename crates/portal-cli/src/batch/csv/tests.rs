@@ -41,6 +41,8 @@ fn marks_of_other_programs_are_no_rows() {
         ("profile,name\r\nacme,AcmePortal\r\n\u{1a}\r\n", 2),
         ("profile,name\nacme,AcmePortal\u{1a}", 2),
         ("profile,name\nacme,\"AcmePortal\n\"\n", 2),
+        ("profile,name\racme,AcmePortal\r", 2),
+        ("profile,name,,\nacme,AcmePortal\u{a0},,\n,,,\n", 2),
     ] {
         assert_eq!(entries(file), row(line), "{file:?}");
     }
@@ -92,6 +94,12 @@ fn wrong_header_is_only_problem() {
         ("profile,name,or,fallback\n", "line 1: unknown column \"or\""),
         ("profile,name,nmae\n", "line 1: unknown column \"nmae\""),
         ("profile,name,NAME\n", "line 1: duplicate column name"),
+        (
+            "Portals 2026,,\nprofile,name\nacme,AcmePortal\n",
+            "line 1: unknown column \"Portals 2026\"",
+        ),
+        ("<html><table><tr><td>profile", "line 1: unknown column \"<html>"),
+        ("profile|name\nacme|AcmePortal\n", "line 1: unknown column \"profile|name\""),
         ("profile,name\n\n", "line 1: no rows below the header"),
     ] {
         let found = problems(file);
@@ -110,6 +118,8 @@ fn file_that_is_not_csv_is_called_what_it_is() {
         (b"PK\x03\x04\x14\0mimetypeapplication/vnd.oasis.opendocument", "line 1: this is an Open"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "line 1: this is an Excel workbook"),
         (b"%PDF-1.7\n", "line 1: this is a PDF"),
+        (b"\x1f\x8b\x08\0\0\0\0\0\x02\xff", "line 1: this is a gzip archive"),
+        (b"p\0\0\0r\0\0\0", "line 1: the file is UTF-16"),
     ] {
         let found = problems(bytes);
         assert_eq!(found.len(), 1, "{found:?}");

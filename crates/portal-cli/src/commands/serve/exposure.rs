@@ -1,8 +1,7 @@
 //! Files of a server that other users of the machine can read or change.
 
-use std::path::Path;
-
 use super::args::Args;
+use crate::sys::private_file::mode;
 use crate::terminal::printer::Printer;
 
 /// Warns of each file or directory whose mode gives its secrets, or the server, to others.
@@ -26,20 +25,4 @@ pub(super) fn warn(args: &Args, printer: &Printer) {
             "everybody on this machine can {can} {path}: run `chmod {wanted} {path}`"
         ));
     }
-}
-
-#[cfg(unix)]
-fn mode(path: &Path) -> Option<u32> {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let metadata = std::fs::metadata(path).ok()?;
-    // Not a pipe or a device, such as `/dev/stdin`.
-    let is_kept = metadata.is_file() || metadata.is_dir();
-    is_kept.then(|| metadata.permissions().mode())
-}
-
-/// On Windows a user's own directory is closed to others.
-#[cfg(not(unix))]
-fn mode(_: &Path) -> Option<u32> {
-    None
 }

@@ -119,9 +119,26 @@ fn secrets_that_others_can_read_are_refused() {
     store(home.path(), "acme", &in_europe()).unwrap();
     let path = credentials_path(home.path());
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let refusal = |path: &Path, mode| {
+        let before = fs::metadata(path).unwrap().permissions();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let refusal = failure(Profiles::load(home.path()).unwrap().get("acme"));
+        fs::set_permissions(path, before).unwrap();
+        refusal
+    };
+    for mode in [0o640, 0o604, 0o660, 0o602] {
+        let refusal = refusal(&path, mode);
+        assert!(refusal.contains(&format!("(mode {mode:04o})")), "{refusal}");
+        assert!(refusal.contains("chmod 600"), "{refusal}");
+    }
+    // Who changes the hosts has the secrets sent.
+    for (path, mode) in [(config_path(home.path()), 0o666), (home.path().to_owned(), 0o777)] {
+        let refusal = refusal(&path, mode);
+        assert!(refusal.starts_with("everybody on this machine can change "), "{refusal}");
+        assert!(refusal.ends_with(&format!("`chmod o-w {}`", path.display())), "{refusal}");
+    }
+    assert!(Profiles::load(home.path()).unwrap().get("acme").is_ok());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-    let refusal = failure(Profiles::load(home.path()).unwrap().get("acme"));
-    assert!(refusal.contains("(mode 0640)") && refusal.contains("chmod 600"), "{refusal}");
     assert!(failure(store(home.path(), "beta", &elsewhere())).contains("chmod 600"));
 }
 

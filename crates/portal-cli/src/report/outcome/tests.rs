@@ -203,7 +203,7 @@ fn fallback_names_what_was_taken_and_only_that() {
     let present = report(present(Origin::Preexisting));
     assert!(!present.text.contains("AcmePortal"), "{}", present.text);
     let created = report(Outcome::Created { name: name(), taken: vec![first] });
-    assert!(created.text.ends_with("; AcmePortal belongs to another organization"));
+    assert!(created.text.ends_with("; AcmePortal was taken by another organization"));
     let json = serde_json::to_value(&created).unwrap();
     assert_eq!(json["taken"], serde_json::json!(["AcmePortal"]));
     assert_eq!(json["requested"], "AcmePortal");

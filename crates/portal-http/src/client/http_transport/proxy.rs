@@ -217,10 +217,21 @@ mod tests {
             "https://[::1]:8780",
             "https://[::ffff:127.0.0.1]",
             "http://10.0.0.1",
+            "https://LOCALHOST",
+            "https://127.255.255.254",
+            "https://[0:0:0:0:0:0:0:1]",
+            "https://[::ffff:7f00:1]:8780",
         ] {
             assert!(!takes(&proxy, here), "{here}");
         }
-        assert!(takes(&proxy, "https://localhost.evil.example"));
+        for elsewhere in [
+            "https://localhost.evil.example",
+            "https://127.0.0.1.evil.example",
+            "https://localhost.localdomain",
+            "https://[::2]",
+        ] {
+            assert!(takes(&proxy, elsewhere), "{elsewhere}");
+        }
     }
 
     #[test]
@@ -261,6 +272,12 @@ mod tests {
             ("HTTPS_PROXY", "http://127.0.0.1:99999"),
             ("HTTPS_PROXY", "http://user:hush@pro xy"),
             ("HTTPS_PROXY", "ftp://user:hush@proxy"),
+            ("HTTPS_PROXY", "\u{201c}http://user:hush@proxy\u{201d}"),
+            ("HTTPS_PROXY", "\u{feff}http://user:hush@proxy"),
+            ("HTTPS_PROXY", "http://proxy/path?x"),
+            ("HTTPS_PROXY", "http://[::1"),
+            ("HTTPS_PROXY", "//proxy:3128"),
+            ("HTTPS_PROXY", "http://user:hush@proxy:3128;http=other"),
         ] {
             let proxy = from_variables(&[(name, value)]);
             let destination = Uri::from_static("https://accounts.zoho.eu");
@@ -290,7 +307,12 @@ mod tests {
     #[test]
     fn last_at_sign_ends_password() {
         // user:p@ss/w#rd%
-        for url in ["http://user:p@ss/w#rd%@proxy", "http://user:p%40ss%2Fw%23rd%25@proxy:80/"] {
+        for url in [
+            "http://user:p@ss/w#rd%@proxy",
+            "http://user:p%40ss%2Fw%23rd%25@proxy:80/",
+            "user:p@ss/w#rd%@proxy:80",
+            " http://user:p%40ss/w%23rd%25@proxy\r\n",
+        ] {
             let proxy = Proxy::new(url, []).unwrap();
             let found = proxy.on_the_way_to(&Uri::from_static("https://a.example")).unwrap();
             let found = found.unwrap();

@@ -44,7 +44,13 @@ impl Tls {
         // Validate them now, so that a bad one fails before anything is sent.
         match tls.config() {
             Ok(_) => Ok(tls),
-            Err(error) => Err(TlsError { path: path.to_owned(), why: error.to_string() }),
+            Err(error) => {
+                let why = match error {
+                    rustls::Error::InvalidCertificate(_) => "one can't be read".to_owned(),
+                    other => other.to_string(),
+                };
+                Err(TlsError { path: path.to_owned(), why })
+            }
         }
     }
 
@@ -85,7 +91,14 @@ pub(super) fn cause(error: &(dyn Error + 'static)) -> Option<(Kind, String)> {
 
     let (kind, why): (Kind, &str) = match error.downcast_ref::<rustls::Error>()? {
         InvalidCertificate(invalid) => match invalid {
-            Invalid::UnknownIssuer => (NotSent::Untrusted, "its certificate is not trusted"),
+            // The latter three: the issuer is called like a CA that this machine trusts, and is not it.
+            Invalid::UnknownIssuer
+            | Invalid::BadSignature
+            | Invalid::UnsupportedSignatureAlgorithmContext { .. }
+            | Invalid::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                (NotSent::Untrusted, "its certificate is not trusted")
+            }
+            Invalid::BadEncoding => (NotSent::Permanent, "its certificate can't be read"),
             Invalid::Expired | Invalid::ExpiredContext { .. } => {
                 (NotSent::Permanent, "its certificate has expired")
             }
@@ -101,7 +114,9 @@ pub(super) fn cause(error: &(dyn Error + 'static)) -> Option<(Kind, String)> {
                 (NotSent::Permanent, "its certificate is that of a CA, not of a server")
             }
             other => {
-                return Some((NotSent::Permanent, format!("its certificate is invalid: {other}")));
+                let text = format!("{other:?}");
+                let name = text.split([' ', '(']).next().unwrap_or_default();
+                return Some((NotSent::Permanent, format!("its certificate is invalid: {name}")));
             }
         },
         InvalidMessage(_) => (NotSent::Connect, "its response is not TLS; is it an http server?"),
@@ -117,6 +132,38 @@ pub(super) fn cause(error: &(dyn Error + 'static)) -> Option<(Kind, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn certificate_is_called_what_is_wrong_with_it() {
+        use rustls::{CertificateError as Invalid, Error};
+
+        let (algorithm, key) = (vec![6, 8, 42], vec![6, 9, 42]);
+        let of_another_kind = Invalid::UnsupportedSignatureAlgorithmForPublicKeyContext {
+            signature_algorithm_id: algorithm,
+            public_key_algorithm_id: key,
+        };
+        for (invalid, is_untrusted, expected) in [
+            (Invalid::UnknownIssuer, true, "is not trusted"),
+            (Invalid::BadSignature, true, "is not trusted"),
+            (of_another_kind, true, "is not trusted"),
+            (Invalid::Expired, false, "has expired"),
+            (Invalid::Revoked, false, "is revoked"),
+            (Invalid::BadEncoding, false, "can't be read"),
+            (Invalid::UnhandledCriticalExtension, false, "is invalid: UnhandledCriticalExtension"),
+            (
+                Invalid::InvalidPurposeContext {
+                    required: rustls::ExtendedKeyPurpose::ServerAuth,
+                    presented: vec![rustls::ExtendedKeyPurpose::ClientAuth],
+                },
+                false,
+                "is invalid: InvalidPurposeContext",
+            ),
+        ] {
+            let (kind, why) = cause(&Error::InvalidCertificate(invalid)).unwrap();
+            assert_eq!(why, format!("its certificate {expected}"));
+            assert_eq!(matches!(kind(why.clone()), NotSent::Untrusted(_)), is_untrusted, "{why}");
+        }
+    }
 
     #[test]
     fn certificates_are_read_before_first_connection_only() {

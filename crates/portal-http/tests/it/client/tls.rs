@@ -96,6 +96,9 @@ fn error_names_file_without_certificate() {
     assert_eq!(absent, format!("/nonexistent/ca.pem: {why}"));
     let key = error(plain().ca_file(file("server.key")));
     assert!(key.ends_with("server.key: expected certificates in PEM form, found none"), "{key}");
+    let damaged = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_vec();
+    let damaged = error(plain().ca_pem(damaged));
+    assert_eq!(damaged, "the trusted certificates: one can't be read");
 }
 
 #[tokio::test]
