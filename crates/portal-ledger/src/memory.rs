@@ -48,7 +48,9 @@ impl Memory {
             return Err(LedgerError::NotApplied("the process was killed".to_owned()));
         }
         let (written, decision) = decide(entries.read(rows));
-        written.into_iter().for_each(|entry| entries.write(entry));
+        for entry in written {
+            entries.write(entry);
+        }
         Ok(decision)
     }
 }
