@@ -202,16 +202,12 @@ impl Ledger {
 
     /// Which entries a claim reads.
     async fn rows_of(&self, request: &ClaimRequest) -> Result<Rows, LedgerError> {
-        let recovered = match &request.wanted {
-            Wanted::Do(_) => None,
-            // What an entry is about changes no more once there is something to recover.
-            Wanted::Recover(id) => self.entry(id).await?,
-        };
         let operation = match &request.wanted {
-            Wanted::Do(operation) => Some(operation),
-            Wanted::Recover(_) => recovered.as_ref().map(|entry| &entry.operation),
+            Wanted::Do(operation) => Some(operation.clone()),
+            // What an entry is about changes no more once there is something to recover.
+            Wanted::Recover(id) => self.entry(id).await?.map(|entry| entry.operation),
         };
-        Ok(Rows::Lookup(Lookup::of_claim(request, operation)))
+        Ok(Rows::Lookup(Lookup::of_claim(request, operation.as_ref())))
     }
 
     /// The entry of that id, if there is one.
