@@ -330,16 +330,19 @@ fn killed_fallback_is_not_sent_when_not_asked_for() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_in_doubt_exits_5_and_names_recover() {
-    let home = Home::new();
-    let server = Served::start(&home, &[]);
-    let gateway = Gateway::start(&server);
-    let create = Running::start(gateway.command(&server, &home, &["create", NAME]));
-    wait_until(|| gateway.creates() == 1);
-    create.signal(Signal::INT);
-    let ran = create.wait();
-    assert_eq!(ran.status, 5, "{ran:?}");
-    assert!(ran.stderr.contains("`portal recover PortalsAPItest100`"), "{ran:?}");
-    assert_eq!(home.unfinished()[0]["state"], "in_doubt");
+    // A terminal that is closed is no other reason.
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let home = Home::new();
+        let server = Served::start(&home, &[]);
+        let gateway = Gateway::start(&server);
+        let create = Running::start(gateway.command(&server, &home, &["create", NAME]));
+        wait_until(|| gateway.creates() == 1);
+        create.signal(signal);
+        let ran = create.wait();
+        assert_eq!(ran.status, 5, "{ran:?}");
+        assert!(ran.stderr.contains("`portal recover PortalsAPItest100`"), "{ran:?}");
+        assert_eq!(home.unfinished()[0]["state"], "in_doubt");
+    }
 }
 
 #[cfg(unix)]
