@@ -1,6 +1,7 @@
 //! The servers under test, each a process of its own: `portal serve`, and the stub.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -29,8 +30,12 @@ pub(crate) fn create(path: &str, token: &str, name: &str) -> Vec<u8> {
 pub(crate) static PORTAL: LazyLock<PathBuf> = LazyLock::new(|| {
     let program = env::current_exe().expect("this program has a path");
     let directory = program.parent().expect("it is in a directory");
-    let profile: &[&str] = if cfg!(debug_assertions) { &[] } else { &["--release"] };
-    let mut build = cargo(directory.parent().expect("it is in a target directory"), profile);
+    let profile = match directory.file_name().and_then(OsStr::to_str) {
+        None | Some("debug") => "dev",
+        Some(profile) => profile,
+    };
+    let target = directory.parent().expect("it is in a target directory");
+    let mut build = cargo(target, &["--profile", profile]);
     let status = build.status().unwrap_or_else(|error| panic!("{build:?}: {error}"));
     assert!(status.success(), "{build:?}: {status}");
     directory.join(format!("portal{}", env::consts::EXE_SUFFIX))

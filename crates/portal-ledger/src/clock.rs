@@ -1,6 +1,6 @@
 //! [`Clock`]: the system's clock that counts from boot, suspended time included.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use crate::time::Moment;
@@ -13,42 +13,44 @@ use crate::time::Moment;
 #[derive(Clone, Debug)]
 pub struct Clock {
     boot: Arc<str>,
-    #[cfg(not(unix))]
-    start: std::time::Instant,
 }
+
+/// Names the clock of this process, which no other reads.
+static PROCESS: LazyLock<String> = LazyLock::new(|| {
+    let random = getrandom::u64().unwrap_or_default();
+    format!("process {} {random:016x}", std::process::id())
+});
+
+#[cfg(not(unix))]
+static START: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
 
 impl Clock {
     /// Reads which boot this is.
     pub fn system() -> Self {
-        Self {
-            boot: boot().unwrap_or_else(process).into(),
-            #[cfg(not(unix))]
-            start: std::time::Instant::now(),
-        }
+        Self { boot: boot().unwrap_or_else(|| PROCESS.clone()).into() }
     }
 
     /// Reads the clock.
     pub fn now(&self) -> Moment {
-        Moment::new(&*self.boot, self.elapsed())
+        Moment::new(&*self.boot, elapsed())
     }
+}
 
-    #[cfg(unix)]
-    #[expect(clippy::unused_self, reason = "elsewhere it counts from the start of this clock")]
-    fn elapsed(&self) -> Duration {
-        use rustix::time::{ClockId, clock_gettime};
+#[cfg(unix)]
+fn elapsed() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
 
-        // Apple's monotonic clock counts suspended time; Linux has one of its own for that.
-        #[cfg(target_os = "linux")]
-        let clock = ClockId::Boottime;
-        #[cfg(not(target_os = "linux"))]
-        let clock = ClockId::Monotonic;
-        Duration::try_from(clock_gettime(clock)).unwrap_or_default()
-    }
+    // Apple's monotonic clock counts suspended time; Linux has one of its own for that.
+    #[cfg(target_os = "linux")]
+    let clock = ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let clock = ClockId::Monotonic;
+    Duration::try_from(clock_gettime(clock)).unwrap_or_default()
+}
 
-    #[cfg(not(unix))]
-    fn elapsed(&self) -> Duration {
-        self.start.elapsed()
-    }
+#[cfg(not(unix))]
+fn elapsed() -> Duration {
+    START.elapsed()
 }
 
 /// A time namespace has a boot clock of its own, and shares the boot's id with all others.
@@ -64,12 +66,6 @@ fn boot() -> Option<String> {
     None
 }
 
-/// Names a clock that no other process reads.
-fn process() -> String {
-    let random = getrandom::u64().unwrap_or_default();
-    format!("process {} {random:016x}", std::process::id())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,7 +75,6 @@ mod tests {
         let clock = Clock::system();
         let (first, second) = (clock.now(), clock.clone().now());
         assert!(second.since(&first).is_some_and(|age| age < Duration::from_secs(60)));
-        #[cfg(target_os = "linux")]
-        assert!(Clock::system().now().since(&first).is_some(), "another clock of this boot");
+        assert!(Clock::system().now().since(&first).is_some(), "another clock of this process");
     }
 }

@@ -2,11 +2,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-
-use rustix::process::geteuid;
 
 use crate::programs;
 
@@ -54,7 +51,7 @@ impl Cluster {
             for (setting, from) in [("ssl_cert_file", certificate), ("ssl_key_file", key)] {
                 let kept = cluster.folder.join(setting);
                 fs::copy(from, &kept).expect("the certificate can be copied");
-                fs::set_permissions(&kept, fs::Permissions::from_mode(0o600)).expect("its mode");
+                make_private(&kept);
                 give_away(&kept);
                 writeln!(settings, "{setting} = '{}'", kept.display()).expect("a string");
             }
@@ -159,9 +156,18 @@ impl Cluster {
     }
 }
 
+/// PostgreSQL refuses a key that others can read, where a file has a mode.
+fn make_private(key: &Path) {
+    #[cfg(unix)]
+    fs::set_permissions(key, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .expect("its mode");
+    #[cfg(not(unix))]
+    let _ = key;
+}
+
 /// Hands a file to the user who runs the server.
 fn give_away(path: &Path) {
-    if geteuid().is_root() {
+    if programs::is_root() {
         run(Command::new("chown").arg("postgres").arg(path));
     }
 }
@@ -175,7 +181,7 @@ impl Drop for Cluster {
 
 /// A command of the user who runs the server: PostgreSQL refuses root.
 fn command(program: &Path) -> Command {
-    let mut command = if geteuid().is_root() {
+    let mut command = if programs::is_root() {
         let mut command = Command::new("runuser");
         command.args(["-u", "postgres", "--"]).arg(program);
         command

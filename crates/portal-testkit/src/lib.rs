@@ -9,18 +9,13 @@
 //! - [`signal`] sends a signal to a child process.
 #![allow(clippy::expect_used, clippy::panic, reason = "it is for tests, which fail by panics")]
 
-#[cfg(unix)]
 mod cluster;
-#[cfg(unix)]
 mod database;
-#[cfg(unix)]
 mod programs;
 
 pub use portal_testkit_attribute::needs;
 
-#[cfg(unix)]
 pub use cluster::Cluster;
-#[cfg(unix)]
 pub use database::Database;
 #[cfg(unix)]
 pub use rustix::process::Signal;

@@ -40,7 +40,7 @@ pub(crate) fn postgresql() -> Option<PathBuf> {
     folders.find(|folder| !are_hidden() && is_complete(folder)).filter(|_| !is_root() || has_user())
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
 }
 

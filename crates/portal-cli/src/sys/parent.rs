@@ -29,5 +29,6 @@ impl Parent {
         Err(InvalidInput("`--exit-with-parent` is not supported on this platform".to_owned()))
     }
 
+    #[expect(clippy::unused_async, reason = "the signature of the other one")]
     pub(crate) async fn ended(self) {}
 }

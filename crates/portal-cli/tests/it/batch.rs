@@ -58,7 +58,8 @@ fn every_org_gets_its_portal_once() {
     served.kill();
     let again = home.run(&CREATE);
     assert_eq!((again.status, again.stdout.as_str()), (0, "5 created earlier\n"), "{again:?}");
-    assert!(again.stderr.starts_with("ledger: /") && again.stderr.lines().count() == 1);
+    let ledger = format!("ledger: {}", home.ledger().display());
+    assert!(again.stderr.starts_with(&ledger) && again.stderr.lines().count() == 1, "{again:?}");
 }
 
 #[test]

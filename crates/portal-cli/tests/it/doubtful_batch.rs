@@ -49,9 +49,9 @@ fn row(ran: &Ran) -> Value {
     rows.remove(0)
 }
 
-/// Removes the ledger, as on another machine.
+/// Removes the ledger, as on another machine. On Windows a running server's files are beside it.
 fn forget(home: &Home) {
-    fs::remove_dir_all(home.path().join(".local/state/portal")).unwrap();
+    fs::remove_file(home.ledger()).unwrap();
 }
 
 #[test]

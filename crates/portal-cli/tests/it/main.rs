@@ -6,6 +6,10 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
+#![cfg_attr(
+    not(unix),
+    allow(dead_code, unused_imports, unused_mut, reason = "what sends signals is for Unix")
+)]
 
 mod admin;
 mod admin_listener;

@@ -1,5 +1,6 @@
 //! Where `serve` listens, whom it serves, and with which certificate.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::raw::{request, send};
@@ -153,6 +154,11 @@ fn documented_limits_have_their_flags() {
     assert_eq!(flags, 2);
 }
 
+/// Writes a copy that is newer than its source: on Windows, `fs::copy` keeps the time.
+fn copy(source: &str, to: &Path) {
+    std::fs::write(to, std::fs::read(source).unwrap()).unwrap();
+}
+
 #[test]
 fn server_speaks_tls_and_takes_renewed_certificate() {
     let home = Home::new();
@@ -163,7 +169,7 @@ fn server_speaks_tls_and_takes_renewed_certificate() {
     let install = |name: &str| {
         for end in ["pem", "key"] {
             let path = home.path().join(format!("tls.{end}"));
-            std::fs::copy(fixture(&format!("{name}.{end}")), path).unwrap();
+            copy(&fixture(&format!("{name}.{end}")), &path);
         }
     };
     install("first");
@@ -182,8 +188,7 @@ fn each_reason_to_keep_certificate_is_told_and_its_expiry() {
     let home = Home::new();
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../portal-http/tests/it/server/tls/");
     let install = |end: &str, from: &str| {
-        std::fs::copy(format!("{directory}{from}.{end}"), home.path().join(format!("tls.{end}")))
-            .unwrap();
+        copy(&format!("{directory}{from}.{end}"), &home.path().join(format!("tls.{end}")));
     };
     install("pem", "expired");
     install("key", "expired");

@@ -1,5 +1,8 @@
 //! Processes that are killed, frozen, or three at once, over one ledger.
 
+#[cfg(unix)]
+mod frozen;
+
 use std::env;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
@@ -8,8 +11,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use portal_ledger::{AttemptEnd, Claim, Ending, EndingKind, Filter, Ledger, RecordError};
-use portal_testkit::{Cluster, Signal, needs, signal};
+use portal_ledger::{AttemptEnd, Claim, Ending, EndingKind, Filter, Ledger};
+use portal_testkit::{Cluster, needs};
 use tempfile::TempDir;
 
 use crate::engine::{Engine, at, granted, intent, org, pool, wants};
@@ -136,7 +139,9 @@ async fn kill_creators(engine: &Engine, place: &str, kills: u64) {
             let mut again = wants(&format!("again {}", left.id), left.name());
             again.org = left.org.clone();
             let adopted = granted(&engine.elsewhere(), &again, engine.at(125).await).await;
-            assert_eq!((&adopted.entry().id, adopted.entry().attempts), (&left.id, left.attempts));
+            assert_eq!(adopted.entry().id, left.id);
+            // A server may commit after the end of the client that asked for it.
+            assert!(adopted.entry().attempts >= left.attempts, "{left:?}");
             adopted.end(&Ending::new(EndingKind::NotDone), &at(125)).await.unwrap();
         }
     }
@@ -232,70 +237,4 @@ async fn three_processes_hold_entry_one_at_a_time() {
 async fn three_processes_hold_entry_one_at_a_time_over_postgresql() {
     let engine = Engine::postgres().await;
     contend(&engine, &engine.place()).await;
-}
-
-/// Claims, and records once it is told to.
-#[tokio::test]
-#[ignore = "a process that another test starts"]
-async fn sleeper() {
-    let Some(ledger) = ledger() else { return };
-    let mut permit = match ledger.claim(&wants("1", "AcmePortal"), &at(100)).await {
-        Ok(Claim::Granted(permit)) => permit,
-        other => return say(&format!("{other:?}")),
-    };
-    say("granted");
-    std::io::stdin().read_line(&mut String::new()).unwrap();
-    match permit.record(&intent("AcmePortal"), &at(101)).await {
-        Err(RecordError::Adopted(_)) => say("adopted"),
-        other => say(&format!("{other:?}")),
-    }
-}
-
-/// A process is frozen beyond the end of its lease: it makes no attempt when it wakes up.
-async fn freeze(engine: &Engine, place: &str) {
-    engine.at(100).await;
-    let mut process = Process::start("sleeper", place, Path::new(""));
-    assert_eq!(process.says().unwrap(), "granted");
-    signal(&process.child, Signal::STOP);
-    let mut adopted = engine.granted(&wants("2", "AcmePortal"), 125).await;
-    adopted.record(&intent("AcmePortal"), &engine.at(125).await).await.unwrap();
-    signal(&process.child, Signal::CONT);
-    writeln!(process.stdin).unwrap();
-    assert_eq!(process.says().unwrap(), "adopted");
-    process.child.wait().unwrap();
-}
-
-#[tokio::test]
-async fn frozen_process_learns_that_its_entry_was_adopted() {
-    let engine = Engine::sqlite();
-    freeze(&engine, &engine.place()).await;
-}
-
-#[needs(postgresql)]
-#[tokio::test]
-async fn frozen_process_learns_that_its_entry_was_adopted_over_postgresql() {
-    let engine = Engine::postgres().await;
-    freeze(&engine, &engine.place()).await;
-}
-
-/// A process that is frozen in the middle of a transaction does not keep the others from theirs.
-#[needs(postgresql)]
-#[tokio::test]
-async fn process_frozen_in_transaction_loses_it() {
-    let engine = Engine::postgres().await;
-    let lock = engine.lock_origin_after(&wants("0", "AcmePortal")).await;
-    let mut process = Process::start("sleeper", &engine.place(), Path::new(""));
-    engine.wait_for_blocked_session().await;
-    signal(&process.child, Signal::STOP);
-    // It is granted the lock, and its client does nothing with it.
-    drop(lock);
-    let mut permit = engine.granted(&wants("2", "AcmePortal"), 100).await;
-    permit.record(&intent("AcmePortal"), &engine.at(100).await).await.unwrap();
-    signal(&process.child, Signal::CONT);
-    let said = process.says().unwrap();
-    // Its transaction was ended; where there is time for another one, that sees the new holder.
-    let has_lost =
-        said.starts_with("Err(NotApplied(\"PostgreSQL: ") || said.starts_with("Ok(Wait(");
-    assert!(has_lost, "{said}");
-    process.child.wait().unwrap();
 }

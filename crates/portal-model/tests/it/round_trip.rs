@@ -173,3 +173,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn success_with_any_byte_changed_is_one_to_every_reader_or_none() {
+    let create = CreatePortal::new(PortalName::parse("PortalsAPItest100").unwrap());
+    let success = server::created(ApiVersion::V7, "PortalsAPItest100").body;
+    for at in 0..success.len() {
+        for byte in 0..=u8::MAX {
+            let mut body = success.clone();
+            body[at] = byte;
+            let json = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+            let result = &json["portals"][0];
+            let is_success = result["code"]
+                .as_str()
+                .is_some_and(|it| it.eq_ignore_ascii_case("SUCCESS"))
+                && result["status"].as_str().is_some_and(|it| it.eq_ignore_ascii_case("success"));
+            let created = create.decode(&Response::new(200, body)).is_ok();
+            assert!(is_success || !created, "byte {at} is {byte:#04x}");
+        }
+    }
+}

@@ -122,10 +122,11 @@ fn write(
         // Whatever was queued during the last commit; waiting for more would only add latency.
         let mut batch = vec![first];
         batch.extend(arriving.try_iter().take(MAX_BATCH - 1));
+        let changes = batch.len();
         let failures = commit_all(&connection, files, &mut batch);
         Responses(batch.into_iter().zip(failures).collect()).deliver();
         // Only after the responses, so that no caller waits for a checkpoint.
-        checkpoints.after_commit(&mut connection);
+        checkpoints.after_commit(&mut connection, changes);
     }
 }
 

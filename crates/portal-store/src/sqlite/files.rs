@@ -135,9 +135,10 @@ fn identity(path: &Path) -> io::Result<Identity> {
 
 /// On other systems an open file can't be removed or replaced.
 #[cfg(not(unix))]
-type Identity = ();
+#[derive(Debug, PartialEq)]
+struct Identity;
 
 #[cfg(not(unix))]
 fn identity(path: &Path) -> io::Result<Identity> {
-    fs::metadata(path).map(drop)
+    fs::metadata(path).map(|_| Identity)
 }
