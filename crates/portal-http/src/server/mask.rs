@@ -260,7 +260,7 @@ fn is_name_of_secret(value: &Value) -> bool {
 pub(super) fn text(text: &str) -> String {
     if text.trim_start().starts_with(['{', '[']) {
         json(text, Side::Client).unwrap_or_else(|| MASK.to_owned())
-    } else if is_suspicious(text) && decoded(text).contains(['=', ':'])
+    } else if is_suspicious(text) && decoded(text).contains(['=', ':', '>'])
         || has_scheme(text)
         || text.contains('\0')
     {
