@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use portal_model::flow::{Policy, Receipt};
+use portal_model::outcome::Conflict;
 use portal_model::{Operation, OrgIdentity};
 
 use crate::entry::{About, Entry, EntryId};
@@ -83,16 +84,15 @@ pub enum Why {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Blocked {
-    /// The key is that of another operation, which exists or is in doubt.
-    #[error("the key belongs to the operation of {}", .0.name())]
-    KeyOfAnother(Box<Entry>),
-    /// The operation is in doubt, or done, under a fallback that is no longer among its names.
-    #[error("{} is in doubt or exists, and is not among the names", .0.name())]
-    NameDropped(Box<Entry>),
-    /// The label led to another org when its operation of this name was created or left in doubt; or
-    /// the entry to recover may be of another org than the credential, whose lists say nothing of it.
-    #[error("the label led to another org, where {} is in doubt or exists", .0.name())]
-    LabelMoved(Box<Entry>),
+    /// An entry that is in doubt, or exists, contradicts what is wanted. [`Conflict::LabelMoved`] is also said
+    /// of an entry to recover that may be of another org than the credential, whose lists say nothing of it.
+    #[error("{conflict}: {}", .entry.name())]
+    Conflict {
+        /// How.
+        conflict: Conflict,
+        /// Which.
+        entry: Box<Entry>,
+    },
     /// There is no such entry to recover.
     #[error("no entry {0}")]
     NoEntry(EntryId),

@@ -40,14 +40,13 @@ use portal_model::flow::{Intent, Receipt, Refused};
 use portal_model::identity::SameOrg;
 use portal_model::name::is_same_name;
 use portal_model::operation::Operation;
+use portal_model::outcome::Conflict;
 
 use crate::claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
 use crate::entry::{Ending, EndingKind, Entry, EntryId, Lease, State};
-use crate::rows::Reach;
-use crate::time::{Moment, Times};
+use crate::rows::Rows;
+use crate::time::{Mark, Moment};
 
-/// Of how many clocks an entry keeps moments.
-const MAX_CLOCKS: usize = 32;
 /// Nothing is waited for as long as this, so an older entry is settled for every reader.
 const SETTLED_AFTER: Duration = Duration::from_secs(60 * 60);
 
@@ -86,14 +85,10 @@ pub struct AttemptEnd {
 #[error("the entry was taken over")]
 pub struct Adopted;
 
-/// Decides a claim over the rows of its origin that may concern it; others do no harm. Returns the
-/// rows to write.
+/// Decides a claim over the rows that may concern it; others do no harm. Returns the rows to write.
 pub fn claim(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> (Vec<Entry>, Decision) {
     let mut view = View::new(rows, request, now);
-    let decision = match &request.wanted {
-        Wanted::Do(operation) => view.begin(operation),
-        Wanted::Recover(id) => view.recover(id),
-    };
+    let decision = view.decide();
     (view.written, decision)
 }
 
@@ -113,14 +108,14 @@ pub(crate) fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Lo
     let mut view = View::new(rows, request, now);
     let entry = match &request.wanted {
         Wanted::Do(operation) => view.last_of_same(operation),
-        Wanted::Recover(id) => view.entries.iter().find(|entry| entry.id == *id),
+        Wanted::Recover(id) => view.entry(id),
     };
-    let in_doubt = entry.filter(|entry| entry.is_in_doubt()).map(|entry| &entry.id);
-    let receipts = view.certain_receipts(in_doubt);
     let entry = entry.cloned();
-    let blocked = match &request.wanted {
-        Wanted::Do(operation) => view.contradiction(operation),
-        Wanted::Recover(_) => None,
+    let in_doubt = entry.as_ref().filter(|entry| entry.is_in_doubt()).map(|entry| &entry.id);
+    let receipts = view.certain_receipts(in_doubt);
+    let blocked = match view.decide() {
+        Decision::Blocked(blocked) => Some(blocked),
+        Decision::Granted(_) | Decision::Ended(_) | Decision::Wait(_) => None,
     };
     Look { entry, receipts, blocked }
 }
@@ -143,19 +138,36 @@ pub fn record(
     let process = lease.process.clone();
     let mut entry = with_end(entry, last);
     // An attempt whose end was not reported ended with its lease at the latest.
-    entry.doubt_ended = entry.last_doubtful_end();
+    entry.doubt_ended = entry.last_doubtful_end().cloned();
     // The first baseline is of before every attempt; a later one may show what the first one did.
     entry.intent = Some(match &entry.intent {
         Some(first) => intent.clone().with_baseline(first.baseline().cloned()),
         None => intent.clone(),
     });
     entry.attempts += 1;
-    entry.doubt_elsewhere.clear();
-    entry.sightings.clear();
-    let until = now.plus(entry.times.attempt_budget);
+    let until = now.plus(entry.times.attempt_budget).into();
     entry.state =
         State::Open(Lease { holder: Some(holder.clone()), until, is_attempting: true, process });
     Ok(entry)
+}
+
+/// Keeps the name that the service reported success for where that is not the wanted one: no list shows
+/// that, so whoever goes on from the entry must know of it. Returns the row to write.
+///
+/// # Errors
+/// [`Adopted`] if `holder` no longer holds the entry.
+pub fn learn(
+    entry: Entry,
+    holder: &EntryId,
+    other_name: &str,
+    last: Option<&AttemptEnd>,
+) -> Result<Entry, Adopted> {
+    if !entry.is_held_by(holder) {
+        return Err(Adopted);
+    }
+    let entry = with_end(entry, last);
+    let intent = entry.intent.map(|intent| intent.with_other_name(other_name.to_owned()));
+    Ok(Entry { intent, ..entry })
 }
 
 /// Decides whether `holder` may end the entry so. Returns the row to write.
@@ -170,14 +182,13 @@ pub fn end(
     last: Option<&AttemptEnd>,
     now: &Moment,
 ) -> Result<Entry, Adopted> {
-    let is_holder =
-        matches!(&entry.state, State::Open(lease) if lease.holder.as_ref() == Some(holder));
+    let is_holder = entry.is_held_by(holder);
     let is_told = entry.ending().is_some_and(|ending| ending.kind.is_own());
     if !is_holder && (ending.kind != EndingKind::Created || is_told) {
         return Err(Adopted);
     }
     let entry = if is_holder { with_end(entry, last) } else { entry };
-    Ok(ended(entry, ending.clone(), now))
+    Ok(ended(entry, ending.clone(), now.clone().into()))
 }
 
 /// Gives the entry up, if `holder` still has it and no attempt of it is under way.
@@ -193,14 +204,16 @@ pub fn release(entry: Entry, holder: &EntryId, last: Option<&AttemptEnd>) -> Opt
     lease.holder = None;
     let until = lease.until.clone();
     // Nothing was sent, and nothing remains to be determined.
-    Some(if entry.attempts == 0 { taken_over(entry, &until) } else { entry })
+    Some(if entry.attempts == 0 { taken_over(entry, until) } else { entry })
 }
 
 fn with_end(mut entry: Entry, last: Option<&AttemptEnd>) -> Entry {
     let Some(last) = last else { return entry };
     if last.in_doubt {
-        entry.doubt_ended = Some(later(entry.doubt_ended.take(), &last.at));
-        entry.doubt_elsewhere.clear();
+        let ahead = entry.times.attempt_budget;
+        let before = entry.doubt_ended.take();
+        let before = before.filter(|before| last.at.since(&before.on(&last.at, ahead)).is_none());
+        entry.doubt_ended = Some(before.unwrap_or_else(|| last.at.clone().into()));
     }
     if let State::Open(lease) = &mut entry.state {
         lease.is_attempting = false;
@@ -208,29 +221,28 @@ fn with_end(mut entry: Entry, last: Option<&AttemptEnd>) -> Entry {
     entry
 }
 
-fn ended(mut entry: Entry, ending: Ending, now: &Moment) -> Entry {
-    entry.doubt_ended = entry.last_doubtful_end();
+fn ended(mut entry: Entry, ending: Ending, at: Mark) -> Entry {
+    entry.doubt_ended = entry.last_doubtful_end().cloned();
     entry.is_settled = entry.attempts == 0;
-    entry.sightings.clear();
     // The next holder must know of it, because no list shows it.
     if let Some(other_name) = &ending.other_name {
         entry.intent = entry.intent.map(|intent| intent.with_other_name(other_name.clone()));
     }
-    entry.state = State::Ended { ending, at: now.clone() };
+    entry.state = State::Ended { ending, at };
     entry
 }
 
-fn taken_over(entry: Entry, now: &Moment) -> Entry {
+fn taken_over(entry: Entry, at: Mark) -> Entry {
     let kind = if entry.attempts > 0 { EndingKind::Unknown } else { EndingKind::NotDone };
-    ended(entry, Ending::new(kind), now)
+    ended(entry, Ending::new(kind), at)
 }
 
 /// The later of two moments of one clock.
-fn later(one: Option<Moment>, other: &Moment) -> Moment {
-    one.filter(|one| other.since(one).is_none()).unwrap_or_else(|| other.clone())
+fn later(one: Option<Moment>, other: Moment) -> Moment {
+    one.filter(|one| other.since(one).is_none()).unwrap_or(other)
 }
 
-/// The rows that a claim looks at, as they are now, and what was written.
+/// The entries that a claim looks at, as they are now, the newest first; and what was written.
 struct View<'a> {
     entries: Vec<Entry>,
     written: Vec<Entry>,
@@ -238,30 +250,18 @@ struct View<'a> {
     now: &'a Moment,
 }
 
-impl Entry {
-    /// When a reader of the clock of `now` first saw it as it is.
-    fn sighting(&self, now: &Moment) -> Option<&Moment> {
-        self.sightings.iter().find(|seen| seen.is_at_or_before(now))
-    }
-}
-
 impl<'a> View<'a> {
     fn new(rows: Vec<Entry>, request: &'a ClaimRequest, now: &'a Moment) -> Self {
         let mut view = Self { entries: Vec::new(), written: Vec::new(), request, now };
-        for row in rows {
-            if row.org.origin() != request.org.origin() {
-                continue;
+        for mut row in rows {
+            if age(&mut row, request, now) {
+                view.written.push(row.clone());
             }
-            let times = row.times.max(request.times());
-            let seen = sighted(without_gone_holder(row.clone()), times, now);
-            let entry = settled(on_this_clock(seen.clone(), times, now), times, now);
-            let seen = Entry { is_settled: entry.is_settled, ..seen };
-            if seen != row {
-                view.written.push(seen);
-            }
-            view.entries.push(entry);
+            view.entries.push(row);
         }
-        view.entries.sort_by_key(|entry| entry.order);
+        view.entries.sort_by_key(|entry| std::cmp::Reverse(entry.order));
+        let rows = Rows::of_claim(request, view.operation());
+        view.entries.retain(rows.selects());
         view
     }
 
@@ -269,9 +269,26 @@ impl<'a> View<'a> {
     fn operation(&self) -> Option<&Operation> {
         match &self.request.wanted {
             Wanted::Do(operation) => Some(operation),
-            Wanted::Recover(id) => {
-                self.entries.iter().find(|entry| entry.id == *id).map(|entry| &entry.operation)
-            }
+            Wanted::Recover(id) => self.entry(id).map(|entry| &entry.operation),
+        }
+    }
+
+    fn entry(&self, id: &EntryId) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.id == *id)
+    }
+
+    fn write(&mut self, entry: &Entry) {
+        self.written.retain(|written| written.id != entry.id);
+        self.written.push(entry.clone());
+        for row in self.entries.iter_mut().filter(|row| row.id == entry.id) {
+            *row = entry.clone();
+        }
+    }
+
+    fn decide(&mut self) -> Decision {
+        match &self.request.wanted {
+            Wanted::Do(operation) => self.begin(operation),
+            Wanted::Recover(id) => self.recover(id),
         }
     }
 
@@ -294,7 +311,7 @@ impl<'a> View<'a> {
         };
         let waits = others().filter_map(|entry| self.wait_for(entry, operation));
         let longest = waits
-            .reduce(|one, other| if other.until.since(&one.until).is_some() { other } else { one });
+            .reduce(|one, other| if one.until.since(&other.until).is_none() { other } else { one });
         if let Some(wait) = longest {
             let receipts = self.certain_receipts(own.as_ref());
             let is_in_doubt = adopted.is_some_and(|entry| entry.attempts > 0);
@@ -302,24 +319,11 @@ impl<'a> View<'a> {
             return Decision::Wait(Wait { why, receipts, ..wait });
         }
         // Rule 2: in this transaction, so that none of their holders attempts beside this one.
-        let open = others().filter(|entry| entry.ending().is_none());
-        let taken: Vec<Entry> = open.map(|entry| taken_over(entry.clone(), self.now)).collect();
-        self.written.extend(taken);
+        let open: Vec<Entry> = others().filter(|entry| entry.ending().is_none()).cloned().collect();
+        for entry in open {
+            self.write(&taken_over(entry, self.now.clone().into()));
+        }
         self.grant(adopted.unwrap_or_else(|| self.new_entry(operation)))
-    }
-
-    /// What the ledger has against the operation.
-    fn contradiction(&mut self, operation: &Operation) -> Option<Blocked> {
-        if let Some(blocked) = self.blocked(operation) {
-            return Some(blocked);
-        }
-        match self.earlier(operation) {
-            Earlier::Decided(decision) => match *decision {
-                Decision::Blocked(blocked) => Some(blocked),
-                Decision::Granted(_) | Decision::Ended(_) | Decision::Wait(_) => None,
-            },
-            Earlier::None | Earlier::Adopt(_) => None,
-        }
     }
 
     /// What an earlier entry of the same operation means for this claim.
@@ -345,7 +349,7 @@ impl<'a> View<'a> {
                 return if is_own || (is_outcome && operation.concerns(entry.name())) {
                     decided(Decision::Ended(Box::new(entry)))
                 } else if is_outcome {
-                    decided(Decision::Blocked(Blocked::NameDropped(Box::new(entry))))
+                    decided(Decision::Blocked(conflict(Conflict::NameDropped, &entry)))
                 } else {
                     Earlier::None
                 };
@@ -363,7 +367,7 @@ impl<'a> View<'a> {
         if entry.attempts == 0 {
             entry.operation = operation.clone();
         } else if !operation.concerns(entry.name()) {
-            return decided(Decision::Blocked(Blocked::NameDropped(Box::new(entry))));
+            return decided(Decision::Blocked(conflict(Conflict::NameDropped, &entry)));
         }
         entry.key = entry.key.or_else(|| self.request.key.clone());
         entry.label = entry.label.or_else(|| self.request.label.clone());
@@ -375,12 +379,12 @@ impl<'a> View<'a> {
         if let Some(decision) = self.asked_again() {
             return decision;
         }
-        let Some(entry) = self.entries.iter().find(|entry| entry.id == *id).cloned() else {
+        let Some(entry) = self.entry(id).cloned() else {
             return Decision::Blocked(Blocked::NoEntry(id.clone()));
         };
         // The list of what may be another org proves nothing.
         if !is_same_org(&entry, self.request) {
-            return Decision::Blocked(Blocked::LabelMoved(Box::new(entry)));
+            return Decision::Blocked(conflict(Conflict::LabelMoved, &entry));
         }
         if let Some(renamed) = self.renamed_since(&entry) {
             return Decision::Ended(Box::new(renamed));
@@ -397,8 +401,8 @@ impl<'a> View<'a> {
     /// A claim whose result was lost, made again: it holds an entry and has not used it.
     fn asked_again(&mut self) -> Option<Decision> {
         let holds = |entry: &&Entry| {
-            matches!(&entry.state, State::Open(lease)
-            if lease.holder.as_ref() == Some(&self.request.id) && !lease.is_attempting)
+            entry.is_held_by(&self.request.id)
+                && matches!(&entry.state, State::Open(lease) if !lease.is_attempting)
         };
         let entry = self.entries.iter().find(holds).cloned()?;
         Some(self.grant(entry))
@@ -406,7 +410,7 @@ impl<'a> View<'a> {
 
     /// Rule 7, and a label or key that leads elsewhere.
     fn blocked(&self, operation: &Operation) -> Option<Blocked> {
-        self.entries.iter().rev().find_map(|entry| {
+        self.entries.iter().find_map(|entry| {
             if !entry.may_be_own() {
                 return None;
             }
@@ -415,9 +419,9 @@ impl<'a> View<'a> {
             let has_label = entry.label.is_some() && entry.label == self.request.label;
             let moved = is_other_org(entry, self.request);
             if has_key && (!is_first || moved) {
-                return Some(Blocked::KeyOfAnother(Box::new(entry.clone())));
+                return Some(conflict(Conflict::KeyOfAnother, entry));
             }
-            (has_label && is_first && moved).then(|| Blocked::LabelMoved(Box::new(entry.clone())))
+            (has_label && is_first && moved).then(|| conflict(Conflict::LabelMoved, entry))
         })
     }
 
@@ -425,7 +429,7 @@ impl<'a> View<'a> {
     /// one of the two has a key, of the same org, kind and first name. What ended without a portal, under
     /// the key or lost, says nothing of one that came later.
     fn last_of_same(&self, operation: &Operation) -> Option<&Entry> {
-        let last = |is_same: &dyn Fn(&&Entry) -> bool| self.entries.iter().rev().find(is_same);
+        let last = |is_same: &dyn Fn(&&Entry) -> bool| self.entries.iter().find(is_same);
         let has_other_key = |entry: &Entry| entry.key.is_some() && self.request.key.is_some();
         // What is of another org for certain is not done here.
         let has_key = |entry: &Entry| {
@@ -461,28 +465,29 @@ impl<'a> View<'a> {
         let is_freed =
             matches!(operation, Operation::Rename(_)) && has_common_name(entry, operation);
         let copies = if is_freed { times.processing_time } else { Duration::ZERO };
-        let horizon = entry.horizon(times.processing_time).map(|at| at.plus(times.list_lag));
+        let horizon = entry.horizon(self.now, times.processing_time);
+        let horizon = horizon.map(|at| at.plus(times.list_lag));
         // Its moments may be of a clock that no longer runs.
         if entry.is_settled {
             return None;
         }
         let (why, until) = match &entry.state {
             State::Open(lease) if lease.holder.is_some() => {
-                (Why::OtherUnderWay, later(horizon, &lease.until))
+                (Why::OtherUnderWay, later(horizon, lease.until.on(self.now, times.attempt_budget)))
             }
             State::Open(_) => (Why::Effect, horizon?),
             State::Ended { .. } if entry.attempts == 0 => return None,
             State::Ended { ending, at } => {
                 let listed = match ending.kind {
                     EndingKind::NotDone if !is_freed => None,
-                    _ => Some(at.plus(copies).plus(times.list_lag)),
+                    _ => Some(at.on(self.now, Duration::ZERO).plus(copies).plus(times.list_lag)),
                 };
                 let is_unknown = ending.kind == EndingKind::Unknown;
                 let doubt = horizon.filter(|_| is_unknown || has_common_name(entry, operation));
                 (
                     Why::Effect,
                     match (doubt, listed) {
-                        (doubt, Some(listed)) => later(doubt, &listed),
+                        (doubt, Some(listed)) => later(doubt, listed),
                         (doubt, None) => doubt?,
                     },
                 )
@@ -500,11 +505,8 @@ impl<'a> View<'a> {
         let portal = self.rename_of(entry)?.ending().and_then(|ending| ending.portal.clone());
         let name = Some(entry.name().to_owned());
         let ending = Ending { name, portal, ..Ending::new(EndingKind::Created) };
-        let determined = ended(entry.clone(), ending, self.now);
-        self.written.push(determined.clone());
-        for row in self.entries.iter_mut().filter(|row| row.id == entry.id) {
-            *row = determined.clone();
-        }
+        let determined = ended(entry.clone(), ending, self.now.clone().into());
+        self.write(&determined);
         Some(determined)
     }
 
@@ -521,7 +523,6 @@ impl<'a> View<'a> {
             matches!(&other.operation, Operation::Rename(rename) if is_same_name(&rename.old, entry.name()))
                 && other.order > entry.order
                 && other.org.compare(&entry.org) == SameOrg::Yes
-                && self.reads(other)
         })
     }
 
@@ -538,13 +539,11 @@ impl<'a> View<'a> {
             attempts: 0,
             state: State::Open(Lease {
                 holder: None,
-                until: self.now.clone(),
+                until: self.now.clone().into(),
                 is_attempting: false,
                 process: None,
             }),
             doubt_ended: None,
-            doubt_elsewhere: Vec::new(),
-            sightings: Vec::new(),
             is_settled: false,
             times: request.times(),
             about: request.about.clone(),
@@ -552,19 +551,6 @@ impl<'a> View<'a> {
     }
 
     fn grant(&mut self, mut entry: Entry) -> Decision {
-        // The attempt of a holder that went away ended with its lease at the latest.
-        entry.doubt_ended = entry.last_doubtful_end();
-        entry.times = entry.times.max(self.request.times());
-        entry.is_settled = false;
-        entry.sightings.clear();
-        entry.state = State::Open(Lease {
-            holder: Some(self.request.id.clone()),
-            until: self.now.plus(entry.times.attempt_budget),
-            is_attempting: false,
-            process: self.request.process.clone(),
-        });
-        self.written.retain(|written| written.id != entry.id);
-        self.written.push(entry.clone());
         // One that may be of the org forbids what no list can clear.
         let receipts = self.receipts(Some(&entry.id), |other| !is_other_org(other, self.request));
         let has_rival = self.has_rival(&entry);
@@ -574,6 +560,17 @@ impl<'a> View<'a> {
             baseline: other.intent.as_ref().and_then(Intent::baseline).cloned(),
         });
         let refused = refused.collect();
+        // The attempt of a holder that went away ended with its lease at the latest.
+        entry.doubt_ended = entry.last_doubtful_end().cloned();
+        entry.times = entry.times.max(self.request.times());
+        entry.is_settled = false;
+        entry.state = State::Open(Lease {
+            holder: Some(self.request.id.clone()),
+            until: self.now.plus(entry.times.attempt_budget).into(),
+            is_attempting: false,
+            process: self.request.process.clone(),
+        });
+        self.write(&entry);
         Decision::Granted(Box::new(Grant { entry, receipts, refused, has_rival }))
     }
 
@@ -600,7 +597,8 @@ impl<'a> View<'a> {
     }
 
     fn under_way(&self, entry: &Entry, lease: &Lease) -> Decision {
-        let (id, until) = (entry.id.clone(), lease.until.clone());
+        let until = lease.until.on(self.now, entry.times.attempt_budget);
+        let id = entry.id.clone();
         let receipts = self.certain_receipts(Some(&id));
         let is_outcome = is_theirs_too(entry, self.request);
         let why = if is_outcome { Why::UnderWay } else { Why::SameUnderWay };
@@ -612,37 +610,17 @@ impl<'a> View<'a> {
         self.receipts(own, |other| is_same_org(other, self.request))
     }
 
-    /// Whether this claim goes by what the entry made, asked of each from the newest to the oldest.
-    fn needs(&self, entry: &Entry, has_newest: &mut bool) -> bool {
-        let is_newest = Reach::of(entry) == Reach::Newest
-            && is_same_org(entry, self.request)
-            && !std::mem::replace(has_newest, true);
-        is_newest || self.reads(entry)
-    }
-
-    /// Whether [`Reach`] has a claim read the entry, or its names do.
-    fn reads(&self, entry: &Entry) -> bool {
-        let is_in_reach = match Reach::of(entry) {
-            Reach::MaybeOrg => entry.org.compare(&self.request.org) != SameOrg::No,
-            Reach::Org => is_same_org(entry, self.request),
-            Reach::Newest | Reach::Named => false,
-        };
-        is_in_reach || self.operation().is_some_and(|operation| has_common_name(entry, operation))
-    }
-
     /// What this ledger created in what may be the org, apart from the entry `own`.
     fn receipts(&self, own: Option<&EntryId>, counts: impl Fn(&Entry) -> bool) -> Vec<Receipt> {
-        let in_doubt = own.and_then(|id| self.entries.iter().find(|entry| entry.id == *id));
+        let in_doubt = own.and_then(|id| self.entry(id));
         // What it made may be what they renamed: where their org is not known, nothing else tells.
         let may_be_renamed = |entry: &Entry| {
             matches!((&entry.operation, in_doubt), (Operation::Rename(rename), Some(own))
                 if is_same_name(&rename.old, own.name()))
         };
         // The newest first: of several that created a portal of one name, it is the last one's.
-        let mut has_newest = false;
-        let others = self.entries.iter().rev().filter(|entry| {
-            self.needs(entry, &mut has_newest)
-                && own != Some(&entry.id)
+        let others = self.entries.iter().filter(|entry| {
+            own != Some(&entry.id)
                 && entry.may_be_own()
                 && counts(entry)
                 && !may_be_renamed(entry)
@@ -652,8 +630,8 @@ impl<'a> View<'a> {
         others
             .filter_map(|entry| match &entry.state {
                 State::Ended { ending, at } if ending.kind.is_positive() => {
-                    let age =
-                        if entry.is_settled { Some(SETTLED_AFTER) } else { self.now.since(at) };
+                    let age = at.reading(self.now).and_then(|at| self.now.since(at));
+                    let age = if entry.is_settled { Some(SETTLED_AFTER) } else { age };
                     Some(Receipt {
                         entry: entry.id.to_string(),
                         name: entry.name().to_owned(),
@@ -678,6 +656,10 @@ enum Earlier {
     Adopt(Box<Entry>),
     /// It decides the claim.
     Decided(Box<Decision>),
+}
+
+fn conflict(conflict: Conflict, entry: &Entry) -> Blocked {
+    Blocked::Conflict { conflict, entry: Box::new(entry.clone()) }
 }
 
 fn is_same_org(entry: &Entry, request: &ClaimRequest) -> bool {
@@ -705,75 +687,32 @@ fn has_common_name(entry: &Entry, operation: &Operation) -> bool {
     operation.names().any(|name| entry.operation.concerns(name))
 }
 
-/// Nobody else can do what a holder of a process that is gone would have done.
-fn without_gone_holder(mut entry: Entry) -> Entry {
-    if let State::Open(lease) = entry.state {
-        entry.state = State::Open(lease.without_gone_holder());
-    }
-    entry
-}
-
-/// Rule 8: notes when a reader of this clock first saw the entry as it is, if its moments are of another.
-fn sighted(mut entry: Entry, times: Times, now: &Moment) -> Entry {
+/// Makes the entry what it is for the clock of `now`, which may read it for the first time (rule 8): nothing
+/// more is done by the holder of a process that is gone, and it is settled once nothing waits for it any
+/// more, so that it is not read for every claim. Whether anything changed.
+fn age(entry: &mut Entry, reader: &ClaimRequest, now: &Moment) -> bool {
     if entry.is_settled {
-        return entry;
+        return false;
     }
-    let is_other = |moment: &Moment| !moment.is_of_clock(now);
-    let (State::Open(Lease { until: moment, .. }) | State::Ended { at: moment, .. }) = &entry.state;
-    if is_other(moment) && entry.sighting(now).is_none() {
-        add(&mut entry.sightings, now.clone());
-    }
-    if entry.doubt_ended.as_ref().is_some_and(is_other)
-        && entry.doubt_elsewhere.iter().all(is_other)
-    {
-        add(&mut entry.doubt_elsewhere, now.plus(times.attempt_budget));
-    }
-    entry
-}
-
-/// Rule 8. What another clock said of the past was at the latest when this one's reader saw it; what it
-/// said of the future is at most one attempt budget ahead of that. What the other clock said is kept for
-/// those who read it.
-fn on_this_clock(mut entry: Entry, times: Times, now: &Moment) -> Entry {
-    let is_ours = |moment: &Moment| moment.is_of_clock(now);
-    let bound = entry.doubt_elsewhere.iter().position(is_ours);
-    if let (Some(doubt), Some(bound)) = (&mut entry.doubt_ended, bound)
-        && !is_ours(doubt)
-    {
-        let bound = entry.doubt_elsewhere.remove(bound);
-        add(&mut entry.doubt_elsewhere, std::mem::replace(doubt, bound));
-    }
-    // There is one only if the state is of another clock.
-    let Some(seen) = entry.sighting(now).cloned() else { return entry };
-    match &mut entry.state {
+    let times = entry.times.max(reader.times());
+    let mut is_changed = match &mut entry.state {
         State::Open(lease) => {
-            let until = std::mem::replace(&mut lease.until, seen.plus(times.attempt_budget));
-            if lease.is_attempting {
-                add(&mut entry.doubt_elsewhere, until);
-            }
+            let is_given_up = lease.give_up_if_gone();
+            lease.until.read(now, times.attempt_budget) || is_given_up
         }
-        State::Ended { at, .. } => *at = seen,
+        State::Ended { at, .. } => at.read(now, Duration::ZERO),
+    };
+    if let Some(end) = &mut entry.doubt_ended {
+        is_changed |= end.read(now, times.attempt_budget);
     }
-    entry
-}
-
-/// Adds the moment of a clock in place of an earlier one of the same. The clocks of many processes that
-/// are gone are no longer read.
-fn add(moments: &mut Vec<Moment>, moment: Moment) {
-    moments.retain(|other| !other.is_of_clock(&moment));
-    let keep = moments.len().saturating_sub(MAX_CLOCKS - 1);
-    moments.drain(..keep);
-    moments.push(moment);
-}
-
-/// Marks an entry that nothing waits for any more, so that it is not read for every claim.
-fn settled(mut entry: Entry, times: Times, now: &Moment) -> Entry {
     if let State::Ended { at, .. } = &entry.state {
         let needed = times.total().max(SETTLED_AFTER);
-        let is_past = |moment: &Moment| now.since(moment).is_some_and(|age| age >= needed);
-        entry.is_settled |= is_past(at) && entry.doubt_ended.as_ref().is_none_or(is_past);
+        let is_old = |mark: &Mark| {
+            mark.reading(now).and_then(|at| now.since(at)).is_some_and(|age| age >= needed)
+        };
+        entry.is_settled = is_old(at) && entry.doubt_ended.as_ref().is_none_or(is_old);
     }
-    entry
+    is_changed || entry.is_settled
 }
 
 #[cfg(test)]

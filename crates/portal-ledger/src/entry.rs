@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::LedgerError;
 use crate::process::Process;
-use crate::time::{Moment, Times};
+use crate::time::{Mark, Moment, Times};
 
 /// Identifies an entry, and the claim that holds it. Made by the caller before it claims, so that a
 /// claim whose result was lost can be made again.
@@ -45,13 +45,7 @@ pub struct Entry {
     pub state: State,
     /// The latest end of an attempt that was in doubt, whether it still is or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) doubt_ended: Option<Moment>,
-    /// The same on other clocks, or at least not too early: for each clock one moment.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) doubt_elsewhere: Vec<Moment>,
-    /// When readers of other clocks than its state's first saw it so: for each clock one moment.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) sightings: Vec<Moment>,
+    pub(crate) doubt_ended: Option<Mark>,
     /// Whether nothing waits for it any more.
     #[serde(default)]
     pub(crate) is_settled: bool,
@@ -72,7 +66,7 @@ pub enum State {
         /// How.
         ending: Ending,
         /// When.
-        at: Moment,
+        at: Mark,
     },
 }
 
@@ -82,7 +76,7 @@ pub struct Lease {
     /// The claim that holds the entry; `None` if it was given up.
     pub(crate) holder: Option<EntryId>,
     /// From then on anybody may take it over. An attempt ends by then, too.
-    pub(crate) until: Moment,
+    pub(crate) until: Mark,
     /// Whether the holder recorded an attempt, and has not reported its end.
     pub(crate) is_attempting: bool,
     /// The holder's process, where others can tell whether it is gone.
@@ -192,13 +186,16 @@ impl Ending {
 impl Lease {
     /// Gives the entry up if the holder's process is gone. Its attempt still ends with the lease: the
     /// kernel of a dead process may go on sending.
-    pub(crate) fn without_gone_holder(self) -> Self {
-        let is_gone = self.process.as_ref().is_some_and(Process::is_gone);
-        Self { holder: self.holder.filter(|_| !is_gone), ..self }
+    pub(crate) fn give_up_if_gone(&mut self) -> bool {
+        let is_held = self.holder.is_some();
+        if self.process.as_ref().is_some_and(Process::is_gone) {
+            self.holder = None;
+        }
+        is_held && self.holder.is_none()
     }
 
     pub(crate) fn is_held_at(&self, now: &Moment) -> bool {
-        self.holder.is_some() && !self.until.is_at_or_before(now)
+        self.holder.is_some() && !self.until.is_past(now)
     }
 }
 
@@ -242,9 +239,16 @@ impl Entry {
         self.is_in_doubt() || self.ending().is_some_and(|ending| ending.kind.is_own())
     }
 
+    pub(crate) fn is_held_by(&self, holder: &EntryId) -> bool {
+        matches!(&self.state, State::Open(lease) if lease.holder.as_ref() == Some(holder))
+    }
+
     /// Whether somebody works on it at `now`, as far as others can tell.
     pub fn is_under_way(&self, now: &Moment) -> bool {
-        matches!(&self.state, State::Open(lease) if lease.clone().without_gone_holder().is_held_at(now))
+        let State::Open(lease) = &self.state else { return false };
+        let mut lease = lease.clone();
+        lease.give_up_if_gone();
+        lease.is_held_at(now)
     }
 
     /// Whether it is open, or ended as unknown.
@@ -274,17 +278,18 @@ impl Entry {
     }
 
     /// The latest end of an attempt that may still take effect, known or bounded.
-    pub(crate) fn last_doubtful_end(&self) -> Option<Moment> {
+    pub(crate) fn last_doubtful_end(&self) -> Option<&Mark> {
         match &self.state {
             // Its holder may be dead: nothing but the lease bounds its attempt.
-            State::Open(lease) if lease.is_attempting => Some(lease.until.clone()),
-            _ => self.doubt_ended.clone(),
+            State::Open(lease) if lease.is_attempting => Some(&lease.until),
+            _ => self.doubt_ended.as_ref(),
         }
     }
 
-    /// When an attempt of it that was ever in doubt can no longer take effect.
+    /// When an attempt of it that was ever in doubt can no longer take effect, on the clock of `now`.
     #[doc(hidden)]
-    pub fn horizon(&self, processing_time: Duration) -> Option<Moment> {
-        self.last_doubtful_end().map(|end| end.plus(processing_time))
+    pub fn horizon(&self, now: &Moment, processing_time: Duration) -> Option<Moment> {
+        let end = self.last_doubtful_end()?.on(now, self.times.attempt_budget);
+        Some(end.plus(processing_time))
     }
 }

@@ -70,7 +70,7 @@ impl Entry {
 mod tests {
     use std::time::Duration;
 
-    use portal_model::flow::{Baseline, CreateIntent, Intent, KnownPortal, RenameIntent};
+    use portal_model::flow::{Baseline, CreateIntent, Intent, RenameIntent};
     use portal_model::{CreateOperation, OrgIdentity, RenameOperation};
 
     use super::*;
@@ -89,7 +89,7 @@ mod tests {
 
     fn entry(operation: Operation, intent: Intent, attempts: u32, kind: EndingKind) -> Entry {
         let at = Moment::new("boot", Duration::from_secs(9));
-        let before = Baseline(vec![KnownPortal::of(&portal("1", "OldOne", false))]);
+        let before = Baseline::of(&[portal("1", "OldOne", false)]);
         Entry {
             id: EntryId::new("own"),
             order: 1,
@@ -99,10 +99,9 @@ mod tests {
             operation,
             intent: Some(intent.with_baseline(Some(before))),
             attempts,
-            state: State::Ended { ending: Ending::new(kind), at: at.clone() },
-            doubt_ended: Some(at),
-            doubt_elsewhere: Vec::new(),
-            sightings: Vec::new(),
+            state: State::Ended { ending: Ending::new(kind), at: at.clone().into() },
+            doubt_ended: Some(at.into()),
+
             is_settled: false,
             times: Times::from(&portal_model::flow::Policy::default()),
             about: About::default(),

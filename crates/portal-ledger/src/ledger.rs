@@ -284,7 +284,8 @@ impl Permit {
     /// How long from the grant the attempts of those who held the entry before may still take effect;
     /// zero if there was none, none in doubt, or not any more. Count it from after the claim.
     pub fn horizon(&self) -> Duration {
-        let horizon = self.grant.entry.horizon(self.grant.entry.times.processing_time);
+        let entry = &self.grant.entry;
+        let horizon = entry.horizon(&self.granted_at, entry.times.processing_time);
         horizon.and_then(|horizon| horizon.since(&self.granted_at)).unwrap_or_default()
     }
 
@@ -334,6 +335,19 @@ impl Permit {
         Ok(())
     }
 
+    /// Keeps the name that the service reported success for, where that is not the wanted one, durably.
+    ///
+    /// # Errors
+    /// [`RecordError`]: the ending may keep it yet.
+    pub async fn learn(&mut self, other_name: &str, now: &Moment) -> Result<(), RecordError> {
+        let (holder, other_name) = (self.holder.clone(), other_name.to_owned());
+        let decide =
+            move |entry, last: Option<&_>, _: &_| decide::learn(entry, &holder, &other_name, last);
+        let id = &self.grant.entry.id;
+        self.grant.entry = self.ledger.write(id, self.last.clone(), now, decide).await?;
+        Ok(())
+    }
+
     /// Ends the entry, durably, and returns it.
     ///
     /// # Errors
@@ -369,7 +383,7 @@ impl Drop for Permit {
         match &self.ledger.0 {
             Engine::Memory(memory) => drop(memory.transact(&rows, |rows| decide(rows, None))),
             #[cfg(feature = "sqlite")]
-            Engine::Sqlite(sqlite) => drop(sqlite.submit(rows, |rows| decide(rows, None), drop)),
+            Engine::Sqlite(sqlite) => drop(sqlite.submit(rows, |rows| decide(rows, None).0)),
             #[cfg(feature = "postgres")]
             Engine::Postgres(postgres) => {
                 postgres.submit(rows, |rows, clock| decide(rows, Some(clock)));

@@ -12,14 +12,14 @@
 //! | `ledger` | [`Ledger`] and [`Permit`] |
 //! | `memory`, `sqlite`, `postgres` | the engines: they read rows, let `decide` run, and write rows |
 //! | `decide` | every rule about entries |
-//! | `rows` | which entries a decision reads: [`Filter`] |
+//! | `rows` | which entries a decision reads, and what engines find them by: [`Filter`] |
 //! | `host` | [`Host`]: what a transport of your own gives |
 //! | `late` | what a later list says against an ending: [`Late`] |
 //! | `claim` | [`ClaimRequest`] and [`Claim`] |
 //! | `entry` | [`Entry`] |
 //! | `clock` | [`Clock`]: the system's |
 //! | `process` | whether a holder's process is gone |
-//! | `time` | [`Moment`] and [`Times`] |
+//! | `time` | [`Moment`], [`Mark`] and [`Times`] |
 //! | `error` | [`LedgerError`] |
 
 mod claim;
@@ -57,4 +57,4 @@ pub use rows::Filter;
 pub use run::{Ended, Preview, end_unclaimed, preview, run};
 #[cfg(feature = "sqlite")]
 pub use sqlite::OpenError;
-pub use time::{Moment, Times};
+pub use time::{Mark, Moment, Times};

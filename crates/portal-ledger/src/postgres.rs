@@ -18,7 +18,7 @@ use tokio_postgres::{Client, Row};
 
 use crate::entry::Entry;
 use crate::error::LedgerError;
-use crate::rows::{Reach, Rows, names_of};
+use crate::rows::{Lookup, Rows, from_row, terms, to_row};
 use crate::time::Moment;
 
 /// The version of the schema. A later one is refused, and left as it is.
@@ -43,35 +43,35 @@ const BEGIN: &str = "
 const SCHEMA: &str = include_str!("postgres/schema.sql");
 const CHECK: &str =
     "SELECT format, current_setting('fsync') = 'on' FROM portal_ledger.format ORDER BY format DESC";
-const ADD_ORIGIN: &str = "INSERT INTO portal_ledger.origins VALUES ($1) ON CONFLICT DO NOTHING";
-const LOCK: &str = "SELECT FROM portal_ledger.origins WHERE origin = $1 FOR UPDATE";
-const LOCK_OF_ENTRY: &str = "SELECT FROM portal_ledger.origins
-    WHERE origin = (SELECT origin FROM portal_ledger.entries WHERE id = $1) FOR UPDATE";
+/// The origin of a claim; nothing without one.
+const ADD_ORIGIN: &str = "INSERT INTO portal_ledger.origins
+    SELECT $1 WHERE $1 IS NOT NULL ON CONFLICT DO NOTHING";
+/// That origin, or the one of an entry.
+const LOCK: &str = "SELECT FROM portal_ledger.origins WHERE origin = $1
+    OR origin = (SELECT origin FROM portal_ledger.entries WHERE id = $2) FOR UPDATE";
 /// Microseconds, with the start of the server: after a restart or a failover it is another clock.
 const CLOCK: &str = "SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint,
     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
-/// What [`Rows::Claim`] selects.
-const CLAIM: &str = "
-    SELECT position, entry FROM portal_ledger.entries WHERE origin = $1 AND (
-        org = $2 AND reach >= 2 OR credential = $3 AND reach >= 2
-        OR reach = 3 AND (org IS NULL OR $2 IS NULL)
-        OR position = (SELECT max(position) FROM portal_ledger.entries
-            WHERE origin = $1 AND org = $2 AND reach = 1)
-        OR position = (SELECT max(position) FROM portal_ledger.entries
-            WHERE origin = $1 AND credential = $3 AND reach = 1 AND (org IS NULL OR $2 IS NULL))
-        OR key = $4 OR id = ANY ($5) OR names && $6)
+const FIND: &str = "
+    SELECT position, entry FROM portal_ledger.entries WHERE position IN (
+        SELECT position FROM portal_ledger.entries WHERE id = ANY ($1)
+        UNION SELECT position FROM portal_ledger.terms WHERE term = ANY ($2)
+        UNION SELECT (SELECT max(position) FROM portal_ledger.terms WHERE terms.term = newest.term)
+            FROM unnest($3) AS newest (term))
     ORDER BY position DESC";
-const ORG_OF: &str = "SELECT position, entry FROM portal_ledger.entries
-    WHERE origin = $1 AND credential = $2 AND org IS NOT NULL ORDER BY position DESC LIMIT 1";
-const ONE: &str = "SELECT position, entry FROM portal_ledger.entries WHERE id = $1";
 const OLDER: &str = "SELECT position, entry FROM portal_ledger.entries
     WHERE position < $1 ORDER BY position DESC LIMIT $2";
 const WRITE: &str = "
-    INSERT INTO portal_ledger.entries (id, origin, org, credential, key, names, reach, entry)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-    ON CONFLICT (id) DO UPDATE SET
-        org = $3, credential = $4, key = $5, names = $6, reach = $7, entry = $8";
+    WITH written AS (
+        INSERT INTO portal_ledger.entries (id, origin, entry) VALUES ($1, $2, $3)
+        ON CONFLICT (id) DO UPDATE SET entry = $3 RETURNING position
+    ), dropped AS (
+        DELETE FROM portal_ledger.terms USING written
+        WHERE terms.position = written.position AND term <> ALL ($4)
+    )
+    INSERT INTO portal_ledger.terms SELECT term, position FROM unnest($4) AS added (term), written
+    ON CONFLICT DO NOTHING";
 
 type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
@@ -259,55 +259,33 @@ async fn read(client: &Client, rows: &Rows) -> Result<(Vec<Entry>, Moment), Fail
         }
         Err(error) => return Err(error.into()),
     }
-    let (clock, found) = match rows {
-        Rows::Claim { org, key, names, ids } => {
-            let (origin, credential) = (org.origin(), org.fingerprint());
-            let org = org.org().map(|org| &org.id);
-            let which: [Parameter<'_>; 6] = [
-                (&origin, Type::TEXT),
-                (&org, Type::TEXT),
-                (&credential, Type::TEXT),
-                (key, Type::TEXT),
-                (ids, Type::TEXT_ARRAY),
-                (names, Type::TEXT_ARRAY),
-            ];
-            let (_, _, clock, found) = try_join!(
-                biased;
-                client.query_typed(ADD_ORIGIN, &which[..1]),
-                client.query_typed(LOCK, &which[..1]),
-                client.query_typed(CLOCK, &[]),
-                client.query_typed(CLAIM, &which),
-            )?;
-            (clock, found)
-        }
-        Rows::Entry(id) => {
-            let which: [Parameter<'_>; 1] = [(&id.as_str(), Type::TEXT)];
-            let (_, clock, found) = try_join!(
-                biased;
-                client.query_typed(LOCK_OF_ENTRY, &which),
-                client.query_typed(CLOCK, &[]),
-                client.query_typed(ONE, &which),
-            )?;
-            (clock, found)
-        }
-        Rows::OrgOf(identity) => {
-            let (origin, credential) = (identity.origin(), identity.fingerprint());
-            let which: [Parameter<'_>; 2] = [(&origin, Type::TEXT), (&credential, Type::TEXT)];
-            try_join!(
-                biased;
-                client.query_typed(CLOCK, &[]),
-                client.query_typed(ORG_OF, &which),
-            )?
-        }
-        Rows::Filter(_) => (client.query_typed(CLOCK, &[]).await?, Vec::new()),
+    let origin = match rows {
+        Rows::Claim { org, .. } => Some(org.origin()),
+        Rows::Entry(_) | Rows::OrgOf(_) | Rows::Filter(_) => None,
     };
+    let id = match rows {
+        Rows::Entry(id) => Some(id.as_str()),
+        Rows::Claim { .. } | Rows::OrgOf(_) | Rows::Filter(_) => None,
+    };
+    let lookup = rows.lookup();
+    let Lookup { ids, terms, newest } = lookup.unwrap_or_default();
+    let lock: [Parameter<'_>; 2] = [(&origin, Type::TEXT), (&id, Type::TEXT)];
+    let which: [Parameter<'_>; 3] =
+        [(&ids, Type::TEXT_ARRAY), (&terms, Type::TEXT_ARRAY), (&newest, Type::TEXT_ARRAY)];
+    let (_, _, clock, found) = try_join!(
+        biased;
+        client.query_typed(ADD_ORIGIN, &lock[..1]),
+        client.query_typed(LOCK, &lock),
+        client.query_typed(CLOCK, &[]),
+        client.query_typed(FIND, &which),
+    )?;
     let clock = clock.first().ok_or_else(|| damaged("no clock"))?;
     let (started, micros): (i64, i64) = (clock.try_get(0)?, clock.try_get(1)?);
     let since_1970 = Duration::from_micros(micros.unsigned_abs());
     let now = Moment::new(format!("PostgreSQL started at {started}"), since_1970);
     let (mut entries, mut selects) = (Vec::new(), rows.selects());
     select(&mut selects, &found, &mut entries)?;
-    if let Rows::Filter(filter) = rows {
+    if let (Rows::Filter(filter), None) = (rows, rows.lookup()) {
         let limit = filter.limit.unwrap_or(usize::MAX);
         read_all(client, &mut selects, limit, &mut entries).await?;
     }
@@ -355,9 +333,8 @@ fn select(
 ) -> Result<(), Failure> {
     for row in found {
         let position: i64 = row.try_get(0)?;
-        let entry: Entry = serde_json::from_str(row.try_get(1)?)
+        let entry = from_row(position, row.try_get(1)?)
             .map_err(|error| damaged(&format!("row {position}: {error}")))?;
-        let entry = Entry { order: position.unsigned_abs(), ..entry };
         if selects(&entry) {
             entries.push(entry);
         }
@@ -371,19 +348,12 @@ fn damaged(what: &str) -> Failure {
 
 async fn write(client: &Client, written: &[Entry]) -> Result<(), Failure> {
     for entry in written {
-        let json = serde_json::to_string(entry).map_err(|error| damaged(&error.to_string()))?;
-        let (id, origin, credential) =
-            (entry.id.as_str(), entry.org.origin(), entry.org.fingerprint());
-        let org = entry.org.org().map(|org| &org.id);
-        let row: [Parameter<'_>; 8] = [
-            (&id, Type::TEXT),
-            (&origin, Type::TEXT),
-            (&org, Type::TEXT),
-            (&credential, Type::TEXT),
-            (&entry.key, Type::TEXT),
-            (&names_of(entry), Type::TEXT_ARRAY),
-            (&(Reach::of(entry) as i16), Type::INT2),
-            (&json, Type::TEXT),
+        let row = to_row(entry).map_err(|error| damaged(&error.to_string()))?;
+        let row: [Parameter<'_>; 4] = [
+            (&entry.id.as_str(), Type::TEXT),
+            (&entry.org.origin(), Type::TEXT),
+            (&row, Type::TEXT),
+            (&terms(entry), Type::TEXT_ARRAY),
         ];
         client.execute_typed(WRITE, &row).await?;
     }

@@ -1,15 +1,15 @@
-//! [`Rows`]: which entries a decision reads, and what engines find them by.
+//! [`Rows`]: which entries a decision reads, and [`Lookup`]: what engines find them by.
 
 use std::collections::BTreeSet;
 
-use portal_model::Operation;
 use portal_model::identity::{OrgIdentity, SameOrg};
 use portal_model::name::name_key;
+use portal_model::{Operation, Org};
 
 use crate::claim::{ClaimRequest, Wanted};
 use crate::entry::{Entry, EntryId};
 
-/// Which entries a decision reads. More than these do no harm.
+/// Which entries a decision reads, as its [`Lookup`] finds them. More do no harm.
 #[derive(Clone, Debug)]
 pub(crate) enum Rows {
     /// Those of an origin that may concern a claim.
@@ -118,13 +118,92 @@ impl Rows {
     }
 }
 
+/// What an engine finds rows by: their ids, or [`terms`] that each row has.
+#[derive(Default)]
+pub(crate) struct Lookup {
+    pub(crate) ids: Vec<String>,
+    /// Every row that has one of these.
+    pub(crate) terms: Vec<String>,
+    /// Of each of these, the newest row that has it.
+    pub(crate) newest: Vec<String>,
+}
+
+impl Rows {
+    /// `None` for those that are looked through.
+    pub(crate) fn lookup(&self) -> Option<Lookup> {
+        match self {
+            Self::Claim { org, key, names, ids } => {
+                let origin = org.origin();
+                let mut terms = with_org("org", org).1;
+                // What may be of the org, too.
+                terms.push(format!("open {origin} {}", if org.org().is_some() { "?" } else { "" }));
+                terms.extend(key.iter().map(|key| format!("key {origin} {key}")));
+                terms.extend(names.iter().map(|name| format!("name {origin} {name}")));
+                Some(Lookup { ids: ids.clone(), terms, newest: with_org("newest", org).1 })
+            }
+            Self::OrgOf(org) => {
+                let newest = vec![format!("known {} {}", org.origin(), org.fingerprint())];
+                Some(Lookup { newest, ..Lookup::default() })
+            }
+            Self::Entry(id) => Some(Lookup { ids: vec![id.to_string()], ..Lookup::default() }),
+            Self::Filter(filter) => filter
+                .is_unfinished
+                .then(|| Lookup { terms: vec!["unfinished".to_owned()], ..Lookup::default() }),
+        }
+    }
+}
+
+/// The terms by which a [`Lookup`] finds an entry.
+pub(crate) fn terms(entry: &Entry) -> Vec<String> {
+    let (org, origin) = (&entry.org, entry.org.origin());
+    let mut terms = match Reach::of(entry) {
+        Reach::Named => Vec::new(),
+        Reach::Newest => with_org("newest", org).0,
+        Reach::Org | Reach::MaybeOrg => with_org("org", org).0,
+    };
+    if Reach::of(entry) == Reach::MaybeOrg {
+        terms.push(format!("open {origin} "));
+        terms.extend(org.org().is_none().then(|| format!("open {origin} ?")));
+    }
+    terms.extend(org.org().map(|_| format!("known {origin} {}", org.fingerprint())));
+    terms.extend(entry.is_unfinished().then(|| "unfinished".to_owned()));
+    terms.extend(entry.key.iter().map(|key| format!("key {origin} {key}")));
+    terms.extend(names_of(entry).iter().map(|name| format!("name {origin} {name}")));
+    terms
+}
+
+/// The terms of an entry of this org, and those of a lookup of all that is certainly of it: of the same id,
+/// or of the same credential where either id is not known.
+fn with_org(kind: &str, org: &OrgIdentity) -> (Vec<String>, Vec<String>) {
+    let (origin, credential) = (org.origin(), org.fingerprint());
+    let any = format!("{kind} {origin} credential {credential}");
+    let unknown = format!("{kind} {origin} unknown {credential}");
+    match org.org() {
+        Some(Org { id, .. }) => {
+            let known = format!("{kind} {origin} id {id}");
+            (vec![known.clone(), any], vec![known, unknown])
+        }
+        None => (vec![unknown, any.clone()], vec![any]),
+    }
+}
+
 /// The names that an entry is found by, as [`name_key`] has them.
-pub(crate) fn names_of(entry: &Entry) -> Vec<String> {
+fn names_of(entry: &Entry) -> Vec<String> {
     let mut names: Vec<String> = entry.operation.names().map(name_key).collect();
     names.push(name_key(entry.name()));
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// An entry as an engine stores it.
+pub(crate) fn to_row(entry: &Entry) -> serde_json::Result<String> {
+    serde_json::to_string(entry)
+}
+
+/// The entry of a row, at this place among all.
+pub(crate) fn from_row(position: i64, row: &str) -> serde_json::Result<Entry> {
+    Ok(Entry { order: position.unsigned_abs(), ..serde_json::from_str(row)? })
 }
 
 impl Filter {

@@ -50,7 +50,9 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Ended {
     let stop = Stop { future: pin!(stop), is_raised: false };
-    Run { ledger, request, version, host, stop, has_token: false, granted: None }.finish().await
+    let run = Run { ledger, request, version, host, stop, has_token: false, granted: None };
+    // 16 KiB, of which no caller wants to know.
+    Box::pin(run.finish()).await
 }
 
 /// What is known of an operation, and what a list shows.

@@ -8,12 +8,12 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, ToSql, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
 use crate::entry::Entry;
 use crate::error::LedgerError;
-use crate::rows::{Reach, Rows, names_of};
+use crate::rows::{Lookup, Rows, from_row, terms, to_row};
 
 const FILE_NAME: &str = "ledger.sqlite";
 /// `PLed`: tells the file from those of other programs.
@@ -29,23 +29,14 @@ const SCHEMA: &str = "
     CREATE TABLE entries (
         position INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
-        origin TEXT NOT NULL,
-        org TEXT,
-        credential TEXT NOT NULL,
-        key TEXT,
-        reach INTEGER NOT NULL,
-        is_unfinished INTEGER NOT NULL,
         entry TEXT NOT NULL
     ) STRICT;
-    CREATE INDEX entries_by_org ON entries (origin, org, reach);
-    CREATE INDEX entries_by_credential ON entries (origin, credential, reach);
-    CREATE INDEX entries_by_key ON entries (origin, key) WHERE key IS NOT NULL;
-    CREATE INDEX unfinished_entries ON entries (is_unfinished) WHERE is_unfinished = 1;
-    CREATE TABLE names (
-        name TEXT NOT NULL,
-        entry TEXT NOT NULL REFERENCES entries (id),
-        PRIMARY KEY (name, entry)
+    CREATE TABLE terms (
+        term TEXT NOT NULL,
+        position INTEGER NOT NULL REFERENCES entries,
+        PRIMARY KEY (term, position)
     ) STRICT, WITHOUT ROWID;
+    CREATE INDEX terms_of_entry ON terms (position);
 ";
 
 /// Why a ledger can't be opened. Nothing was changed.
@@ -74,15 +65,13 @@ pub(crate) fn path_in(directory: &Path) -> PathBuf {
     directory.join(FILE_NAME)
 }
 
-/// Takes what was read, or why it can't be, and returns what to write.
-type Decide = Box<dyn FnOnce(Result<Vec<Entry>, LedgerError>) -> (Vec<Entry>, Reply) + Send>;
-/// Takes what became of that: it is durable, or why it is not.
-type Reply = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
-
 /// A part of a transaction.
 struct Job {
     rows: Rows,
-    decide: Decide,
+    /// Takes what was read, and returns what to write.
+    decide: Box<dyn FnOnce(Vec<Entry>) -> Vec<Entry> + Send>,
+    /// Told once that is durable, or why it is not.
+    reply: oneshot::Sender<Result<(), LedgerError>>,
 }
 
 /// The connection's thread. Dropping it completes what is queued, unless the disk hangs.
@@ -105,7 +94,8 @@ impl Sqlite {
         let work = move || {
             while let Ok(first) = queue.recv() {
                 let jobs = std::iter::once(first).chain(queue.try_iter());
-                let (reads, writes) = jobs.partition(|job| matches!(job.rows, Rows::Filter(_)));
+                let (reads, writes) =
+                    jobs.partition::<Vec<_>, _>(|job| matches!(job.rows, Rows::Filter(_)));
                 perform(&mut connection, writes, TransactionBehavior::Immediate, &name);
                 // For people, also from a file that can't be written.
                 perform(&mut connection, reads, TransactionBehavior::Deferred, &name);
@@ -124,30 +114,27 @@ impl Sqlite {
         rows: Rows,
         decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T) + Send + 'static,
     ) -> Result<T, LedgerError> {
-        let (reply, replied) = oneshot::channel();
-        self.submit(rows, decide, |result| drop(reply.send(result)))?;
-        replied.await.map_err(|_| LedgerError::Unknown(STOPPED.to_owned()))?
+        let (decided, decision) = oneshot::channel();
+        let replied = self.submit(rows, move |entries| {
+            let (written, decision) = decide(entries);
+            drop(decided.send(decision));
+            written
+        })?;
+        let stopped = |_| LedgerError::Unknown(STOPPED.to_owned());
+        replied.await.map_err(stopped)??;
+        decision.await.map_err(stopped)
     }
 
     /// The same without waiting for the result.
-    pub(crate) fn submit<T: Send + 'static>(
+    pub(crate) fn submit(
         &self,
         rows: Rows,
-        decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T) + Send + 'static,
-        reply: impl FnOnce(Result<T, LedgerError>) + Send + 'static,
-    ) -> Result<(), LedgerError> {
-        let decide: Decide = Box::new(|read| match read.map(decide) {
-            Ok((written, decision)) => {
-                (written, Box::new(|end: Result<(), _>| reply(end.map(|()| decision))))
-            }
-            Err(error) => {
-                reply(Err(error));
-                (Vec::new(), Box::new(drop))
-            }
-        });
-        let stopped = || LedgerError::NotApplied(STOPPED.to_owned());
-        let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
-        jobs.send(Job { rows, decide }).map_err(|_| stopped())
+        decide: impl FnOnce(Vec<Entry>) -> Vec<Entry> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<(), LedgerError>>, LedgerError> {
+        let (reply, replied) = oneshot::channel();
+        let job = Job { rows, decide: Box::new(decide), reply };
+        let sent = self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok());
+        sent.map(|()| replied).ok_or_else(|| LedgerError::NotApplied(STOPPED.to_owned()))
     }
 }
 
@@ -171,20 +158,20 @@ fn perform(
     behavior: TransactionBehavior,
     path: &Path,
 ) {
-    let mut jobs = jobs.into_iter().peekable();
-    if jobs.peek().is_none() {
+    if jobs.is_empty() {
         return;
     }
-    let mut replies = Vec::new();
+    let (mut jobs, mut replies) = (jobs.into_iter(), Vec::new());
     let mut is_commit = false;
     let mut work = || {
         // What is read must not change before it is written.
         let transaction = connection.transaction_with_behavior(behavior)?;
         let mut has_written = false;
-        for job in jobs.by_ref() {
-            let entries = read(&transaction, &job.rows);
-            let (written, reply) = (job.decide)(entries.map_err(|it| failure(&it, path, false)));
-            replies.push(reply);
+        for Job { rows, decide, reply } in jobs.by_ref() {
+            let entries = read(&transaction, &rows);
+            let read = entries.as_ref().map(|_| ()).map_err(|error| failure(error, path, false));
+            replies.push((reply, read));
+            let written = entries.map_or_else(|_| Vec::new(), decide);
             has_written |= !written.is_empty();
             written.iter().try_for_each(|entry| write(&transaction, entry))?;
         }
@@ -192,13 +179,10 @@ fn perform(
         if has_written { transaction.commit() } else { Ok(()) }
     };
     let result = work().map_err(|error| failure(&error, path, is_commit));
-    for job in jobs {
-        if let Err(error) = &result {
-            drop((job.decide)(Err(error.clone())));
-        }
-    }
-    for reply in replies {
-        reply(result.clone());
+    // If it failed, no decision of these is made.
+    replies.extend(jobs.map(|job| (job.reply, Ok(()))));
+    for (reply, read) in replies {
+        drop(reply.send(read.and(result.clone())));
     }
 }
 
@@ -217,57 +201,38 @@ fn failure(error: &rusqlite::Error, path: &Path, is_commit: bool) -> LedgerError
     }
 }
 
-/// What [`Rows::Claim`] selects. The plus keeps SQLite from reading all of an origin.
-const CLAIM: &str = "
-    SELECT position, entry FROM entries WHERE +origin = ?1 AND position IN (
-        SELECT position FROM entries WHERE origin = ?1 AND org = ?2 AND reach >= 2
-        UNION SELECT position FROM entries WHERE origin = ?1 AND credential = ?3 AND reach >= 2
-        UNION SELECT position FROM entries WHERE origin = ?1 AND org IS NULL AND reach = 3
-        UNION SELECT position FROM entries WHERE ?2 IS NULL AND origin = ?1 AND reach = 3
-        UNION SELECT max(position) FROM entries WHERE origin = ?1 AND org = ?2 AND reach = 1
-        UNION SELECT max(position) FROM entries WHERE origin = ?1 AND credential = ?3
-            AND reach = 1 AND (org IS NULL OR ?2 IS NULL)
-        UNION SELECT position FROM entries WHERE origin = ?1 AND key = ?4
-        UNION SELECT position FROM entries WHERE id IN (SELECT value FROM json_each(?5))
-        UNION SELECT position FROM names JOIN entries ON entries.id = names.entry
-            WHERE names.name IN (SELECT value FROM json_each(?6)))
+const FIND: &str = "
+    SELECT position, entry FROM entries WHERE position IN (
+        SELECT position FROM entries WHERE id IN (SELECT value FROM json_each(?1))
+        UNION SELECT position FROM terms WHERE term IN (SELECT value FROM json_each(?2))
+        UNION SELECT (SELECT max(position) FROM terms WHERE term = value) FROM json_each(?3))
     ORDER BY position DESC";
-const ORG_OF: &str = "SELECT position, entry FROM entries
-    WHERE origin = ?1 AND credential = ?2 AND org IS NOT NULL ORDER BY position DESC LIMIT 1";
-const ONE: &str = "SELECT position, entry FROM entries WHERE id = ?1";
 const ALL: &str = "SELECT position, entry FROM entries ORDER BY position DESC";
-const UNFINISHED: &str =
-    "SELECT position, entry FROM entries WHERE is_unfinished = 1 ORDER BY position DESC";
+const WRITE: &str = "INSERT INTO entries (id, entry) VALUES (?1, ?2)
+    ON CONFLICT (id) DO UPDATE SET entry = ?2 RETURNING position";
+const DROP_TERMS: &str =
+    "DELETE FROM terms WHERE position = ?1 AND term NOT IN (SELECT value FROM json_each(?2))";
+const ADD_TERMS: &str = "INSERT OR IGNORE INTO terms SELECT value, ?1 FROM json_each(?2)";
 
 fn read(connection: &Connection, rows: &Rows) -> rusqlite::Result<Vec<Entry>> {
-    let query = |sql, parameters: &[&dyn ToSql]| {
-        let mut statement = connection.prepare_cached(sql)?;
-        let mut found = statement.query(parameters)?;
-        let (mut entries, mut selects) = (Vec::new(), rows.selects());
-        while let Some(row) = found.next()? {
-            let text = row.get_ref(1)?.as_str()?;
-            let read: Result<Entry, _> = serde_json::from_str(text);
-            let mut entry = read.map_err(|error| {
-                rusqlite::Error::FromSqlConversionFailure(1, Type::Text, error.into())
-            })?;
-            entry.order = row.get::<_, i64>(0)?.unsigned_abs();
-            if selects(&entry) {
-                entries.push(entry);
-            }
+    let lookup = rows.lookup();
+    let mut statement = connection.prepare_cached(if lookup.is_some() { FIND } else { ALL })?;
+    let mut found = match lookup {
+        Some(Lookup { ids, terms, newest }) => {
+            statement.query([json_array(&ids), json_array(&terms), json_array(&newest)])?
         }
-        Ok(entries)
+        None => statement.query([])?,
     };
-    match rows {
-        Rows::Claim { org, key, names, ids } => {
-            let (names, ids) = (json_array(names), json_array(ids));
-            let (origin, fingerprint) = (org.origin(), org.fingerprint());
-            let org = org.org().map(|org| &org.id);
-            query(CLAIM, &[&origin, &org, &fingerprint, key, &ids, &names])
+    let (mut entries, mut selects) = (Vec::new(), rows.selects());
+    while let Some(row) = found.next()? {
+        let entry = from_row(row.get(0)?, row.get_ref(1)?.as_str()?).map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(1, Type::Text, error.into())
+        })?;
+        if selects(&entry) {
+            entries.push(entry);
         }
-        Rows::OrgOf(identity) => query(ORG_OF, &[&identity.origin(), &identity.fingerprint()]),
-        Rows::Entry(id) => query(ONE, &[&id.as_str()]),
-        Rows::Filter(filter) => query(if filter.is_unfinished { UNFINISHED } else { ALL }, &[]),
     }
+    Ok(entries)
 }
 
 fn json_array(texts: &[String]) -> String {
@@ -275,30 +240,14 @@ fn json_array(texts: &[String]) -> String {
 }
 
 fn write(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
-    let json = serde_json::to_string(entry)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    connection
-        .prepare_cached(
-            "INSERT INTO entries
-                (id, origin, org, credential, key, reach, is_unfinished, entry)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-             ON CONFLICT (id) DO UPDATE SET
-                org = ?3, credential = ?4, key = ?5, reach = ?6, is_unfinished = ?7, entry = ?8",
-        )?
-        .execute(params![
-            entry.id.as_str(),
-            entry.org.origin(),
-            entry.org.org().map(|org| &org.id),
-            entry.org.fingerprint(),
-            entry.key,
-            Reach::of(entry) as i64,
-            entry.is_unfinished(),
-            json
-        ])?;
-    let mut name = connection.prepare_cached("INSERT OR IGNORE INTO names VALUES (?1, ?2)")?;
-    for key in names_of(entry) {
-        name.execute([&key, entry.id.as_str()])?;
-    }
+    let row =
+        to_row(entry).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let position: i64 = connection
+        .prepare_cached(WRITE)?
+        .query_one(params![entry.id.as_str(), row], |row| row.get(0))?;
+    let terms = json_array(&terms(entry));
+    connection.prepare_cached(DROP_TERMS)?.execute(params![position, terms])?;
+    connection.prepare_cached(ADD_TERMS)?.execute(params![position, terms])?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! [`Moment`], a reading of the caller's clock, and [`Times`], how long things take.
+//! [`Moment`], a reading of the caller's clock, [`Mark`], one that is kept, and [`Times`], how long things take.
 
 use std::fmt;
 use std::time::Duration;
@@ -67,6 +67,50 @@ impl Moment {
 impl fmt::Debug for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} after boot {}", self.since_boot, self.boot)
+    }
+}
+
+/// Of how many clocks the readings of a mark are kept.
+const MAX_CLOCKS: usize = 32;
+
+/// A moment in the ledger, as each clock has it that read it. What another clock said counts from when it is
+/// first read: one of the past was then at the latest.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Mark(Vec<Moment>);
+
+impl Mark {
+    /// The moment on the clock of `now`, if that has read it.
+    pub(crate) fn reading(&self, now: &Moment) -> Option<&Moment> {
+        self.0.iter().find(|reading| reading.is_of_clock(now))
+    }
+
+    /// The moment on the clock of `now`: one that has not read it reads it now, and it is at most `ahead`.
+    pub(crate) fn on(&self, now: &Moment, ahead: Duration) -> Moment {
+        self.reading(now).cloned().unwrap_or_else(|| now.plus(ahead))
+    }
+
+    /// The same, remembered: whether that clock reads it for the first time.
+    pub(crate) fn read(&mut self, now: &Moment, ahead: Duration) -> bool {
+        let is_new = self.reading(now).is_none();
+        if is_new {
+            // The clocks of many processes that are gone are no longer read.
+            let keep = self.0.len().saturating_sub(MAX_CLOCKS - 1);
+            self.0.drain(..keep);
+            self.0.push(now.plus(ahead));
+        }
+        is_new
+    }
+
+    /// Whether it is past for the clock of `now`.
+    pub(crate) fn is_past(&self, now: &Moment) -> bool {
+        self.reading(now).is_some_and(|reading| reading.is_at_or_before(now))
+    }
+}
+
+impl From<Moment> for Mark {
+    fn from(moment: Moment) -> Self {
+        Self(vec![moment])
     }
 }
 

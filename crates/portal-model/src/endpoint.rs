@@ -223,6 +223,8 @@ pub struct Response {
     /// Whether `Age`, `Cache-Status`, `Warning`, or `X-Cache` or a header like it marks the response as a
     /// cache's: it shows an earlier state.
     pub is_from_cache: bool,
+    /// Whether `Link` names a next page (RFC 8288).
+    pub has_next_page: bool,
     /// The complete body.
     pub body: Vec<u8>,
 }
@@ -234,7 +236,13 @@ const CACHES: [&str; 4] = ["x-cache", "cf-cache-status", "x-cache-status", "x-pr
 impl Response {
     /// A response without headers.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, retry_after: None, is_from_cache: false, body: body.into() }
+        Self {
+            status,
+            retry_after: None,
+            is_from_cache: false,
+            has_next_page: false,
+            body: body.into(),
+        }
     }
 
     /// The same response with what matters of its headers. `header` looks one up by its name in
@@ -271,6 +279,13 @@ impl Response {
             || header("cache-status").is_some_and(is_hit)
             || header("warning").is_some_and(|warning| warning.trim().starts_with("110"))
             || CACHES.iter().filter_map(|name| header(name)).any(is_past);
+        // One relation or several, in quotes or not.
+        let is_next = |parameter: &str| {
+            let parameter = parameter.trim().to_ascii_lowercase();
+            let relations = parameter.strip_prefix("rel=").unwrap_or_default();
+            relations.split([' ', '"']).any(|relation| relation == "next")
+        };
+        self.has_next_page = header("link").is_some_and(|link| link.split([',', ';']).any(is_next));
         self
     }
 }
@@ -290,6 +305,7 @@ impl fmt::Debug for Response {
             .field("status", &self.status)
             .field("retry_after", &self.retry_after)
             .field("is_from_cache", &self.is_from_cache)
+            .field("has_next_page", &self.has_next_page)
             .field("body_len", &self.body.len())
             .finish()
     }

@@ -4,15 +4,17 @@
 //! how often it may have been sent, and which portals the org had before. It holds no time, since
 //! this crate has no clock: times are stored beside it.
 
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::name::{PortalName, is_same_name};
 use crate::portal::Portal;
 use crate::timestamp::Timestamp;
 
-/// An effect that may have been attempted. Its JSON form has the tag `effect`.
+/// An effect that may have been attempted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "effect", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Intent {
     /// A portal is being created.
@@ -54,10 +56,10 @@ pub struct RenameIntent {
     pub baseline: Option<Baseline>,
 }
 
-/// The portals that an org had at some moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Baseline(pub Vec<KnownPortal>);
+/// The portals that an org had at some moment. Cloning is cheap: claims pass on those of every entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "Vec<KnownPortal>")]
+pub struct Baseline(pub Arc<Vec<KnownPortal>>);
 
 /// A portal, as far as telling it apart from others needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,10 +148,22 @@ impl From<RenameIntent> for Intent {
     }
 }
 
+impl From<Vec<KnownPortal>> for Baseline {
+    fn from(portals: Vec<KnownPortal>) -> Self {
+        Self(Arc::new(portals))
+    }
+}
+
+impl Serialize for Baseline {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_slice().serialize(serializer)
+    }
+}
+
 impl Baseline {
     /// The portals of a list.
     pub fn of(portals: &[Portal]) -> Self {
-        Self(portals.iter().map(KnownPortal::of).collect())
+        portals.iter().map(KnownPortal::of).collect::<Vec<_>>().into()
     }
 
     /// Whether a list shows just these, so that nobody created or renamed a portal meanwhile. That can't
@@ -200,19 +214,19 @@ mod tests {
         let name = PortalName::parse("AcmePortal").unwrap();
         let create = CreateIntent {
             attempts: 1,
-            baseline: Some(Baseline(vec![portal.clone()])),
+            baseline: Some(vec![portal.clone()].into()),
             ..CreateIntent::new(name.clone())
         };
         let rename = RenameIntent {
             attempts: 1,
-            baseline: Some(Baseline(vec![portal])),
+            baseline: Some(vec![portal].into()),
             ..RenameIntent::new("AcmeOther", name)
         };
         for intent in [Intent::from(create), Intent::from(rename)] {
             let json = serde_json::to_string(&intent).unwrap();
             assert_eq!(serde_json::from_str::<Intent>(&json).unwrap(), intent, "{json}");
         }
-        let json = r#"{"effect":"create","name":"AcmePortal","attempts":0,"baseline":null}"#;
+        let json = r#"{"create":{"name":"AcmePortal","attempts":0,"baseline":null}}"#;
         assert!(serde_json::from_str::<Intent>(json).is_ok());
     }
 }

@@ -4,6 +4,8 @@
 //! the second means that this org has the name and 204 that another org does.
 
 use percent_encoding::utf8_percent_encode;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::endpoint::{
     ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, UNRESERVED,
@@ -95,7 +97,18 @@ pub(crate) fn decode_page(
 ) -> Result<(Vec<Portal>, Option<&'static str>), ResponseError> {
     let (portals, info) = records(response, None)?;
     let why = info.iter().find_map(|info| incomplete(info, portals.len()));
-    Ok((portals, why))
+    // Of a member that comes twice only the last one was read.
+    let is_ambiguous = !info.is_empty() && serde_json::from_slice::<Once>(&response.body).is_err();
+    Ok((portals, why.or(is_ambiguous.then_some("it has two lists"))))
+}
+
+/// The members that make a list, each once.
+#[derive(Deserialize)]
+struct Once {
+    #[serde(rename = "portals")]
+    _portals: IgnoredAny,
+    #[serde(rename = "info", default)]
+    _info: IgnoredAny,
 }
 
 /// Why a list of `count` records with this `info` is not all that there is. The members beside the records

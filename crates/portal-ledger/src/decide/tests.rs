@@ -10,6 +10,7 @@ use portal_model::{Org, OrgIdentity, Portal};
 
 use super::*;
 use crate::entry::About;
+use crate::time::Times;
 
 mod clocks;
 mod holders;
@@ -61,8 +62,7 @@ fn entry(operation: Operation) -> Entry {
         attempts: 0,
         state: open(103),
         doubt_ended: None,
-        doubt_elsewhere: Vec::new(),
-        sightings: Vec::new(),
+
         is_settled: false,
         times: times(),
         about: About::default(),
@@ -71,20 +71,25 @@ fn entry(operation: Operation) -> Entry {
 
 fn open(until: u64) -> State {
     let holder = Some(EntryId::new("earlier"));
-    State::Open(Lease { holder, until: at(until), is_attempting: false, process: None })
+    State::Open(Lease { holder, until: at(until).into(), is_attempting: false, process: None })
 }
 
 fn attempting(until: u64) -> State {
     let holder = Some(EntryId::new("earlier"));
-    State::Open(Lease { holder, until: at(until), is_attempting: true, process: None })
+    State::Open(Lease { holder, until: at(until).into(), is_attempting: true, process: None })
 }
 
 fn given_up(until: u64) -> State {
-    State::Open(Lease { holder: None, until: at(until), is_attempting: false, process: None })
+    State::Open(Lease {
+        holder: None,
+        until: at(until).into(),
+        is_attempting: false,
+        process: None,
+    })
 }
 
 fn ended(kind: EndingKind, second: u64) -> State {
-    State::Ended { ending: Ending::new(kind), at: at(second) }
+    State::Ended { ending: Ending::new(kind), at: at(second).into() }
 }
 
 impl Entry {
@@ -93,7 +98,7 @@ impl Entry {
     }
 
     fn doubt(self, second: u64) -> Self {
-        Self { doubt_ended: Some(at(second)), ..self }
+        Self { doubt_ended: Some(at(second).into()), ..self }
     }
 
     fn of(self, org: OrgIdentity) -> Self {
@@ -158,9 +163,12 @@ fn decided(rows: Vec<Entry>, request: &ClaimRequest) -> String {
             let second = until.since(&at(0)).unwrap().as_secs();
             format!("waits until {second}: {why:?}")
         }
-        Decision::Blocked(Blocked::KeyOfAnother(_)) => "blocked: key of another".to_owned(),
-        Decision::Blocked(Blocked::NameDropped(_)) => "blocked: name dropped".to_owned(),
-        Decision::Blocked(Blocked::LabelMoved(_)) => "blocked: label moved".to_owned(),
+        Decision::Blocked(Blocked::Conflict { conflict, .. }) => match conflict {
+            Conflict::KeyOfAnother => "blocked: key of another".to_owned(),
+            Conflict::NameDropped => "blocked: name dropped".to_owned(),
+            Conflict::LabelMoved => "blocked: label moved".to_owned(),
+            other => format!("{other:?}"),
+        },
         Decision::Blocked(Blocked::NoEntry(_)) => "blocked: no entry".to_owned(),
     }
 }
@@ -279,7 +287,7 @@ fn rename_in_ledger_determines_create_in_doubt() {
     let renamed = Entry {
         id: EntryId::new("rename"),
         order: 2,
-        ..entry(rename("acmeco", "BetaCo")).attempted(State::Ended { ending, at: at(60) })
+        ..entry(rename("acmeco", "BetaCo")).attempted(State::Ended { ending, at: at(60).into() })
     };
     let rows = vec![doubt.key("k"), renamed];
     assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Created");

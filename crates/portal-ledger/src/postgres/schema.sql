@@ -9,18 +9,13 @@ CREATE TABLE IF NOT EXISTS portal_ledger.entries (
     position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id text NOT NULL UNIQUE,
     origin text NOT NULL REFERENCES portal_ledger.origins,
-    org text,
-    credential text NOT NULL,
-    key text,
-    names text[] NOT NULL,
-    reach smallint NOT NULL,
     entry text NOT NULL
 );
-CREATE INDEX IF NOT EXISTS entries_by_org ON portal_ledger.entries (origin, org, reach, position);
-CREATE INDEX IF NOT EXISTS entries_by_credential
-    ON portal_ledger.entries (origin, credential, reach, position);
-CREATE INDEX IF NOT EXISTS entries_by_key ON portal_ledger.entries (key);
-CREATE INDEX IF NOT EXISTS entries_by_name ON portal_ledger.entries USING gin (names);
-CREATE INDEX IF NOT EXISTS unsettled_entries ON portal_ledger.entries (origin) WHERE reach = 3;
+CREATE TABLE IF NOT EXISTS portal_ledger.terms (
+    term text NOT NULL,
+    position bigint NOT NULL REFERENCES portal_ledger.entries,
+    PRIMARY KEY (term, position)
+);
+CREATE INDEX IF NOT EXISTS terms_of_entry ON portal_ledger.terms (position);
 CREATE TABLE IF NOT EXISTS portal_ledger.format AS SELECT 1 AS format;
 COMMIT;

@@ -27,14 +27,6 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// How often a claim is asked again whose result was lost.
 const MAX_CLAIMS: u32 = 3;
 
-/// Why there is no claim.
-enum Unclaimed {
-    /// Nothing was done for it.
-    NotDone(NotDone),
-    /// The ledger can't be read, so that anything may be in doubt.
-    Damaged(String),
-}
-
 impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
     pub(super) async fn finish(mut self) -> Ended {
         loop {
@@ -43,8 +35,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 Ok(Claim::Wait(wait)) => self.wait(wait).await,
                 Ok(Claim::Ended(entry)) => Some(self.told(&entry)),
                 Ok(Claim::Blocked(blocked)) => Some(self.blocked(blocked)),
-                Err(Unclaimed::Damaged(why)) => Some(self.unknown(Unverified::Ledger(why), None)),
-                Err(Unclaimed::NotDone(why)) => Some(self.nothing_sent(why).await),
+                Err(ended) => Some(*ended),
             };
             if let Some(ended) = ended {
                 return ended;
@@ -52,28 +43,32 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         }
     }
 
-    async fn claim(&mut self) -> Result<Claim, Unclaimed> {
+    async fn claim(&mut self) -> Result<Claim, Box<Ended>> {
         let limit = self.request.policy.record_timeout;
         let mut claims = 1;
         loop {
             let now = self.host.now();
             let asked = self.ledger.claim(&self.request, &now);
             let within = within(self.host.sleep(limit), asked);
-            let failure = match self.stop.unless_raised(within).await {
-                None => return Err(Unclaimed::NotDone(NotDone::Stopped)),
+            let why = match self.stop.unless_raised(within).await {
+                None => NotDone::Stopped,
                 Some(Some(Ok(claim))) => return Ok(claim),
-                Some(Some(Err(LedgerError::Unknown(why)))) => LedgerError::Unknown(why),
+                // Anything may be in doubt.
                 Some(Some(Err(error @ LedgerError::Damaged(_)))) => {
-                    return Err(Unclaimed::Damaged(error.to_string()));
+                    let why = Unverified::Ledger(error.to_string());
+                    return Err(self.unknown(why, None).into());
                 }
-                Some(Some(Err(error))) => return Err(Unclaimed::NotDone(not_recorded(&error))),
-                Some(None) => LedgerError::Unknown(format!("no response within {limit:?}")),
+                // The same request again: if it was granted, it is granted again.
+                Some(Some(Err(LedgerError::Unknown(_))) | None) if claims < MAX_CLAIMS => {
+                    claims += 1;
+                    continue;
+                }
+                Some(Some(Err(error))) => not_recorded(&error),
+                Some(None) => {
+                    not_recorded(&LedgerError::Unknown(format!("no response within {limit:?}")))
+                }
             };
-            // The same request again: if it was granted, it is granted again.
-            if claims == MAX_CLAIMS {
-                return Err(Unclaimed::NotDone(not_recorded(&failure)));
-            }
-            claims += 1;
+            return Err(self.nothing_sent(why).await.into());
         }
     }
 
@@ -99,7 +94,8 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         match (slept, wait.why) {
             (Some(()), _) => None,
             (None, Why::UnderWay | Why::SameUnderWay) => {
-                Some(self.unknown(Unverified::Elsewhere, Some(wait.entry)))
+                let ended = self.unknown(Unverified::Elsewhere, None);
+                Some(Ended { entry: Some(wait.entry), ..ended })
             }
             (None, Why::OtherUnderWay | Why::Effect | Why::InDoubt) => {
                 Some(self.nothing_sent(NotDone::Stopped).await)
@@ -166,7 +162,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 return self.adopted(&held).await;
             }
             Some(Err(RecordError::Adopted(_))) => {
-                return Some(self.unknown(Unverified::Elsewhere, Some(entry)));
+                return Some(self.unknown(Unverified::Elsewhere, Some(&held)));
             }
             Some(Err(RecordError::Ledger(error))) => Some(error),
             None => Some(LedgerError::Unknown(format!("no response within {END_TIMEOUT:?}"))),
@@ -176,7 +172,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         if let (Some(error), true) = (&not_written, is_negative && may_be_adopted) {
             // The holder since may have made another attempt.
             let why = Unverified::Ledger(error.to_string());
-            return Some(Ended { not_written, ..self.unknown(why, Some(entry)) });
+            return Some(Ended { not_written, ..self.unknown(why, Some(&held)) });
         }
         Some(Ended { outcome, entry: Some(entry), not_written })
     }
@@ -303,7 +299,14 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             let handled = flow.handle(elapsed, jitter, event);
             if let (true, Some(permit)) = (is_attempt, permit.as_deref_mut()) {
                 let in_doubt = flow.is_last_in_doubt();
-                permit.attempt_ended(AttemptEnd { at: now, in_doubt });
+                permit.attempt_ended(AttemptEnd { at: now.clone(), in_doubt });
+                if let Some(other_name) = flow.other_name() {
+                    let limit = self.host.sleep(self.request.policy.record_timeout);
+                    let learnt = within(limit, permit.learn(other_name, &now)).await;
+                    if let Some(Err(RecordError::Adopted(adopted))) = learnt {
+                        return Err(adopted);
+                    }
+                }
             }
             // Every step above has an event that fits it. If not, nothing more is sent.
             debug_assert_eq!(handled, Ok(()));

@@ -1,6 +1,6 @@
 //! Giving up in the middle of something: on request, [`Stop`], or after a time, [`within`].
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
@@ -11,32 +11,26 @@ pub(super) struct Stop<'a, S> {
 }
 
 impl<S: Future<Output = ()>> Stop<'_, S> {
-    /// Whether it is there by now.
-    pub(super) async fn is_raised(&mut self) -> bool {
-        poll_fn(|context| {
-            self.is_raised |= !self.is_raised && self.future.as_mut().poll(context).is_ready();
-            Poll::Ready(self.is_raised)
-        })
-        .await
+    async fn raised(&mut self) {
+        if !self.is_raised {
+            self.future.as_mut().await;
+            self.is_raised = true;
+        }
     }
 
-    /// `None` if it comes before `work` is done. Work that is done counts.
+    /// Whether it is there by now.
+    pub(super) async fn is_raised(&mut self) -> bool {
+        within(ready(()), self.raised()).await;
+        self.is_raised
+    }
+
+    /// `None` if it comes before `work` is done.
     pub(super) async fn unless_raised<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
-        poll_fn(|context| {
-            if let Poll::Ready(result) = work.as_mut().poll(context) {
-                return Poll::Ready(Some(result));
-            }
-            if !self.is_raised {
-                self.is_raised = self.future.as_mut().poll(context).is_ready();
-            }
-            if self.is_raised { Poll::Ready(None) } else { Poll::Pending }
-        })
-        .await
+        within(self.raised(), work).await
     }
 }
 
-/// `None` if `limit` is over first.
+/// `None` if `limit` is over first. Work that is done counts.
 pub(super) async fn within<T>(
     limit: impl Future<Output = ()>,
     work: impl Future<Output = T>,

@@ -8,7 +8,7 @@ use super::stop::within;
 use super::{Ended, Run, not_done};
 use crate::claim::{Blocked, Wanted};
 use crate::decide::is_other_org;
-use crate::entry::{Ending, EndingKind, Entry, EntryId};
+use crate::entry::{Ending, EndingKind, Entry};
 use crate::error::LedgerError;
 use crate::host::Host;
 use crate::rows::Filter;
@@ -25,12 +25,7 @@ impl<H: Host, S> Run<'_, H, S> {
             Err(why) => return self.unknown(Unverified::Ledger(why), None),
         };
         if let Some(entry) = undecided.first() {
-            let ended = self.unknown(unverified(why), Some(entry.id.clone()));
-            return match self.request.wanted {
-                Wanted::Do(_) => ended,
-                // Its name instead of its id.
-                Wanted::Recover(_) => ended.named(entry.name()),
-            };
+            return self.unknown(unverified(why), Some(entry));
         }
         match within(self.host.sleep(limit), self.done_under_key(&now)).await {
             // It may have ended since the caller asked for it.
@@ -38,7 +33,10 @@ impl<H: Host, S> Run<'_, H, S> {
             Some(Err(error)) => self.unknown(Unverified::Ledger(error.to_string()), None),
             Some(Ok(None)) | None => match &self.request.wanted {
                 Wanted::Do(operation) => not_done(operation, why).into(),
-                Wanted::Recover(id) => self.unknown(unverified(why), Some(id.clone())),
+                Wanted::Recover(id) => {
+                    let entry = Some(id.clone());
+                    Ended { entry, ..self.unknown(unverified(why), None) }
+                }
             },
         }
     }
@@ -92,20 +90,18 @@ impl<H: Host, S> Run<'_, H, S> {
         Ok(entry.filter(is_done))
     }
 
-    pub(super) fn unknown(&self, why: Unverified, entry: Option<EntryId>) -> Ended {
+    pub(super) fn unknown(&self, why: Unverified, entry: Option<&Entry>) -> Ended {
         let name = match &self.request.wanted {
             Wanted::Do(operation) => target(operation),
-            Wanted::Recover(id) => id.as_str(),
+            Wanted::Recover(id) => entry.map_or(id.as_str(), Entry::name),
         };
         let outcome = Outcome::Unknown { name: name.to_owned(), doubt: Doubt::Earlier, why };
-        Ended { outcome, entry, not_written: None }
+        Ended { outcome, entry: entry.map(|entry| entry.id.clone()), not_written: None }
     }
 
     pub(super) fn blocked(&self, blocked: Blocked) -> Ended {
         let (conflict, entry) = match blocked {
-            Blocked::KeyOfAnother(entry) => (Conflict::KeyOfAnother, entry),
-            Blocked::NameDropped(entry) => (Conflict::NameDropped, entry),
-            Blocked::LabelMoved(entry) => (Conflict::LabelMoved, entry),
+            Blocked::Conflict { conflict, entry } => (conflict, entry),
             Blocked::NoEntry(id) => {
                 let why = Unverified::Ledger(Blocked::NoEntry(id).to_string());
                 return self.unknown(why, None);
@@ -167,19 +163,6 @@ impl<H: Host, S> Run<'_, H, S> {
             }
         };
         Ended { outcome, entry: Some(entry.id.clone()), not_written: None }
-    }
-}
-
-impl Ended {
-    /// The same of an unknown outcome under this name.
-    fn named(self, of: &str) -> Self {
-        let outcome = match self.outcome {
-            Outcome::Unknown { doubt, why, .. } => {
-                Outcome::Unknown { name: of.to_owned(), doubt, why }
-            }
-            other => other,
-        };
-        Self { outcome, ..self }
     }
 }
 

@@ -7,6 +7,7 @@ use portal_ledger::{
 use portal_model::OrgIdentity;
 use portal_model::flow::Baseline;
 use portal_model::operation::RenameOperation;
+use portal_model::outcome::Conflict;
 
 use crate::engine::{Engine, at, doubt, granted, intent, org, wait, wants};
 
@@ -127,7 +128,13 @@ async fn key_makes_create_idempotent() {
         let mut other = wants("3", "OtherPortal");
         other.key.clone_from(&request.key);
         let blocked = engine.elsewhere().claim(&other, &engine.at(9000).await).await.unwrap();
-        assert!(matches!(blocked, Claim::Blocked(Blocked::KeyOfAnother(_))), "{blocked:?}");
+        assert!(
+            matches!(
+                blocked,
+                Claim::Blocked(Blocked::Conflict { conflict: Conflict::KeyOfAnother, .. })
+            ),
+            "{blocked:?}"
+        );
     }
 }
 

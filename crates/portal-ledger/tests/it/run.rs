@@ -342,6 +342,20 @@ async fn success_of_other_name_is_remembered() {
     assert_eq!(service.seen("attempt"), 1);
 }
 
+/// Also if the process is killed before it ends, while the list does not show the portal yet.
+#[tokio::test(start_paused = true)]
+async fn success_of_other_name_is_written_at_once() {
+    let (service, ledger) = (Service::new([responds(200, OTHER_NAME)]), Ledger::in_memory());
+    service.with(|state| state.lag = secs(8));
+    let ledger = service.killed(&ledger, "AcmePortal", secs(1)).await;
+    let mut request = service.request(create("AcmePortal"));
+    request.policy.allow_another = true;
+    let outcome = service.run(&ledger, request).await.outcome;
+    assert!(!outcome.is_certain(), "{outcome}");
+    assert!(outcome.to_string().contains("AcmePortal1"), "{outcome}");
+    assert_eq!(service.names(), ["AcmePortal1"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn rejection_settles_own_attempt_only() {
     let first = late(20, Act { reply: Some((504, "INTERNAL_ERROR")), ..LOST });

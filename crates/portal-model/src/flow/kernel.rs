@@ -281,6 +281,15 @@ impl Flow {
         self.is_last_in_doubt
     }
 
+    /// The name that the service reported success for, where that is not the wanted one. No list shows
+    /// that, so it has to be on disk before another process goes on (rule 6).
+    pub fn other_name(&self) -> Option<&str> {
+        match &self.doubt {
+            Some(Doubt::OtherName(name)) => Some(name),
+            _ => None,
+        }
+    }
+
     /// The outcome of stopping now. It is true at any moment: unknown while a request is under way
     /// or an earlier one is in doubt.
     #[must_use]

@@ -137,6 +137,7 @@ pub(super) fn read_list(response: &Response) -> Result<Vec<Portal>, Unusable> {
     let incomplete = |why| Err(Unusable::Failed(Failure::IncompleteList(why)));
     match read::decode_page(response) {
         Ok(_) if response.is_from_cache => incomplete("it comes from a cache"),
+        Ok(_) if response.has_next_page => incomplete("it has more pages"),
         Ok((_, Some(why))) => incomplete(why),
         Ok((portals, None)) => Ok(portals),
         Err(error) if response.status == 429 => Err(Unusable::RateLimited(error)),
@@ -256,6 +257,17 @@ mod tests {
         assert!(incomplete(Response::new(200, r#"{"portals":[],"info":{"more_records":true}}"#)));
         let whole = Response::new(200, r#"{"portals":[],"info":{"more_records":false}}"#);
         assert!(read_list(&whole).unwrap().is_empty());
-        assert!(incomplete(whole.with_headers(|name| (name == "age").then_some("3600"))));
+        for (header, value) in [
+            ("age", "3600"),
+            ("link", "<https://api.example/portals?page=2>; rel=\"next\""),
+            ("link", "</1>; rel=first, </2>; title=x; REL=\"last next\""),
+        ] {
+            let marked = whole.clone().with_headers(|name| (name == header).then_some(value));
+            assert!(incomplete(marked), "{header}: {value}");
+        }
+        let only = whole.with_headers(|name| (name == "link").then_some("</next>; rel=self"));
+        assert!(read_list(&only).unwrap().is_empty());
+        let twice = r#"{"portals":[{"name":"AcmePortal"}],"portals":[]}"#;
+        assert!(incomplete(Response::new(200, twice)));
     }
 }

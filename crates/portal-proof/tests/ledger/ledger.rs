@@ -134,7 +134,7 @@ impl Ledger {
         if let Some(ended) = value["state"].get_mut("ended") {
             if ended["ending"]["kind"] == "not_done" {
                 // Nothing waits for it.
-                ended["at"]["since_boot"]["secs"] = oldest.into();
+                ended["at"][0]["since_boot"]["secs"] = oldest.into();
             }
             // Words for people.
             ended["ending"].as_object_mut().unwrap().remove("cause");
@@ -219,13 +219,14 @@ impl Ledger {
             Decision::Granted(grant) => {
                 let row = self.row_of(&after, &grant.entry.id);
                 let is_new = rows[usize::from(row)] == 0;
-                let horizon = grant.entry.horizon(grant.entry.times.processing_time);
+                let horizon = grant.entry.horizon(&now, grant.entry.times.processing_time);
                 let horizon = horizon.and_then(|horizon| horizon.since(&now)).unwrap_or_default();
                 let horizon = u8::try_from(horizon.as_secs()).unwrap();
                 let flow = mirror::flow(&request, &grant.entry, None, at(horizon), at(spent));
                 let flow = flow.map(|flow| {
                     let whose = (wish, false, spent, grant.has_rival);
-                    flows.start(flow.with_receipts(grant.receipts), whose)
+                    let flow = flow.with_receipts(grant.receipts).with_refused(grant.refused);
+                    flows.start(flow, whose)
                 });
                 Decided::Granted { row, is_new, horizon, flow }
             }
@@ -261,7 +262,7 @@ impl Ledger {
             }
             (Broken::RenameHastens, Some(_)) if is_rename => {
                 if let State::Ended { at, .. } = &mut entry.state {
-                    *at = ago(self.world.oldest());
+                    *at = ago(self.world.oldest()).into();
                 }
                 let order = entry.order;
                 let mut value = serde_json::to_value(&entry).unwrap();

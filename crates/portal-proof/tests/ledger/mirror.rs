@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portal_ledger::{Blocked, ClaimRequest, EndingKind, Entry, Wanted};
 use portal_model::flow::{Baseline, Flow};
-use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Unverified};
+use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Owner, Unverified};
 use portal_model::{Operation, Outcome, Portal};
 
 use super::world::{VERSION, ago};
@@ -93,9 +93,7 @@ pub(super) fn unknown(request: &ClaimRequest, why: Unverified) -> Outcome {
 
 pub(super) fn blocked(request: &ClaimRequest, blocked: &Blocked) -> Outcome {
     let (conflict, entry) = match blocked {
-        Blocked::KeyOfAnother(entry) => (Conflict::KeyOfAnother, entry),
-        Blocked::NameDropped(entry) => (Conflict::NameDropped, entry),
-        Blocked::LabelMoved(entry) => (Conflict::LabelMoved, entry),
+        Blocked::Conflict { conflict, entry } => (*conflict, entry),
         other => return unknown(request, Unverified::Ledger(other.to_string())),
     };
     let name = entry.name().to_owned();
@@ -117,8 +115,10 @@ pub(super) fn told(request: &ClaimRequest, entry: &Entry) -> Outcome {
     let is_recovery = matches!(request.wanted, Wanted::Recover(_));
     let is_own = is_recovery || request.key.is_some() && request.key == entry.key;
     match (kind, &entry.operation) {
-        (EndingKind::NotDone | EndingKind::NameTaken, operation) => {
-            not_done(operation, NotDone::Absent)
+        (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
+        (EndingKind::NameTaken, _) => {
+            let name = entry.name().parse().unwrap();
+            Outcome::NameTaken { name, owner: Owner::Undetermined(Unverified::AtOnce) }
         }
         (EndingKind::Unknown, _) => {
             Outcome::Unknown { name, doubt: Doubt::Earlier, why: Unverified::Stopped }

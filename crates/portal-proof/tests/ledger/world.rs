@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portal_ledger::Moment;
 use portal_model::ApiVersion;
-use portal_model::flow::Policy;
+use portal_model::flow::{NameTaken, Policy};
 
 /// How long a record and an attempt may take, how long an attempt may take effect after its end, and
 /// how long a list may lag behind, in units. A unit is a second here.
@@ -31,6 +31,8 @@ pub(super) struct Wish {
     /// Whether the id of the org is known; if not, the credential is another one.
     pub(super) knows_org: bool,
     pub(super) allow_another: bool,
+    /// Whether a taken name is listed once only, and told as it is then.
+    pub(super) at_once: bool,
 }
 
 /// What a request does, by the places of its names.
@@ -113,8 +115,13 @@ pub(super) enum Broken {
     KeyIgnored,
 }
 
-pub(super) const CREATE: Wish =
-    Wish { deed: Deed::Create(0), key: None, knows_org: true, allow_another: false };
+pub(super) const CREATE: Wish = Wish {
+    deed: Deed::Create(0),
+    key: None,
+    knows_org: true,
+    allow_another: false,
+    at_once: false,
+};
 
 /// The same create twice; nothing goes wrong but what the service does.
 pub(super) const WORLD: World = World {
@@ -178,6 +185,9 @@ impl World {
         policy.max_tries = 2;
         policy.try_time = at(4);
         policy.allow_another = self.wishes[wish].allow_another;
+        if self.wishes[wish].at_once {
+            policy.name_taken = NameTaken::AtOnce;
+        }
         policy
     }
 }

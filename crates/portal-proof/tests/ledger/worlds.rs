@@ -4,6 +4,7 @@ use super::world::{CREATE, Deed, Reply, WORLD, Wish, World};
 
 const KEYED: Wish = Wish { key: Some("key"), ..CREATE };
 const OTHER_KEY: Wish = Wish { key: Some("other key"), ..CREATE };
+const AT_ONCE: Wish = Wish { at_once: true, ..KEYED };
 const OTHER: Wish = Wish { deed: Deed::Create(1), ..CREATE };
 const ANOTHER: Wish = Wish { allow_another: true, ..CREATE };
 const RENAME: Wish = Wish { deed: Deed::Rename(0, 1), ..CREATE };
@@ -17,6 +18,15 @@ const ONE_KEYED: World =
     World { title: "with key and without", wishes: &[KEYED, CREATE], is_symmetric: false, ..WORLD };
 const TWO_KEYS: World =
     World { title: "two keys", wishes: &[KEYED, OTHER_KEY], is_symmetric: false, ..WORLD };
+/// One key whose name is told as taken at once, and the same again, or another name then.
+const AT_ONCE_TWICE: World =
+    World { title: "one key at once", wishes: &[AT_ONCE, AT_ONCE], ..WORLD };
+const AT_ONCE_NAMES: World = World {
+    title: "one key at once, two names",
+    wishes: &[AT_ONCE, Wish { deed: Deed::Create(1), ..AT_ONCE }],
+    is_symmetric: false,
+    ..WORLD
+};
 /// Two names in one org, which may have one portal.
 pub(super) const TWO_NAMES: World =
     World { title: "two names", wishes: &[CREATE, OTHER], is_symmetric: false, ..WORLD };
@@ -101,6 +111,7 @@ pub(super) fn middle() -> Vec<World> {
         let what = ["replies", "killed", "frozen", "stale", "no responses", "stopped", "colleague"];
         worlds.extend(what.map(|what| with(what, world)));
     }
+    worlds.extend([AT_ONCE_TWICE, AT_ONCE_NAMES].map(|world| with("replies", world)));
     worlds
 }
 
@@ -121,6 +132,10 @@ pub(super) fn long() -> Vec<World> {
     for world in [ONE_KEYED, TWO_KEYS] {
         let what = ["replies", "killed", "frozen", "stale", "no responses", "stopped", "colleague"];
         worlds.extend(what.map(|what| with(what, world)));
+    }
+    for world in [AT_ONCE_TWICE, AT_ONCE_NAMES] {
+        let what = ["replies, killed", "replies, colleague", "foreign"];
+        worlds.extend(what.map(|what| with(what, brief(world))));
     }
     worlds.push(with("colleague", ANOTHER_TWICE));
     worlds.push(with("long", TWICE));

@@ -84,11 +84,11 @@ async fn failing_ledger_sends_nothing() {
     let ledger = Ledger::open(directory.path()).unwrap();
     let safe = SafeClient::new(client(&server, Policy::default()), ledger);
     let other = Connection::open(directory.path().join("ledger.sqlite")).unwrap();
-    other.execute_batch("ALTER TABLE names RENAME TO lost").unwrap();
+    other.execute_batch("ALTER TABLE terms RENAME TO lost").unwrap();
     let outcome = safe.create(name("AcmePortal")).await;
     assert!(!outcome.exists(), "{outcome:?}");
     assert_eq!(names(&server).await, [""; 0]);
-    other.execute_batch("ALTER TABLE lost RENAME TO names").unwrap();
+    other.execute_batch("ALTER TABLE lost RENAME TO terms").unwrap();
     let outcome = safe.create(name("AcmePortal")).await;
     assert!(outcome.is_ours(), "{outcome:?}");
 }

@@ -18,7 +18,7 @@ fn attempt_that_was_waited_out_is_in_doubt_for_good() {
     let rows = vec![entry(create("Others")).attempted(attempting(92))];
     let (written, _) = granted(rows, &wants(create("AcmeCo")));
     assert_eq!(written[0].ending().unwrap().kind, EndingKind::Unknown);
-    assert_eq!(written[0].doubt_ended, Some(at(92)));
+    assert_eq!(written[0].doubt_ended, Some(at(92).into()));
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn adopted_entry_keeps_first_baseline_and_bound_of_attempt() {
     }];
     let (_, grant) = granted(rows, &wants(create("AcmeCo")).key("k"));
     assert_eq!(grant.entry.key.as_deref(), Some("k"));
-    assert_eq!(grant.entry.horizon(Duration::from_secs(6)), Some(at(105)));
+    assert_eq!(grant.entry.horizon(&at(NOW), Duration::from_secs(6)), Some(at(105)));
     let holder = EntryId::new("new");
     let entry = record(grant.entry, &holder, &intent("AcmeCo"), None, &at(101)).unwrap();
     assert_eq!((entry.attempts, entry.intent), (2, Some(first)));
@@ -45,9 +45,9 @@ fn holder_records_until_somebody_adopts() {
     assert_eq!(decided(vec![entry.clone()], &again), "waits until 103: SameUnderWay");
     let end = AttemptEnd { at: at(101), in_doubt: true };
     let entry = record(entry, &first, &intent("AcmeCo"), Some(&end), &at(102)).unwrap();
-    assert_eq!((entry.attempts, entry.doubt_ended.clone()), (2, Some(at(101))));
+    assert_eq!((entry.attempts, entry.doubt_ended.clone()), (2, Some(at(101).into())));
     let unreported = record(entry.clone(), &first, &intent("AcmeCo"), None, &at(104)).unwrap();
-    assert_eq!(unreported.doubt_ended, Some(at(105)));
+    assert_eq!(unreported.doubt_ended, Some(at(105).into()));
     let (_, Decision::Granted(adopted)) = claim(vec![entry], &again, &at(105)) else { panic!() };
     let adopted = adopted.entry;
     assert_eq!(record(adopted.clone(), &first, &intent("AcmeCo"), None, &at(105)), Err(Adopted));

@@ -30,7 +30,7 @@ fn state() -> impl Strategy<Value = (State, bool)> {
             let mut portal = Portal::new("AcmeCo");
             portal.zaid = has_id.then(|| "11".to_owned());
             let ending = Ending { portal: Some(KnownPortal::of(&portal)), ..Ending::new(kind) };
-            (State::Ended { ending, at: at(second) }, is_settled)
+            (State::Ended { ending, at: at(second).into() }, is_settled)
         },
     );
     let open = select(vec![open(99), open(103), attempting(95), attempting(103), given_up(99)]);
@@ -46,7 +46,7 @@ fn row() -> impl Strategy<Value = Entry> {
             attempts,
             state,
             is_settled,
-            doubt_ended: doubt.filter(|_| attempts > 0).map(at),
+            doubt_ended: doubt.filter(|_| attempts > 0).map(|second| at(second).into()),
             ..entry(operation).of(org)
         },
     )
