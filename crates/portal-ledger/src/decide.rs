@@ -33,7 +33,8 @@
 //! 8. **A moment of another clock counts from when it is first read**: another boot, machine or time
 //!    namespace.
 //! 9. **`Created` is accepted from anybody, everything else from the holder.** But once another holder
-//!    saw the portal appear, its caller was told that it is theirs, and no second one hears that.
+//!    saw the portal appear, its caller was told that it is theirs, and no second one hears that. What a
+//!    recovery saw appear is theirs who began the entry.
 
 use std::time::Duration;
 

@@ -152,7 +152,8 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         {
             *origin = Origin::Undetermined;
         }
-        let (ending, now) = (Ending::of(&outcome), self.host.now());
+        let is_recovered = matches!(self.request.wanted, Wanted::Recover(_));
+        let (ending, now) = (Ending { is_recovered, ..Ending::of(&outcome) }, self.host.now());
         let held = permit.entry().clone();
         let held_until = permit.held_until().clone();
         let written = within(self.host.sleep(END_TIMEOUT), permit.end(&ending, &now)).await;
@@ -181,7 +182,9 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
     async fn adopted(&mut self, entry: &Entry) -> Option<Ended> {
         match EntryId::random() {
             Ok(id) => {
-                self.request.id = id;
+                if std::mem::replace(&mut self.request.id, id) == entry.id {
+                    self.began = Some(entry.id.clone());
+                }
                 self.request.lost = (entry.attempts > 0).then(|| entry.id.clone());
                 None
             }
