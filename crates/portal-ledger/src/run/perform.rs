@@ -20,8 +20,9 @@ use crate::host::{Host, Terms};
 use crate::ledger::{Claim, Permit, RecordError};
 use crate::time::Moment;
 
-/// How long an outcome that is known waits until it is in the ledger, too.
-const END_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long an outcome that is known waits until it is in the ledger, too: longer than an engine waits for
+/// the lock of another process.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a claim that has to wait waits before it asks again: half of it to all of it.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// How often a claim is asked again whose result was lost.
