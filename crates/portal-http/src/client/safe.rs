@@ -218,7 +218,8 @@ impl SafeClient {
         let mut entries = Vec::new();
         for id in self.operations.shutdown(grace).await {
             match self.ledger.entry(&id).await {
-                Ok(entry) => entries.extend(entry),
+                // A recovery that was stopped may have waited for the very operation that ended since.
+                Ok(entry) => entries.extend(entry.filter(Entry::is_unfinished)),
                 Err(error) => tracing::warn!(%id, error = with_sources(&error), "in doubt"),
             }
         }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use portal_http::ledger::{Entry, Ledger};
+use portal_http::ledger::{Entry, Filter, Ledger};
 use portal_model::Outcome;
+use portal_model::flow::Activity;
 use portal_model::outcome::NotDone;
 use tokio::time::Instant;
 
@@ -49,6 +50,21 @@ async fn shutdown_returns_what_stays_in_doubt() {
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     assert!(next.recover().await.is_empty());
     assert_eq!(names(&server).await, ["AcmePortal"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_returns_nothing_that_ended_while_a_recovery_waited_for_it() {
+    let server = server(&["POST request:delay=1s"]).await;
+    let ledger = Ledger::in_memory();
+    let safe = safe(&server, &ledger);
+    let call = safe.create(name("AcmePortal")).start();
+    sending(&call).await;
+    let [entry] = &ledger.entries(&Filter::default()).await.unwrap()[..] else { panic!() };
+    let recovery = safe.recover_entry(&entry.id);
+    let is_waiting = |activity: &Activity| matches!(activity, Activity::WaitingForOthers);
+    recovery.activity().wait_for(is_waiting).await.unwrap();
+    assert!(call.await.outcome.is_ours());
+    assert_eq!(safe.shutdown(Duration::from_secs(20)).await, []);
 }
 
 #[tokio::test(start_paused = true)]

@@ -74,7 +74,7 @@ async fn ledger_that_hangs_at_end_withholds_no_outcome() {
     let began = std::time::Instant::now();
     let outcome = call.await.outcome;
     assert!(outcome.is_ours(), "{outcome:?}");
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     drop(hung);
 }
 
