@@ -57,6 +57,10 @@ pub(super) enum Decided {
 
 type ClaimKey = (Rows, Claim, u8);
 
+/// The row, who ends it, the outcome, the end of the last attempt, whether that was a recovery, and how
+/// long ago the clock was read.
+type EndKey = (u16, Id, u16, Last, bool, u8);
+
 /// Which process claims, under which id; the row that it determines, counted from 1, or 0; how much of
 /// its time it has spent; and the row that it lost, counted from 1, or 0.
 pub(super) type Claim = (usize, Id, u8, u8, u8);
@@ -68,7 +72,7 @@ pub(super) struct Ledger {
     ticked: Map<u16, u16>,
     claims: Map<ClaimKey, (Rows, Decided)>,
     records: Map<(u16, Id, u32, Last, u8), Option<u16>>,
-    ends: Map<(u16, Id, u16, Last, bool, u8), Option<u16>>,
+    ends: Map<EndKey, Option<u16>>,
 }
 
 impl Ledger {
