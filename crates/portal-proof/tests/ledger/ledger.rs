@@ -57,6 +57,8 @@ pub(super) enum Decided {
 
 type ClaimKey = (Rows, Claim, u8);
 
+/// The row, who ends it, the outcome, the end of the last attempt, whether that was a recovery, and how
+/// long ago the clock was read.
 type EndKey = (u16, Id, u16, Last, bool, u8);
 
 /// Which process claims, under which id; the row that it determines, counted from 1, or 0; how much of

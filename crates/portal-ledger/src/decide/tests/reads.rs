@@ -100,6 +100,10 @@ proptest! {
         let mut all = View::of_all(rows.clone(), &request, &now);
         let ids: Vec<_> = View::new(rows.clone(), &request, &now).entries;
         let ids: Vec<_> = ids.into_iter().map(|row| row.id).collect();
+        // Nothing waits for a rename of long ago; what it tells, it tells those of its org for certain.
+        let is_told = |row: &Entry| ids.contains(&row.id);
+        let is_rename = |row: &Entry| matches!(row.operation, Operation::Rename(_));
+        all.entries.retain(|row| is_told(row) || !(row.is_settled && is_rename(row)));
         let of_all = all.decide();
         let (mut written, decision) = claim(rows, &request, &now);
         prop_assert_eq!(without_receipts(of_all), without_receipts(decision));
