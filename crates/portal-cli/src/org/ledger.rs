@@ -61,25 +61,21 @@ impl Place {
     /// [`OrgError::Ledger`] and [`OrgError::LedgerDatabase`]: nothing may be sent.
     pub(crate) async fn open(self) -> anyhow::Result<Ledger> {
         let place = self.to_string();
-        match self {
-            Self::Directory(directory) => open_in(&directory).await,
-            Self::Database(url) => {
-                let (config, tls) = url.into_parts();
-                let ledger = Ledger::postgres(Pool::builder(Manager::new(config, tls)).build()?);
-                // Before anything else, so that what is wrong with it is said of it.
-                let mut nothing = Filter::default();
-                nothing.limit = Some(0);
-                match ledger.entries(&nothing).await {
-                    Ok(_) => Ok(ledger),
-                    Err(LedgerError::NotApplied(why)) => {
-                        Err(OrgError::LedgerDatabase { place, why }.into())
-                    }
-                    Err(error) => {
-                        Err(OrgError::LedgerDatabase { place, why: error.to_string() }.into())
-                    }
-                }
-            }
-        }
+        let url = match self {
+            Self::Directory(directory) => return open_in(&directory).await,
+            Self::Database(url) => url,
+        };
+        let (config, tls) = url.into_parts();
+        let ledger = Ledger::postgres(Pool::builder(Manager::new(config, tls)).build()?);
+        // Before anything else, so that what is wrong with it is said of it.
+        let mut nothing = Filter::default();
+        nothing.limit = Some(0);
+        let why = match ledger.entries(&nothing).await {
+            Ok(_) => return Ok(ledger),
+            Err(LedgerError::NotApplied(why)) => why,
+            Err(error) => error.to_string(),
+        };
+        Err(OrgError::LedgerDatabase { place, why }.into())
     }
 }
 
