@@ -62,25 +62,23 @@ impl Place {
     /// It is unusable: nothing may be sent.
     pub(crate) async fn open(self) -> Result<Ledger, Failure> {
         let place = self.to_string();
-        match self {
-            Self::Directory(directory) => open_in(&directory).await,
-            Self::Database(url) => {
-                let (config, tls) = url.into_parts();
-                let ledger = Ledger::postgres(Pool::builder(Manager::new(config, tls)).build()?);
-                // Before anything else, so that what is wrong with it is said of it.
-                let mut nothing = Filter::default();
-                nothing.limit = Some(0);
-                let why = match ledger.entries(&nothing).await {
-                    Ok(_) => return Ok(ledger),
-                    Err(LedgerError::NotApplied(why)) => why,
-                    Err(error) => error.to_string(),
-                };
-                let message = format!("cannot use the ledger {place}: {why}; nothing was sent");
-                Err(Failure::new(ErrorKind::UnreadableLedger, message).hint(
-                    "start that database or correct PORTAL_LEDGER, then run the same command again",
-                ))
-            }
-        }
+        let url = match self {
+            Self::Directory(directory) => return open_in(&directory).await,
+            Self::Database(url) => url,
+        };
+        let (config, tls) = url.into_parts();
+        let ledger = Ledger::postgres(Pool::builder(Manager::new(config, tls)).build()?);
+        // Before anything else, so that what is wrong with it is said of it.
+        let mut nothing = Filter::default();
+        nothing.limit = Some(0);
+        let why = match ledger.entries(&nothing).await {
+            Ok(_) => return Ok(ledger),
+            Err(LedgerError::NotApplied(why)) => why,
+            Err(error) => error.to_string(),
+        };
+        let message = format!("cannot use the ledger {place}: {why}; nothing was sent");
+        Err(Failure::new(ErrorKind::UnreadableLedger, message)
+            .hint("start that database or correct PORTAL_LEDGER, then run the same command again"))
     }
 }
 

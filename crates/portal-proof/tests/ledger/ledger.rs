@@ -57,13 +57,11 @@ pub(super) enum Decided {
 
 type ClaimKey = (Rows, Claim, u8);
 
-/// The row, who ends it, the outcome, the end of the last attempt, whether that was a recovery, and how
-/// long ago the clock was read.
-type EndKey = (u16, Id, u16, Last, bool, u8);
-
 /// Which process claims, under which id; the row that it determines, counted from 1, or 0; how much of
 /// its time it has spent; and the row that it lost, counted from 1, or 0.
 pub(super) type Claim = (usize, Id, u8, u8, u8);
+/// Who ends a row, how, with the end of its last attempt; and whether it only determines the row.
+pub(super) type End = (Id, u16, Last, bool);
 
 pub(super) struct Ledger {
     world: World,
@@ -72,7 +70,7 @@ pub(super) struct Ledger {
     ticked: Map<u16, u16>,
     claims: Map<ClaimKey, (Rows, Decided)>,
     records: Map<(u16, Id, u32, Last, u8), Option<u16>>,
-    ends: Map<EndKey, Option<u16>>,
+    ends: Map<(u16, End, u8), Option<u16>>,
 }
 
 impl Ledger {
@@ -326,10 +324,11 @@ impl Ledger {
         &mut self,
         flows: &Flows,
         number: u16,
-        (id, outcome, last, is_recovered): (Id, u16, Last, bool),
+        end: End,
         read_ago: u8,
     ) -> Option<u16> {
-        let key = (number, id, outcome, last, is_recovered, read_ago);
+        let (id, outcome, last, is_recovered) = end;
+        let key = (number, end, read_ago);
         if let Some(known) = self.ends.get(&key) {
             return *known;
         }
