@@ -11,8 +11,9 @@
 //! 2. **A grant takes every other open entry that it had to wait for from its holder**, in the same
 //!    transaction, also one without an attempt: a holder that wakes up late would attempt beside it.
 //! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
-//!    included. A later rename of that name in this ledger determines it. A claim that lost an entry in
-//!    which it attempted something goes by what becomes of that.
+//!    included, and with the name of a success for another one, which is written when it is read. A later
+//!    rename of that name in this ledger determines it. A claim that lost an entry in which it attempted
+//!    something goes by what becomes of that.
 //! 4. **Other operations' entries are waited for, not determined.** After its horizon and the list lag
 //!    an entry has an effect that the next baseline shows, or none.
 //! 5. **What is waited for**: an open entry, until its lease ends, and if an attempt was recorded until
@@ -32,7 +33,8 @@
 //! 8. **A moment of another clock counts from when it is first read**: another boot, machine or time
 //!    namespace.
 //! 9. **`Created` is accepted from anybody, everything else from the holder.** But once another holder
-//!    saw the portal appear, its caller was told that it is theirs, and no second one hears that.
+//!    saw the portal appear, its caller was told that it is theirs, and no second one hears that. What a
+//!    recovery saw appear is theirs who began the entry.
 
 use std::time::Duration;
 
@@ -44,7 +46,7 @@ use portal_model::outcome::Conflict;
 
 use crate::claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
 use crate::entry::{Ending, EndingKind, Entry, EntryId, Lease, State};
-use crate::rows::Rows;
+use crate::rows::Lookup;
 use crate::time::{Mark, Moment};
 
 /// Nothing is waited for as long as this, so an older entry is settled for every reader.
@@ -252,6 +254,13 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn new(rows: Vec<Entry>, request: &'a ClaimRequest, now: &'a Moment) -> Self {
+        let mut view = Self::of_all(rows, request, now);
+        let lookup = Lookup::of_claim(request, view.operation());
+        view.entries.retain(lookup.selects());
+        view
+    }
+
+    fn of_all(rows: Vec<Entry>, request: &'a ClaimRequest, now: &'a Moment) -> Self {
         let mut view = Self { entries: Vec::new(), written: Vec::new(), request, now };
         for mut row in rows {
             if age(&mut row, request, now) {
@@ -260,8 +269,6 @@ impl<'a> View<'a> {
             view.entries.push(row);
         }
         view.entries.sort_by_key(|entry| std::cmp::Reverse(entry.order));
-        let rows = Rows::of_claim(request, view.operation());
-        view.entries.retain(rows.selects());
         view
     }
 
@@ -300,9 +307,8 @@ impl<'a> View<'a> {
             return Decision::Blocked(blocked);
         }
         let adopted = match self.earlier(operation) {
-            Earlier::None => None,
-            Earlier::Adopt(entry) => Some(*entry),
-            Earlier::Decided(decision) => return *decision,
+            Ok(adopted) => adopted,
+            Err(decision) => return *decision,
         };
         let own = adopted.as_ref().map(|entry| entry.id.clone());
         let others = || {
@@ -326,17 +332,17 @@ impl<'a> View<'a> {
         self.grant(adopted.unwrap_or_else(|| self.new_entry(operation)))
     }
 
-    /// What an earlier entry of the same operation means for this claim.
-    fn earlier(&mut self, operation: &Operation) -> Earlier {
-        let decided = |decision| Earlier::Decided(Box::new(decision));
-        let Some(mut entry) = self.last_of_same(operation).cloned() else { return Earlier::None };
+    /// The earlier entry of the same operation from which this one goes on, if any; or what that entry
+    /// decides of this claim.
+    fn earlier(&mut self, operation: &Operation) -> Result<Option<Entry>, Box<Decision>> {
+        let Some(mut entry) = self.last_of_same(operation).cloned() else { return Ok(None) };
         // Of a portal that was there after an attempt, the attempt may have been the cause.
         let is_there = entry.attempts > 0
             && entry.ending().is_some_and(|ending| ending.kind == EndingKind::Present);
         let is_outcome = is_theirs_too(&entry, self.request) && (entry.may_be_own() || is_there);
         match &entry.state {
             State::Open(lease) if lease.is_held_at(self.now) => {
-                return decided(self.under_way(&entry, lease));
+                return Err(self.under_way(&entry, lease).into());
             }
             // Whose the name is decides what came of the key.
             State::Ended { ending, .. }
@@ -347,31 +353,27 @@ impl<'a> View<'a> {
                 // The result of this very claim was lost, and somebody ended the entry since.
                 let is_own = entry.id == self.request.id;
                 return if is_own || (is_outcome && operation.concerns(entry.name())) {
-                    decided(Decision::Ended(Box::new(entry)))
+                    Err(Decision::Ended(entry.into()).into())
                 } else if is_outcome {
-                    decided(Decision::Blocked(conflict(Conflict::NameDropped, &entry)))
+                    Err(Decision::Blocked(conflict(Conflict::NameDropped, &entry)).into())
                 } else {
-                    Earlier::None
+                    Ok(None)
                 };
             }
             State::Open(_) | State::Ended { .. } => {}
         }
         if let Some(renamed) = self.renamed_since(&entry) {
             // Whose key it is, is told; without one the wish is a new one, and the next list its outcome.
-            return if is_outcome {
-                decided(Decision::Ended(Box::new(renamed)))
-            } else {
-                Earlier::None
-            };
+            return if is_outcome { Err(Decision::Ended(renamed.into()).into()) } else { Ok(None) };
         }
         if entry.attempts == 0 {
             entry.operation = operation.clone();
         } else if !operation.concerns(entry.name()) {
-            return decided(Decision::Blocked(conflict(Conflict::NameDropped, &entry)));
+            return Err(Decision::Blocked(conflict(Conflict::NameDropped, &entry)).into());
         }
         entry.key = entry.key.or_else(|| self.request.key.clone());
         entry.label = entry.label.or_else(|| self.request.label.clone());
-        Earlier::Adopt(Box::new(entry))
+        Ok(Some(entry))
     }
 
     /// Determines what came of an entry; nothing is attempted, so nothing else is waited for.
@@ -646,16 +648,6 @@ impl<'a> View<'a> {
             })
             .collect()
     }
-}
-
-/// What an earlier entry of the same operation means.
-enum Earlier {
-    /// There is none that counts.
-    None,
-    /// The operation goes on from it.
-    Adopt(Box<Entry>),
-    /// It decides the claim.
-    Decided(Box<Decision>),
 }
 
 fn conflict(conflict: Conflict, entry: &Entry) -> Blocked {

@@ -102,6 +102,9 @@ pub struct Ending {
     /// Why, for people: the last cause of a negative or an unknown ending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// Whether a recovery determined it: nobody who wants the operation was told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_recovered: bool,
 }
 
 /// What is true at the end of an operation.
@@ -179,7 +182,7 @@ impl fmt::Debug for EntryId {
 impl Ending {
     /// An ending without particulars.
     pub fn new(kind: EndingKind) -> Self {
-        Self { kind, name: None, portal: None, other_name: None, cause: None }
+        Self { kind, name: None, portal: None, other_name: None, cause: None, is_recovered: false }
     }
 }
 

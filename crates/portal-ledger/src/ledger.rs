@@ -13,7 +13,7 @@ use crate::memory::Memory;
 #[cfg(feature = "postgres")]
 use crate::postgres::Postgres;
 use crate::process::Process;
-use crate::rows::{Filter, Rows};
+use crate::rows::{Filter, Lookup, Rows};
 #[cfg(feature = "sqlite")]
 use crate::sqlite::{OpenError, Sqlite};
 use crate::time::Moment;
@@ -184,7 +184,7 @@ impl Ledger {
         let find = |rows: Vec<Entry>, _: Option<&Moment>| {
             (Vec::new(), rows.first().and_then(|entry| entry.org.org().cloned()))
         };
-        self.transact(Rows::OrgOf(identity.clone()), find).await
+        self.transact(Rows::Lookup(Lookup::org_of(identity)), find).await
     }
 
     /// What a claim would find.
@@ -202,14 +202,12 @@ impl Ledger {
 
     /// Which entries a claim reads.
     async fn rows_of(&self, request: &ClaimRequest) -> Result<Rows, LedgerError> {
-        Ok(match &request.wanted {
-            Wanted::Do(operation) => Rows::of_claim(request, Some(operation)),
+        let operation = match &request.wanted {
+            Wanted::Do(operation) => Some(operation.clone()),
             // What an entry is about changes no more once there is something to recover.
-            Wanted::Recover(id) => {
-                let entry = self.entry(id).await?;
-                Rows::of_claim(request, entry.as_ref().map(|entry| &entry.operation))
-            }
-        })
+            Wanted::Recover(id) => self.entry(id).await?.map(|entry| entry.operation),
+        };
+        Ok(Rows::Lookup(Lookup::of_claim(request, operation.as_ref())))
     }
 
     /// The entry of that id, if there is one.
@@ -217,7 +215,8 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub async fn entry(&self, id: &EntryId) -> Result<Option<Entry>, LedgerError> {
-        self.transact(Rows::Entry(id.clone()), |mut rows, _| (Vec::new(), rows.pop())).await
+        let rows = Rows::Lookup(Lookup::entry(id));
+        self.transact(rows, |mut rows, _| (Vec::new(), rows.pop())).await
     }
 
     /// The entries that `filter` selects, newest first.
@@ -271,7 +270,7 @@ impl Ledger {
                 Err(adopted) => (Vec::new(), Err(adopted)),
             }
         };
-        Ok(self.transact(Rows::Entry(id.clone()), decide).await??)
+        Ok(self.transact(Rows::Lookup(Lookup::entry(id)), decide).await??)
     }
 }
 
@@ -378,7 +377,7 @@ impl Drop for Permit {
             let released = rows.pop().and_then(|row| decide::release(row, &holder, last.as_ref()));
             (released.into_iter().collect(), ())
         };
-        let rows = Rows::Entry(self.grant.entry.id.clone());
+        let rows = Rows::Lookup(Lookup::entry(&self.grant.entry.id));
         // Best effort: without it the entry is held until its lease ends.
         match &self.ledger.0 {
             Engine::Memory(memory) => drop(memory.transact(&rows, |rows| decide(rows, None))),

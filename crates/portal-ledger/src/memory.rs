@@ -1,27 +1,35 @@
-//! The engine that keeps nothing: for tests, and for processes whose crash may lose a doubt.
+//! The ledger of a process, which ends with it.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::entry::{Entry, State};
 use crate::error::LedgerError;
-use crate::rows::Rows;
+use crate::rows::{Rows, terms};
 
-/// Entries in the order in which they were made.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
-    entries: Arc<Mutex<Vec<Entry>>>,
+    entries: Arc<Mutex<Entries>>,
     /// How often [`after_restart`](Self::after_restart) was called, on any of the clones.
     restarts: Arc<AtomicU64>,
     /// The same when this one was made: an older one is of a process that was killed.
     begun_at: u64,
 }
 
+/// Entries in the order in which they were made.
+#[derive(Debug, Default)]
+struct Entries {
+    all: Vec<Entry>,
+    ids: HashMap<String, usize>,
+    by_term: HashMap<String, BTreeSet<usize>>,
+}
+
 impl Memory {
     pub(crate) fn after_restart(&self) -> Self {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let begun_at = self.restarts.fetch_add(1, Ordering::SeqCst) + 1;
-        for entry in entries.iter_mut() {
+        for entry in &mut entries.all {
             if let State::Open(lease) = &mut entry.state {
                 lease.holder = None;
             }
@@ -39,18 +47,45 @@ impl Memory {
         if self.restarts.load(Ordering::SeqCst) != self.begun_at {
             return Err(LedgerError::NotApplied("the process was killed".to_owned()));
         }
-        let mut selects = rows.selects();
-        let found = entries.iter().rev().filter(|entry| selects(entry)).cloned().collect();
-        let (written, decision) = decide(found);
-        for mut row in written {
-            if let Some(entry) = entries.iter_mut().find(|entry| entry.id == row.id) {
-                row.order = entry.order;
-                *entry = row;
-            } else {
-                row.order = entries.len() as u64 + 1;
-                entries.push(row);
-            }
+        let (written, decision) = decide(entries.read(rows));
+        for entry in written {
+            entries.write(entry);
         }
         Ok(decision)
+    }
+}
+
+impl Entries {
+    fn read(&self, rows: &Rows) -> Vec<Entry> {
+        let places: BTreeSet<usize> = match rows.lookup() {
+            Some(lookup) => {
+                let of_term = |term| self.by_term.get(term);
+                let ids = lookup.ids.iter().filter_map(|id| self.ids.get(id));
+                let all = lookup.terms.iter().filter_map(of_term).flatten();
+                let newest = lookup.newest.iter().filter_map(of_term).filter_map(BTreeSet::last);
+                ids.chain(all).chain(newest).copied().collect()
+            }
+            None => (0..self.all.len()).collect(),
+        };
+        let found = places.iter().rev().filter_map(|place| self.all.get(*place));
+        let mut selects = rows.selects();
+        found.filter(|entry| selects(entry)).cloned().collect()
+    }
+
+    fn write(&mut self, mut entry: Entry) {
+        let place = *self.ids.entry(entry.id.to_string()).or_insert(self.all.len());
+        entry.order = place as u64 + 1;
+        let new = terms(&entry);
+        if let Some(old) = self.all.get_mut(place) {
+            for term in terms(old) {
+                self.by_term.entry(term).or_default().remove(&place);
+            }
+            *old = entry;
+        } else {
+            self.all.push(entry);
+        }
+        for term in new {
+            self.by_term.entry(term).or_default().insert(place);
+        }
     }
 }

@@ -259,16 +259,10 @@ async fn read(client: &Client, rows: &Rows) -> Result<(Vec<Entry>, Moment), Fail
         }
         Err(error) => return Err(error.into()),
     }
-    let origin = match rows {
-        Rows::Claim { org, .. } => Some(org.origin()),
-        Rows::Entry(_) | Rows::OrgOf(_) | Rows::Filter(_) => None,
-    };
-    let id = match rows {
-        Rows::Entry(id) => Some(id.as_str()),
-        Rows::Claim { .. } | Rows::OrgOf(_) | Rows::Filter(_) => None,
-    };
     let lookup = rows.lookup();
-    let Lookup { ids, terms, newest } = lookup.unwrap_or_default();
+    let Lookup { origin, ids, terms, newest } = lookup.unwrap_or_default();
+    // The one entry of somebody who writes to it. One that is only read is locked for as short a time.
+    let id = ids.first().filter(|_| origin.is_none());
     let lock: [Parameter<'_>; 2] = [(&origin, Type::TEXT), (&id, Type::TEXT)];
     let which: [Parameter<'_>; 3] =
         [(&ids, Type::TEXT_ARRAY), (&terms, Type::TEXT_ARRAY), (&newest, Type::TEXT_ARRAY)];

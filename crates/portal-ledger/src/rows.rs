@@ -1,25 +1,34 @@
-//! [`Rows`]: which entries a decision reads, and [`Lookup`]: what engines find them by.
+//! [`Rows`]: which entries a decision reads, and what engines find them by.
 
 use std::collections::BTreeSet;
 
-use portal_model::identity::{OrgIdentity, SameOrg};
+use portal_model::identity::OrgIdentity;
 use portal_model::name::name_key;
 use portal_model::{Operation, Org};
 
 use crate::claim::{ClaimRequest, Wanted};
 use crate::entry::{Entry, EntryId};
 
-/// Which entries a decision reads, as its [`Lookup`] finds them. More do no harm.
+/// Which entries a decision reads.
 #[derive(Clone, Debug)]
 pub(crate) enum Rows {
-    /// Those of an origin that may concern a claim.
-    Claim { org: OrgIdentity, key: Option<String>, names: Vec<String>, ids: Vec<String> },
-    /// The newest of a credential of which the org is known.
-    OrgOf(OrgIdentity),
-    /// One.
-    Entry(EntryId),
-    /// For people.
+    /// Those that an engine looks up.
+    Lookup(Lookup),
+    /// For people, who may want to read all of them.
     Filter(Filter),
+}
+
+/// What an engine finds entries by: an id, or a term that each of them has.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lookup {
+    /// The origin of a claim, whose entries nobody else changes meanwhile.
+    pub(crate) origin: Option<String>,
+    /// Those of these ids.
+    pub(crate) ids: Vec<String>,
+    /// Those that have one of these terms.
+    pub(crate) terms: Vec<String>,
+    /// For each of these terms, the newest that has it.
+    pub(crate) newest: Vec<String>,
 }
 
 /// Which entries to return. The default is all of them.
@@ -39,19 +48,19 @@ pub struct Filter {
 /// Which claims read an entry, beside those that name it by its id, its key or a name. Most entries are
 /// read by no others, so that a claim takes no longer in an org of thousands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
+enum Reach {
     /// None.
-    Named = 0,
+    Named,
     /// Those of its org, if it is the newest such: that there is a portal is enough.
-    Newest = 1,
+    Newest,
     /// Those of its org: it tells whose a portal is, whatever its name is by now.
-    Org = 2,
+    Org,
     /// Those of what may be its org: it may be waited for.
-    MaybeOrg = 3,
+    MaybeOrg,
 }
 
 impl Reach {
-    pub(crate) fn of(entry: &Entry) -> Self {
+    fn of(entry: &Entry) -> Self {
         let Some(ending) = entry.ending().filter(|_| entry.is_settled) else {
             return Self::MaybeOrg;
         };
@@ -65,135 +74,124 @@ impl Reach {
     }
 }
 
-impl Rows {
-    /// Those of a claim about `operation`.
+impl Lookup {
+    /// What a claim about `operation` reads.
     pub(crate) fn of_claim(request: &ClaimRequest, operation: Option<&Operation>) -> Self {
-        let names = operation.into_iter().flat_map(Operation::names).map(name_key).collect();
+        let origin = request.org.origin();
         let recovered = match &request.wanted {
             Wanted::Do(_) => None,
             Wanted::Recover(id) => Some(id),
         };
         let ids = std::iter::once(&request.id).chain(recovered).chain(&request.lost);
-        let ids = ids.map(EntryId::to_string).collect();
-        Self::Claim { org: request.org.clone(), key: request.key.clone(), names, ids }
-    }
-
-    /// Whether an entry is one of them, asked of each from the newest to the oldest.
-    pub(crate) fn selects(&self) -> impl FnMut(&Entry) -> bool {
-        let mut left = match self {
-            Self::Filter(filter) => filter.limit.unwrap_or(usize::MAX),
-            Self::OrgOf(_) => 1,
-            Self::Claim { .. } | Self::Entry(_) => usize::MAX,
-        };
-        let mut has_newest = false;
-        move |entry| {
-            let is_selected = left > 0
-                && match self {
-                    Self::Claim { org, key, names, ids } if entry.org.origin() == org.origin() => {
-                        let is_read = match (Reach::of(entry), entry.org.compare(org)) {
-                            (Reach::MaybeOrg, same) => same != SameOrg::No,
-                            (Reach::Org, same) => same == SameOrg::Yes,
-                            (Reach::Newest, SameOrg::Yes) => {
-                                !std::mem::replace(&mut has_newest, true)
-                            }
-                            (Reach::Newest | Reach::Named, _) => false,
-                        };
-                        is_read
-                            || ids.iter().any(|id| entry.id.as_str() == id)
-                            || key.is_some() && entry.key == *key
-                            || names_of(entry).iter().any(|name| names.contains(name))
-                    }
-                    Self::Claim { .. } => false,
-                    Self::OrgOf(identity) => {
-                        entry.org.origin() == identity.origin()
-                            && entry.org.fingerprint() == identity.fingerprint()
-                            && entry.org.org().is_some()
-                    }
-                    Self::Entry(id) => entry.id == *id,
-                    Self::Filter(filter) => filter.selects(entry),
-                };
-            left -= usize::from(is_selected);
-            is_selected
+        let mut terms = same_org("org", &request.org);
+        // What may be of the org, too.
+        let maybe = if request.org.org().is_some() { "unknown" } else { "any" };
+        terms.push(format!("open {origin} {maybe}"));
+        terms.extend(request.key.iter().map(|key| format!("key {origin} {key}")));
+        let names = operation.into_iter().flat_map(Operation::names);
+        terms.extend(names.map(|name| format!("name {origin} {}", name_key(name))));
+        Self {
+            origin: Some(origin.to_owned()),
+            ids: ids.map(EntryId::to_string).collect(),
+            terms,
+            newest: same_org("newest", &request.org),
         }
     }
-}
 
-/// What an engine finds rows by: their ids, or [`terms`] that each row has.
-#[derive(Default)]
-pub(crate) struct Lookup {
-    pub(crate) ids: Vec<String>,
-    /// Every row that has one of these.
-    pub(crate) terms: Vec<String>,
-    /// Of each of these, the newest row that has it.
-    pub(crate) newest: Vec<String>,
+    /// The newest entry of a credential of which the org is known.
+    pub(crate) fn org_of(org: &OrgIdentity) -> Self {
+        let newest = vec![format!("known {} {}", org.origin(), org.fingerprint())];
+        Self { newest, ..Self::default() }
+    }
+
+    /// One entry.
+    pub(crate) fn entry(id: &EntryId) -> Self {
+        Self { ids: vec![id.to_string()], ..Self::default() }
+    }
+
+    /// Whether it finds an entry, asked of each from the newest to the oldest.
+    pub(crate) fn selects(&self) -> impl FnMut(&Entry) -> bool {
+        let mut newest: BTreeSet<&str> = self.newest.iter().map(|term| &**term).collect();
+        move |entry| {
+            let terms = terms(entry);
+            let is_newest = terms.iter().filter(|term| newest.remove(term.as_str())).count() > 0;
+            is_newest
+                || self.ids.iter().any(|id| entry.id.as_str() == id)
+                || terms.iter().any(|term| self.terms.contains(term))
+        }
+    }
 }
 
 impl Rows {
-    /// `None` for those that are looked through.
+    /// What an engine looks up; `None` to look through all of them.
     pub(crate) fn lookup(&self) -> Option<Lookup> {
         match self {
-            Self::Claim { org, key, names, ids } => {
-                let origin = org.origin();
-                let mut terms = with_org("org", org).1;
-                // What may be of the org, too.
-                terms.push(format!("open {origin} {}", if org.org().is_some() { "?" } else { "" }));
-                terms.extend(key.iter().map(|key| format!("key {origin} {key}")));
-                terms.extend(names.iter().map(|name| format!("name {origin} {name}")));
-                Some(Lookup { ids: ids.clone(), terms, newest: with_org("newest", org).1 })
-            }
-            Self::OrgOf(org) => {
-                let newest = vec![format!("known {} {}", org.origin(), org.fingerprint())];
-                Some(Lookup { newest, ..Lookup::default() })
-            }
-            Self::Entry(id) => Some(Lookup { ids: vec![id.to_string()], ..Lookup::default() }),
+            Self::Lookup(lookup) => Some(lookup.clone()),
             Self::Filter(filter) => filter
                 .is_unfinished
-                .then(|| Lookup { terms: vec!["unfinished".to_owned()], ..Lookup::default() }),
+                .then(|| Lookup { terms: vec![UNFINISHED.to_owned()], ..Lookup::default() }),
+        }
+    }
+
+    /// Whether an entry is one of them, asked of each from the newest to the oldest.
+    pub(crate) fn selects(&self) -> Box<dyn FnMut(&Entry) -> bool + Send + '_> {
+        match self {
+            Self::Lookup(lookup) => Box::new(lookup.selects()),
+            Self::Filter(filter) => {
+                let mut left = filter.limit.unwrap_or(usize::MAX);
+                Box::new(move |entry| {
+                    let is_selected = left > 0 && filter.selects(entry);
+                    left -= usize::from(is_selected);
+                    is_selected
+                })
+            }
         }
     }
 }
 
-/// The terms by which a [`Lookup`] finds an entry.
+const UNFINISHED: &str = "unfinished";
+
+/// The terms by which an entry is looked up.
 pub(crate) fn terms(entry: &Entry) -> Vec<String> {
-    let (org, origin) = (&entry.org, entry.org.origin());
-    let mut terms = match Reach::of(entry) {
-        Reach::Named => Vec::new(),
-        Reach::Newest => with_org("newest", org).0,
-        Reach::Org | Reach::MaybeOrg => with_org("org", org).0,
-    };
-    if Reach::of(entry) == Reach::MaybeOrg {
-        terms.push(format!("open {origin} "));
-        terms.extend(org.org().is_none().then(|| format!("open {origin} ?")));
+    let (org, origin, credential) = (&entry.org, entry.org.origin(), entry.org.fingerprint());
+    let of_org = |kind| [org_term(kind, org), format!("{kind} {origin} any {credential}")];
+    let mut terms = Vec::new();
+    match Reach::of(entry) {
+        Reach::Named => {}
+        Reach::Newest => terms.extend(of_org("newest")),
+        Reach::Org => terms.extend(of_org("org")),
+        Reach::MaybeOrg => {
+            terms.extend(of_org("org"));
+            terms.push(format!("open {origin} any"));
+            terms.extend(org.org().is_none().then(|| format!("open {origin} unknown")));
+        }
     }
-    terms.extend(org.org().map(|_| format!("known {origin} {}", org.fingerprint())));
-    terms.extend(entry.is_unfinished().then(|| "unfinished".to_owned()));
+    terms.extend(org.org().map(|_| format!("known {origin} {credential}")));
+    terms.extend(entry.is_unfinished().then(|| UNFINISHED.to_owned()));
     terms.extend(entry.key.iter().map(|key| format!("key {origin} {key}")));
-    terms.extend(names_of(entry).iter().map(|name| format!("name {origin} {name}")));
+    let names = entry.operation.names().chain([entry.name()]);
+    terms.extend(names.map(|name| format!("name {origin} {}", name_key(name))));
+    terms.sort_unstable();
+    terms.dedup();
     terms
 }
 
-/// The terms of an entry of this org, and those of a lookup of all that is certainly of it: of the same id,
-/// or of the same credential where either id is not known.
-fn with_org(kind: &str, org: &OrgIdentity) -> (Vec<String>, Vec<String>) {
+/// The terms of entries that are certainly of the same org: of the same id, or of the same credential
+/// where either id is not known.
+fn same_org(kind: &str, org: &OrgIdentity) -> Vec<String> {
     let (origin, credential) = (org.origin(), org.fingerprint());
-    let any = format!("{kind} {origin} credential {credential}");
-    let unknown = format!("{kind} {origin} unknown {credential}");
     match org.org() {
-        Some(Org { id, .. }) => {
-            let known = format!("{kind} {origin} id {id}");
-            (vec![known.clone(), any], vec![known, unknown])
-        }
-        None => (vec![unknown, any.clone()], vec![any]),
+        Some(_) => vec![org_term(kind, org), format!("{kind} {origin} unknown {credential}")],
+        None => vec![format!("{kind} {origin} any {credential}")],
     }
 }
 
-/// The names that an entry is found by, as [`name_key`] has them.
-fn names_of(entry: &Entry) -> Vec<String> {
-    let mut names: Vec<String> = entry.operation.names().map(name_key).collect();
-    names.push(name_key(entry.name()));
-    names.sort_unstable();
-    names.dedup();
-    names
+fn org_term(kind: &str, org: &OrgIdentity) -> String {
+    let origin = org.origin();
+    match org.org() {
+        Some(Org { id, .. }) => format!("{kind} {origin} id {id}"),
+        None => format!("{kind} {origin} unknown {}", org.fingerprint()),
+    }
 }
 
 /// An entry as an engine stores it.

@@ -50,7 +50,8 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Ended {
     let stop = Stop { future: pin!(stop), is_raised: false };
-    let run = Run { ledger, request, version, host, stop, has_token: false, granted: None };
+    let run =
+        Run { ledger, request, version, host, stop, has_token: false, granted: None, began: None };
     // 16 KiB, of which no caller wants to know.
     Box::pin(run.finish()).await
 }
@@ -85,7 +86,8 @@ pub async fn preview(
     };
     let flow = Flow::preview(operation.clone(), request.policy.clone(), version);
     let stop = Stop { future: pin!(pending()), is_raised: false };
-    let mut run = Run { ledger, request, version, host, stop, has_token: false, granted: None };
+    let mut run =
+        Run { ledger, request, version, host, stop, has_token: false, granted: None, began: None };
     // As in a run: no list makes up for what the ledger has against it.
     if let Some(blocked) = blocked {
         return Ok(Preview { entry, outcome: run.blocked(blocked).outcome });
@@ -105,7 +107,7 @@ pub async fn end_unclaimed(
 ) -> Ended {
     let (version, stop) =
         (ApiVersion::default(), Stop { future: pin!(ready(())), is_raised: true });
-    Run { ledger, request, version, host, stop, has_token: false, granted: None }
+    Run { ledger, request, version, host, stop, has_token: false, granted: None, began: None }
         .nothing_sent(why)
         .await
 }
@@ -126,6 +128,8 @@ struct Run<'a, H, S> {
     has_token: bool,
     /// When the first permit was granted.
     granted: Option<Moment>,
+    /// The entry that it began, and lost to somebody who adopted it.
+    began: Option<EntryId>,
 }
 
 fn not_done(operation: &Operation, why: NotDone) -> Outcome {

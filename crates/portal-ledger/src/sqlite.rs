@@ -218,7 +218,7 @@ fn read(connection: &Connection, rows: &Rows) -> rusqlite::Result<Vec<Entry>> {
     let lookup = rows.lookup();
     let mut statement = connection.prepare_cached(if lookup.is_some() { FIND } else { ALL })?;
     let mut found = match lookup {
-        Some(Lookup { ids, terms, newest }) => {
+        Some(Lookup { ids, terms, newest, .. }) => {
             statement.query([json_array(&ids), json_array(&terms), json_array(&newest)])?
         }
         None => statement.query([])?,

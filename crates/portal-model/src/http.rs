@@ -48,7 +48,7 @@ impl From<Method> for HttpMethod {
     }
 }
 
-/// Keeps what matters of the headers: `Retry-After`, `Date` and `Age`.
+/// Keeps what matters of the headers, such as `Retry-After`, `Age` and `Link`.
 impl<B: Into<Vec<u8>>> From<::http::Response<B>> for Response {
     fn from(response: ::http::Response<B>) -> Self {
         let (head, body) = response.into_parts();

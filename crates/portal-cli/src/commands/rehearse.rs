@@ -100,7 +100,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             Some(signal) = signals.next() => {
                 // The batch has a Ctrl-C of the terminal, too, and ends by itself.
                 interrupts += 1;
-                if signal == Kind::Terminate || interrupts > 2 {
+                if signal != Kind::Interrupt || interrupts > 2 {
                     return Ok(ExitClass::Stopped);
                 }
             }

@@ -33,7 +33,7 @@ use crate::org::running::{Running, ServedOrg, Times};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::sys::parent::Parent;
-use crate::sys::signal::{Kind, signals_and_hangup};
+use crate::sys::signal::{Kind, signals};
 use crate::terminal::printer::{Output, Printer, json_line};
 use crate::terminal::served_request;
 
@@ -87,7 +87,7 @@ async fn open_and_serve(args: &Args, printer: &Printer) -> Result<Ended, Failure
     // Check everything that can be wrong before creating anything.
     let tls = listeners::read_tls(args)?;
     // Before clients learn that the server is up, so that no signal finds it without handlers.
-    let mut signals = signals_and_hangup();
+    let mut signals = signals();
     if args.exit_with_parent {
         let parent = Parent::of_this_process()?;
         let ended = stream::once(parent.ended()).map(|()| Kind::Terminate);

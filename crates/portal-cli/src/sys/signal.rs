@@ -34,13 +34,12 @@ pub(crate) fn exit_at_once() -> ! {
     std::process::exit(if watched.iter().any(is_in_doubt) { 5 } else { 130 })
 }
 
-/// Completes on Ctrl-C or SIGTERM.
+/// Completes on the first signal.
 pub(crate) async fn interrupted() {
     signals().next().await;
 }
 
-/// Returns a flag that the first Ctrl-C or SIGTERM raises. The second one [ends the
-/// process](exit_at_once).
+/// Returns a flag that the first signal raises. The second one [ends the process](exit_at_once).
 pub(crate) fn stop_flag() -> watch::Receiver<bool> {
     let (stop, flag) = watch::channel(false);
     // Not in the task, which begins later: a signal in between would end the process.
@@ -72,17 +71,11 @@ pub(crate) enum Kind {
     Hangup,
 }
 
-/// Ctrl-C and SIGTERM, from now on. The stream does not end.
+/// Those signals, from now on. The stream does not end. SIGHUP is none of them if it was ignored at the
+/// start: `nohup portal batch` survives its terminal.
 pub(crate) fn signals() -> BoxStream<'static, Kind> {
-    arriving(&[Kind::Interrupt, Kind::Terminate])
-}
-
-/// The same and SIGHUP, unless it was ignored at the start: `nohup portal serve` survives its terminal.
-pub(crate) fn signals_and_hangup() -> BoxStream<'static, Kind> {
-    if is_hangup_ignored() {
-        return signals();
-    }
-    arriving(&[Kind::Interrupt, Kind::Terminate, Kind::Hangup])
+    let kinds = [Kind::Interrupt, Kind::Terminate, Kind::Hangup];
+    arriving(kinds.get(..if is_hangup_ignored() { 2 } else { 3 }).unwrap_or_default())
 }
 
 #[cfg(unix)]

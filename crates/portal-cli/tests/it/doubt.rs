@@ -253,6 +253,27 @@ fn create_of_frozen_process_is_taken_over_once() {
     assert_eq!(portals(&server, &home), 1);
 }
 
+/// A recovery has nothing of its own: what it determined is the outcome of who began it.
+#[cfg(unix)]
+#[test]
+fn frozen_create_is_told_what_recovery_determined() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--fault", "POST committed:delay=60s:@1"]);
+    let create = [&JSON[..], &["create", NAME, "--timeout", "1s"]].concat();
+    let frozen = Running::start(server.command(&home, &create));
+    wait_until(|| portals(&server, &home) == 1);
+    frozen.signal(Signal::STOP);
+    let recovered = server.run(&home, &[&JSON[..], &["recover", NAME]].concat());
+    assert_eq!(recovered.json()[0]["origin"], "appeared", "{recovered:?}");
+    frozen.signal(Signal::CONT);
+    let ran = frozen.wait();
+    let origin = &ran.json()[0]["origin"];
+    assert_eq!((ran.status, origin), (0, &json!("created_earlier")), "{ran:?}");
+    // The same wish once more is another one.
+    let again = server.run(&home, &[&JSON[..], &["create", NAME]].concat());
+    assert_eq!(again.status, 4, "{again:?}");
+}
+
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "only Linux shows that the holder is gone")]
 fn open_history_sends_nothing() {
@@ -330,16 +351,19 @@ fn killed_fallback_is_not_sent_when_not_asked_for() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_in_doubt_exits_5_and_names_recover() {
-    let home = Home::new();
-    let server = Served::start(&home, &[]);
-    let gateway = Gateway::start(&server);
-    let create = Running::start(gateway.command(&server, &home, &["create", NAME]));
-    wait_until(|| gateway.creates() == 1);
-    create.signal(Signal::INT);
-    let ran = create.wait();
-    assert_eq!(ran.status, 5, "{ran:?}");
-    assert!(ran.stderr.contains("`portal recover PortalsAPItest100`"), "{ran:?}");
-    assert_eq!(home.unfinished()[0]["state"], "in_doubt");
+    // A terminal that is closed is no other reason.
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let home = Home::new();
+        let server = Served::start(&home, &[]);
+        let gateway = Gateway::start(&server);
+        let create = Running::start(gateway.command(&server, &home, &["create", NAME]));
+        wait_until(|| gateway.creates() == 1);
+        create.signal(signal);
+        let ran = create.wait();
+        assert_eq!(ran.status, 5, "{ran:?}");
+        assert!(ran.stderr.contains("`portal recover PortalsAPItest100`"), "{ran:?}");
+        assert_eq!(home.unfinished()[0]["state"], "in_doubt");
+    }
 }
 
 #[cfg(unix)]

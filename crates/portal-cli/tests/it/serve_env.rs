@@ -170,6 +170,14 @@ fn posix_shell_reads_environment() {
 }
 
 #[cfg(unix)]
+#[needs(bash)]
+#[test]
+fn bash_reads_environment() {
+    eval_in(&["bash", "--norc", "-euo", "pipefail", "-c"]);
+    eval_in(&["bash", "--posix", "-euc"]);
+}
+
+#[cfg(unix)]
 #[needs(zsh)]
 #[test]
 fn zsh_reads_environment() {

@@ -64,7 +64,8 @@ const SEGMENTS: [&str; 13] = [
 /// Longest name of a parameter: what is longer can be a secret without a name.
 const LONGEST_NAME: usize = 64;
 /// What the name of a secret contains, without `_` and `-`. `code` is not one: errors have it.
-const SECRETS: [&str; 6] = ["token", "secret", "password", "authorization", "apikey", "credential"];
+const SECRETS: [&str; 8] =
+    ["token", "secret", "password", "authorization", "apikey", "credential", "session", "cookie"];
 /// Digits of a secret without a name: what is random has at least 128 bits.
 const HEX_DIGITS: usize = 32;
 
@@ -259,7 +260,7 @@ fn is_name_of_secret(value: &Value) -> bool {
 pub(super) fn text(text: &str) -> String {
     if text.trim_start().starts_with(['{', '[']) {
         json(text, Side::Client).unwrap_or_else(|| MASK.to_owned())
-    } else if is_suspicious(text) && decoded(text).contains(['=', ':'])
+    } else if is_suspicious(text) && decoded(text).contains(['=', ':', '>'])
         || has_scheme(text)
         || text.contains('\0')
     {
@@ -473,6 +474,14 @@ mod tests {
             "%73ecret=hush",
             "{\"\0c\0o\0d\0e\0\":\"hush\"}",
             "<token>hush</token>",
+            "<input name=\"password\" value=\"hush\">",
+            "client_secret:\n  hush",
+            "token = 'hush'",
+            "Basic hush",
+            "Zoho-oauthtoken%09hush",
+            r#"{"x":{"session_id":"hush","Set-Cookie":"hush"}}"#,
+            r#"{"x":"token%253Dhush"}"#,
+            r#"{"x":"<token>hush</token>"}"#,
         ] {
             for content_type in ["application/json", FORM] {
                 let shown = shown(hostile, "/crm/v7/settings/portals", content_type);

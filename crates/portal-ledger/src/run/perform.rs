@@ -20,8 +20,9 @@ use crate::host::{Host, Terms};
 use crate::ledger::{Claim, Permit, RecordError};
 use crate::time::Moment;
 
-/// How long an outcome that is known waits until it is in the ledger, too.
-const END_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long an outcome that is known waits until it is in the ledger, too: longer than an engine waits for
+/// the lock of another process.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a claim that has to wait waits before it asks again: half of it to all of it.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// How often a claim is asked again whose result was lost.
@@ -152,7 +153,8 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         {
             *origin = Origin::Undetermined;
         }
-        let (ending, now) = (Ending::of(&outcome), self.host.now());
+        let is_recovered = matches!(self.request.wanted, Wanted::Recover(_));
+        let (ending, now) = (Ending { is_recovered, ..Ending::of(&outcome) }, self.host.now());
         let held = permit.entry().clone();
         let held_until = permit.held_until().clone();
         let written = within(self.host.sleep(END_TIMEOUT), permit.end(&ending, &now)).await;
@@ -181,7 +183,9 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
     async fn adopted(&mut self, entry: &Entry) -> Option<Ended> {
         match EntryId::random() {
             Ok(id) => {
-                self.request.id = id;
+                if std::mem::replace(&mut self.request.id, id) == entry.id {
+                    self.began = Some(entry.id.clone());
+                }
                 self.request.lost = (entry.attempts > 0).then(|| entry.id.clone());
                 None
             }

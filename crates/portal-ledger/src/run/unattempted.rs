@@ -127,8 +127,11 @@ impl<H: Host, S> Run<'_, H, S> {
         let name = entry.name().to_owned();
         let kind = entry.ending().map_or(EndingKind::Unknown, |ending| ending.kind);
         let is_recovery = matches!(self.request.wanted, Wanted::Recover(_));
+        let has_key = self.request.key.is_some() && self.request.key == entry.key;
         // Not because the entry is that of a claim whose result was lost: somebody else did it since.
-        let is_own = is_recovery || self.request.key.is_some() && self.request.key == entry.key;
+        let is_recovered = entry.ending().is_some_and(|ending| ending.is_recovered)
+            && self.began.as_ref() == Some(&entry.id);
+        let is_own = is_recovery || has_key || is_recovered;
         let outcome = match (kind, &entry.operation) {
             (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
             // Nobody verified it since.
@@ -199,7 +202,7 @@ impl Ending {
             _ => None,
         };
         let cause = (!kind.is_positive()).then(|| outcome.to_string());
-        Self { kind, name, portal, other_name, cause }
+        Self { name, portal, other_name, cause, ..Self::new(kind) }
     }
 }
 

@@ -57,6 +57,8 @@ pub(super) enum Decided {
 
 type ClaimKey = (Rows, Claim, u8);
 
+type EndKey = (u16, Id, u16, Last, bool, u8);
+
 /// Which process claims, under which id; the row that it determines, counted from 1, or 0; how much of
 /// its time it has spent; and the row that it lost, counted from 1, or 0.
 pub(super) type Claim = (usize, Id, u8, u8, u8);
@@ -68,7 +70,7 @@ pub(super) struct Ledger {
     ticked: Map<u16, u16>,
     claims: Map<ClaimKey, (Rows, Decided)>,
     records: Map<(u16, Id, u32, Last, u8), Option<u16>>,
-    ends: Map<(u16, Id, u16, Last, u8), Option<u16>>,
+    ends: Map<EndKey, Option<u16>>,
 }
 
 impl Ledger {
@@ -322,15 +324,16 @@ impl Ledger {
         &mut self,
         flows: &Flows,
         number: u16,
-        (id, outcome, last): (Id, u16, Last),
+        (id, outcome, last, is_recovered): (Id, u16, Last, bool),
         read_ago: u8,
     ) -> Option<u16> {
-        let key = (number, id, outcome, last, read_ago);
+        let key = (number, id, outcome, last, is_recovered, read_ago);
         if let Some(known) = self.ends.get(&key) {
             return *known;
         }
         let entry = self.rows[usize::from(number) - 1].entry.clone();
-        let ending = Ending::of(flows.outcome(outcome));
+        let mut ending = Ending::of(flows.outcome(outcome));
+        ending.is_recovered = is_recovered;
         let holder = EntryId::new(id.to_string());
         let written =
             decide::end(entry, &holder, &ending, ended(last).as_ref(), &ago(read_ago)).ok();

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use portal_ledger::{Blocked, ClaimRequest, EndingKind, Entry, Wanted};
+use portal_ledger::{Blocked, ClaimRequest, EndingKind, Entry, EntryId, Wanted};
 use portal_model::flow::{Baseline, Flow};
 use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Owner, Unverified};
 use portal_model::{Operation, Outcome, Portal};
 
+use super::state::PROCESSES;
 use super::world::{VERSION, ago};
 
 /// What the holder of an entry does with it. A broken one has a baseline of its own.
@@ -113,7 +114,12 @@ pub(super) fn told(request: &ClaimRequest, entry: &Entry) -> Outcome {
     let name = entry.name().to_owned();
     let kind = entry.ending().map_or(EndingKind::Unknown, |ending| ending.kind);
     let is_recovery = matches!(request.wanted, Wanted::Recover(_));
-    let is_own = is_recovery || request.key.is_some() && request.key == entry.key;
+    let has_key = request.key.is_some() && request.key == entry.key;
+    // Each process has ids of its own.
+    let process = |id: &EntryId| id.as_str().parse::<usize>().unwrap() % PROCESSES;
+    let is_recovered = entry.ending().is_some_and(|ending| ending.is_recovered)
+        && process(&entry.id) == process(&request.id);
+    let is_own = is_recovery || has_key || is_recovered;
     match (kind, &entry.operation) {
         (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
         (EndingKind::NameTaken, _) => {

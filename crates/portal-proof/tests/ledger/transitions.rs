@@ -502,7 +502,7 @@ impl Successors {
         let it = state.processes[process];
         let Phase::End { id, row, outcome, last, until } = it.phase else { return Ok(()) };
         let at = usize::from(row);
-        let ends = (id, outcome, last);
+        let ends = (id, outcome, last, it.recovers > 0);
         let ended = machine.ledger.end(&machine.flows, state.rows[at], ends, it.read_ago());
         if state.left.lost > 0 {
             let mut after = *state;

@@ -92,6 +92,20 @@ async fn failed_backup_keeps_existing_file() {
     assert_eq!(fs::read_dir(kept.path()).unwrap().count(), 1);
 }
 
+#[tokio::test]
+async fn leftovers_of_killed_backups_block_none() {
+    let image = killed(1).await;
+    let kept = tempfile::tempdir().unwrap();
+    for leftover in ["backup.partial", "backupabcdef.partial", "backup.sqlite-journal"] {
+        fs::write(kept.path().join(leftover), "half").unwrap();
+    }
+    fs::create_dir(kept.path().join("backup.new")).unwrap();
+    for file in ["backup", "backup.sqlite"] {
+        backup(image.path(), &kept.path().join(file)).unwrap();
+    }
+    assert_eq!(fs::read(kept.path().join("backup.partial")).unwrap(), b"half");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn backup_is_readable_by_its_owner_only() {

@@ -4,7 +4,6 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::rows::Rows;
 
 fn orgs() -> Vec<OrgIdentity> {
     let other = || OrgIdentity::new("https://api.example", "other").with_org(Some(Org::new("7")));
@@ -69,6 +68,18 @@ fn request() -> impl Strategy<Value = ClaimRequest> {
     )
 }
 
+/// They are of the entries that were read.
+fn without_receipts(decision: Decision) -> String {
+    let decision = match decision {
+        Decision::Granted(grant) => {
+            Decision::Granted(Box::new(Grant { receipts: Vec::new(), ..*grant }))
+        }
+        Decision::Wait(wait) => Decision::Wait(Wait { receipts: Vec::new(), ..wait }),
+        other => other,
+    };
+    format!("{decision:?}")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 3000,
@@ -85,20 +96,15 @@ proptest! {
             row.id = EntryId::new(index.to_string());
             row.order = index as u64 + 1;
         }
-        let operation = match &request.wanted {
-            Wanted::Do(operation) => Some(operation),
-            Wanted::Recover(id) => {
-                rows.iter().find(|row| row.id == *id).map(|row| &row.operation)
-            }
-        };
-        let read = Rows::of_claim(&request, operation);
-        let mut selects = read.selects();
-        let read: Vec<_> = rows.iter().rev().filter(|row| selects(row)).cloned().collect();
-        let ids: Vec<_> = read.iter().map(|row| row.id.clone()).collect();
-        let (mut of_all, all) = claim(rows, &request, &at(NOW));
-        let (of_read, decision) = claim(read, &request, &at(NOW));
-        prop_assert_eq!(format!("{:?}", all), format!("{:?}", decision));
-        of_all.retain(|row| row.id == request.id || ids.contains(&row.id));
-        prop_assert_eq!(of_all, of_read);
+        let now = at(NOW);
+        let mut all = View::of_all(rows.clone(), &request, &now);
+        let ids: Vec<_> = View::new(rows.clone(), &request, &now).entries;
+        let ids: Vec<_> = ids.into_iter().map(|row| row.id).collect();
+        let of_all = all.decide();
+        let (mut written, decision) = claim(rows, &request, &now);
+        prop_assert_eq!(without_receipts(of_all), without_receipts(decision));
+        all.written.retain(|row| row.id == request.id || ids.contains(&row.id));
+        written.retain(|row| row.id == request.id || ids.contains(&row.id));
+        prop_assert_eq!(all.written, written);
     }
 }
