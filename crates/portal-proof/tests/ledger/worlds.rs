@@ -134,9 +134,9 @@ pub(super) fn long() -> Vec<World> {
         worlds.extend(what.map(|what| with(what, world)));
     }
     for world in [AT_ONCE_TWICE, AT_ONCE_NAMES] {
-        let what = ["replies, killed", "replies, colleague", "foreign"];
-        worlds.extend(what.map(|what| with(what, brief(world))));
+        worlds.extend(["replies, killed", "foreign"].map(|what| with(what, brief(world))));
     }
+    worlds.push(with("replies, colleague", brief(AT_ONCE_TWICE)));
     worlds.push(with("colleague", ANOTHER_TWICE));
     worlds.push(with("long", TWICE));
     worlds.push(with("long", RENAMED));
