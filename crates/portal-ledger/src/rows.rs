@@ -22,7 +22,7 @@ pub(crate) enum Rows {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lookup {
     /// The origin of a claim, whose entries nobody else changes meanwhile.
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "one lock is for all"))]
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "others lock all entries"))]
     pub(crate) origin: Option<String>,
     /// Those of these ids.
     pub(crate) ids: Vec<String>,
@@ -196,13 +196,13 @@ fn org_term(kind: &str, org: &OrgIdentity) -> String {
 }
 
 /// An entry as an engine stores it.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) fn to_row(entry: &Entry) -> serde_json::Result<String> {
     serde_json::to_string(entry)
 }
 
 /// The entry of a row, at this place among all.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) fn from_row(position: i64, row: &str) -> serde_json::Result<Entry> {
     Ok(Entry { order: position.unsigned_abs(), ..serde_json::from_str(row)? })
 }
