@@ -77,14 +77,14 @@ impl Service {
         Self { url: format!("http://{address}"), port: address.port(), connections }
     }
 
-    /// Returns the connection with bytes of the command that nobody has acknowledged.
+    /// Returns the connection on which the command had to send again: only a create is lost.
     fn of_create(&self) -> Option<Connection> {
         let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
         let service = format!(":{:04X}", self.port);
         let port = sockets.lines().skip(1).find_map(|line| {
             let fields: Vec<_> = line.split_whitespace().collect();
-            let is_waiting = fields[2].ends_with(&service) && !fields[4].starts_with("00000000:");
-            is_waiting.then(|| u16::from_str_radix(&fields[1][9..], 16).unwrap())
+            let is_lost = fields[2].ends_with(&service) && fields[6] != "00000000";
+            is_lost.then(|| u16::from_str_radix(&fields[1][9..], 16).unwrap())
         })?;
         let mut connections = self.connections.lock().unwrap();
         let is_found = |one: &Connection| one.socket.peer_addr().is_ok_and(|at| at.port() == port);
