@@ -1,7 +1,7 @@
 //! `portal schema [OBJECT]`: JSON Schemas of what `--output json` prints. Whatever a test reads of it is
 //! checked against them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::builder::PossibleValuesParser;
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,18 @@ struct Document {
     definitions: Map<String, Value>,
 }
 
+/// In the order in which people read it.
+#[derive(Serialize)]
+struct Schema<'a> {
+    #[serde(rename = "$schema")]
+    dialect: &'static str,
+    title: &'a str,
+    #[serde(flatten)]
+    found: Option<&'a Value>,
+    #[serde(rename = "$defs", skip_serializing_if = "BTreeMap::is_empty")]
+    definitions: BTreeMap<&'a str, &'a Value>,
+}
+
 /// An object for which `portal schema OBJECT` prints the schema.
 #[derive(Serialize)]
 struct Listed {
@@ -87,23 +99,19 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, serde_jso
 
 impl Document {
     /// The schema of an object, with the definitions that it needs.
-    fn schema(&self, object: &str) -> Map<String, Value> {
-        let mut schema = Map::new();
-        schema.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
-        schema.insert("title".to_owned(), object.into());
+    fn schema<'a>(&'a self, object: &'a str) -> Schema<'a> {
         let found = self.objects.get(object).or_else(|| self.definitions.get(object));
-        schema.extend(found.and_then(Value::as_object).cloned().unwrap_or_default());
         let mut needed = BTreeSet::new();
         if let Some(found) = found {
             self.add_references(found, &mut needed);
         }
-        if !needed.is_empty() {
-            let definition =
-                |name: &str| Some((name.to_owned(), self.definitions.get(name)?.clone()));
-            let definitions: Map<_, _> = needed.into_iter().filter_map(definition).collect();
-            schema.insert("$defs".to_owned(), definitions.into());
+        let definition = |name| Some((name, self.definitions.get(name)?));
+        Schema {
+            dialect: "https://json-schema.org/draft/2020-12/schema",
+            title: object,
+            found,
+            definitions: needed.into_iter().filter_map(definition).collect(),
         }
-        schema
     }
 
     fn add_references<'a>(&'a self, schema: &'a Value, needed: &mut BTreeSet<&'a str>) {

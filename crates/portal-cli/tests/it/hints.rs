@@ -198,7 +198,7 @@ fn hints_about_doubt_can_be_run() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:drop"]);
     let mut create = server.command(&home, &["create", "AcmePortal"]);
-    create.env("PORTAL_PROCESSING_TIME", "60s");
+    create.env("PORTAL_PROCESSING_TIME", "10s");
     let create = Running::start(create);
     // The list, and the request that is dropped.
     wait_until(|| server.requests("/crm/v7/settings/portals") >= 2);
