@@ -42,6 +42,7 @@ impl Entry {
             let mut rest = others.iter().filter(|other| other.id != self.id);
             rest.any(|other| is_same_name(other.name(), &portal.name))
         };
+        let is_late = |portal: &&Portal| named(portal) && !self.is_made_since(portal, others);
         let mut new = portals.iter().filter(|portal| !before.contains(portal));
         match &self.operation {
             Operation::Rename(rename) => {
@@ -50,10 +51,10 @@ impl Entry {
                         before.0.iter().find(|known| is_same_name(&known.name, &rename.old));
                     known.is_some_and(|known| known.id.is_some() && known.id == portal.zaid)
                 };
-                portals.iter().filter(named).find(had_old_name).cloned().map(Late::Done)
+                portals.iter().filter(is_late).find(had_old_name).cloned().map(Late::Done)
             }
             Operation::Create(_) if !self.ending()?.kind.is_own() => {
-                new.find(named).cloned().map(Late::Done)
+                new.find(is_late).cloned().map(Late::Done)
             }
             // The name was freed by a rename, and the attempt that came late took it.
             Operation::Create(_) => {
@@ -63,6 +64,22 @@ impl Entry {
                 twins.find(is_renamed).cloned().map(Late::Twin)
             }
         }
+    }
+
+    /// Whether a later one of `others` gave the portal its name.
+    fn is_made_since(&self, portal: &Portal, others: &[Self]) -> bool {
+        let later = || {
+            let is_done = |other: &&Self| other.ending().is_some_and(|it| it.kind.is_own());
+            others.iter().filter(|other| other.order > self.order).filter(is_done)
+        };
+        // What was renamed away is not what has the name now.
+        let is_renamed = |made: &Self| {
+            later().any(|other| {
+                matches!(&other.operation, Operation::Rename(rename)
+                    if other.order > made.order && is_same_name(&rename.old, &portal.name))
+            })
+        };
+        later().any(|made| is_same_name(made.name(), &portal.name) && !is_renamed(made))
     }
 }
 
@@ -126,6 +143,27 @@ mod tests {
         // What was there before under another name is not this one's work.
         assert_eq!(late(not_done(), &[portal("1", "AcmePortal", true)]), None);
         assert_eq!(late(Entry { doubt_ended: None, ..not_done() }, &list), None);
+    }
+
+    #[test]
+    fn what_later_entry_made_is_not_late() {
+        let acme = [portal("2", "AcmePortal", false)];
+        let not_done = create(1, EndingKind::NotDone);
+        let later = |order, entry: Entry| Entry { id: EntryId::new("later"), order, ..entry };
+        let again = later(2, create(1, EndingKind::Created));
+        let late = |others: &[Entry]| not_done.contradicted_by(&acme, others).is_some();
+        assert!(!late(&[not_done.clone(), again.clone()]));
+        // It ended earlier, made nothing, or made what has another name now.
+        assert!(late(&[later(0, again.clone())]));
+        assert!(late(&[later(2, create(1, EndingKind::NotDone))]));
+        let rename = |old: &str, new: &str, order| {
+            let operation = RenameOperation::new(old, new.parse().unwrap());
+            let intent = RenameIntent::new(old, new.parse().unwrap());
+            later(order, entry(operation.into(), intent.into(), 1, EndingKind::Renamed))
+        };
+        let away = rename("AcmePortal", "AcmeHelp", 3);
+        assert!(late(&[again.clone(), away.clone()]));
+        assert!(!late(&[again, away, rename("AcmeHelp", "AcmePortal", 4)]));
     }
 
     #[test]
