@@ -62,7 +62,8 @@ pub async fn run(
 pub struct Preview {
     /// What the ledger has of the same operation.
     pub entry: Option<Entry>,
-    /// What would come of it: [`NotDone::Preview`] if something would be sent.
+    /// What would come of it: [`NotDone::Preview`] if something would be sent, [`Outcome::Unknown`] if
+    /// what the ledger has in doubt is to be determined first.
     pub outcome: Outcome,
 }
 
@@ -94,7 +95,7 @@ pub async fn preview(
     }
     let driven = run.drive(flow.with_receipts(receipts), None).await;
     let outcome = driven.unwrap_or_else(|Adopted| not_done(&operation, NotDone::Preview));
-    Ok(Preview { entry, outcome })
+    Ok(Preview { entry, outcome: run.previewed(outcome).await })
 }
 
 /// How an operation ends that got no further than before its claim, for the reason `why`: nothing was

@@ -70,6 +70,31 @@ impl<H: Host, S> Run<'_, H, S> {
         Ok(entries)
     }
 
+    /// What one list says, unless a run would first determine what the ledger has in doubt.
+    pub(super) async fn previewed(&self, outcome: Outcome) -> Outcome {
+        match outcome {
+            // Known from the ledger, not from the list.
+            Outcome::Present { origin: Origin::CreatedEarlier { .. }, .. } => return outcome,
+            // There is no list.
+            Outcome::NotCreated { why, .. } | Outcome::NotRenamed { why, .. }
+                if why != NotDone::Preview =>
+            {
+                return self.nothing_sent(why).await.outcome;
+            }
+            _ => {}
+        }
+        let now = self.host.now();
+        let undecided = match self.undecided(&now).await {
+            Ok(entries) => entries,
+            Err(why) => return self.unknown(Unverified::Ledger(why), None).outcome,
+        };
+        let is_here = |entry: &&Entry| !is_other_org(entry, &self.request);
+        let Some(entry) = undecided.iter().find(is_here) else { return outcome };
+        let is_under_way = entry.is_under_way(&now);
+        let why = if is_under_way { Unverified::Elsewhere } else { Unverified::Stopped };
+        self.unknown(why, Some(entry)).outcome
+    }
+
     /// Whether what is wanted may be done yet by another entry, in what may be the same org.
     pub(super) async fn may_be_done_here(&self) -> bool {
         match self.undecided(&self.host.now()).await {

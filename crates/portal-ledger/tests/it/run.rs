@@ -155,6 +155,11 @@ impl Service {
         run(ledger, request, ApiVersion::default(), &mut host, pending()).await
     }
 
+    async fn preview(&self, ledger: &Ledger, request: ClaimRequest) -> Outcome {
+        let mut host = Client(self.clone());
+        preview(ledger, request, ApiVersion::default(), &mut host).await.unwrap().outcome
+    }
+
     async fn create(&self, ledger: &Ledger, name: &str) -> Outcome {
         self.run(ledger, self.request(create(name))).await.outcome
     }
@@ -634,11 +639,46 @@ async fn preview_tells_what_ledger_has_against_it() {
         request
     };
     assert!(service.run(&ledger, request("AcmePortal")).await.outcome.is_ours());
-    let mut host = Client(service.clone());
-    let previewed = preview(&ledger, request("AcmeHelp"), ApiVersion::default(), &mut host);
-    let previewed = previewed.await.unwrap().outcome;
+    let previewed = service.preview(&ledger, request("AcmeHelp")).await;
     assert_eq!(previewed, service.run(&ledger, request("AcmeHelp")).await.outcome);
     assert!(matches!(previewed, Outcome::NotCreated { why: NotDone::Conflict { .. }, .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn preview_decides_nothing_of_what_is_in_doubt() {
+    let killed = async |service: &Service, ledger: &Ledger, operation: Operation| {
+        let run = service.run(ledger, service.request(operation));
+        assert!(timeout(secs(1), run).await.is_err());
+        ledger.after_restart()
+    };
+    let slow = |effect| Act { effect: Some(secs(effect)), reply: None, after: secs(15) };
+    // A colleague creates another portal before it takes effect; it has taken effect.
+    for effect in [4, 0] {
+        let (service, ledger) = (Service::new([slow(effect)]), Ledger::in_memory());
+        let ledger = killed(&service, &ledger, create("AcmePortal")).await;
+        if effect > 0 {
+            service.add("FooPortal");
+        }
+        let request = || service.request(create("AcmePortal"));
+        let mut elsewhere = request();
+        elsewhere.org = OrgIdentity::new("https://api.example", "another");
+        for request in [request(), elsewhere] {
+            let previewed = service.preview(&ledger, request).await;
+            assert!(!previewed.is_certain(), "{previewed}");
+        }
+        let outcome = service.run(&ledger, request()).await.outcome;
+        assert!(outcome.is_ours(), "{outcome}");
+        let previewed = service.preview(&ledger, request()).await;
+        assert!(previewed.exists(), "{previewed}");
+    }
+    let (service, ledger) = (Service::new([slow(0)]), Ledger::in_memory());
+    service.add("OldPortal");
+    let ledger = killed(&service, &ledger, rename("OldPortal", "NewPortal")).await;
+    let request = || service.request(rename("OldPortal", "NewPortal"));
+    let previewed = service.preview(&ledger, request()).await;
+    assert!(!previewed.is_certain(), "{previewed}");
+    let outcome = service.run(&ledger, request()).await.outcome;
+    assert!(matches!(outcome, Outcome::Renamed { .. }), "{outcome}");
 }
 
 /// A form that learns at once that a name is taken, and is sent again with another one.
