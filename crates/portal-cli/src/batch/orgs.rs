@@ -129,7 +129,7 @@ pub(crate) async fn look(
             }
             plan.list(index, seen.identity.as_ref(), &seen.portals, allow_another);
             if let Some(error) = &seen.rejection {
-                plan.reject(index, error);
+                plan.reject(index, seen.identity.as_ref(), error);
             }
             if let Some(why) = &seen.unchecked {
                 plan.leave_unchecked(index, why);

@@ -32,6 +32,8 @@ struct History {
     entries: Vec<Entry>,
     /// Their places by name: the first that was wanted, and the last.
     by_name: HashMap<String, Vec<usize>>,
+    /// The places of those by which something may be done yet.
+    unfinished: Vec<usize>,
 }
 
 /// What is known of a row.
@@ -41,7 +43,8 @@ pub(crate) enum State {
     Left { note: Option<String> },
     /// The same of a row whose org could not be looked at, and why.
     Unchecked(String),
-    /// An attempt of it may have taken effect, which is determined first.
+    /// An attempt of it, or of another operation about its names, may have taken effect, which is
+    /// determined first.
     InDoubt(Box<Entry>),
     /// It created its portal in an earlier run.
     Earlier(Box<Outcome>),
@@ -52,13 +55,15 @@ pub(crate) enum State {
 impl History {
     fn new(entries: Vec<Entry>) -> Self {
         let mut by_name = HashMap::<String, Vec<usize>>::new();
+        let mut unfinished = Vec::new();
         for (place, entry) in entries.iter().enumerate() {
+            unfinished.extend(entry.is_unfinished().then_some(place));
             let first = entry.operation.names().next().unwrap_or_default();
             for name in HashSet::from([first, entry.name()].map(name_key)) {
                 by_name.entry(name).or_default().push(place);
             }
         }
-        Self { entries, by_name }
+        Self { entries, by_name, unfinished }
     }
 
     /// The entries of a name that the profile has, or its org as far as that is known.
@@ -70,6 +75,20 @@ impl History {
                 || org.is_some_and(|org| entry.org.compare(org) == SameOrg::Yes)
         };
         entries.filter(is_of).collect()
+    }
+
+    /// One by which something may be done yet about the names of a row, in what may be its org: by another
+    /// credential, or with one of them as a fallback.
+    fn undecided(&self, row: &Row, org: Option<&OrgIdentity>) -> Option<&Entry> {
+        let create = row.create();
+        let concerns = |entry: &&Entry| {
+            create.names().any(|name| entry.operation.concerns(name.as_str()))
+                || create.includes(entry.name())
+        };
+        let may_be_here =
+            |entry: &&Entry| org.is_none_or(|org| entry.org.compare(org) != SameOrg::No);
+        let entries = self.unfinished.iter().filter_map(|place| self.entries.get(*place));
+        entries.filter(may_be_here).find(concerns)
     }
 
     /// The entry that a row goes on from: a profile may have another name since, or two lead to one org.
@@ -166,15 +185,32 @@ impl Plan {
             return;
         };
         let (name, create) = (row.name.clone(), row.create());
+        let undecided = self.history.undecided(row, org).cloned();
         if let Some(portal) = portals.iter().find(|portal| create.includes(&portal.name)) {
             let is_it = |entry: &Entry| is_same_name(entry.name(), &portal.name);
             let known = self.history.of(&portal.name, &row.profile, org);
             let is_known = known.into_iter().any(|entry| is_it(entry) && may_be_own(entry));
             self.foreign += usize::from(!is_known);
-            let (portal, origin, taken) = (portal.clone(), Origin::Preexisting, Vec::new());
+            let origin = match undecided {
+                Some(Entry { operation: Operation::Create(_), .. }) => Origin::Undetermined,
+                // It may have another name by now.
+                Some(rename) => return self.doubt(index, rename),
+                None => Origin::Preexisting,
+            };
+            let (portal, taken) = (portal.clone(), Vec::new());
             self.end(index, Outcome::Present { portal, origin, taken });
         } else if let Some(portal) = portals.first().filter(|_| !allow_another) {
-            self.end(index, Outcome::OrgHasPortal { name, portal: portal.clone() });
+            match undecided {
+                Some(entry) => self.doubt(index, entry),
+                None => self.end(index, Outcome::OrgHasPortal { name, portal: portal.clone() }),
+            }
+        }
+    }
+
+    /// Leaves a row to its run, which waits for what may be done yet by `entry` (rule 11).
+    fn doubt(&mut self, index: usize, entry: Entry) {
+        if let Some(state) = self.states.get_mut(index) {
+            *state = State::InDoubt(Box::new(entry));
         }
     }
 
@@ -188,11 +224,15 @@ impl Plan {
     }
 
     /// Ends a row of an org in which every create is rejected with `error`.
-    pub(crate) fn reject(&mut self, index: usize, error: &ApiError) {
-        if let (Some(row), Some(State::Left { .. })) =
-            (self.rows.get(index), self.states.get(index))
-        {
-            self.end(index, Outcome::Rejected { name: row.name.clone(), error: error.clone() });
+    pub(crate) fn reject(&mut self, index: usize, org: Option<&OrgIdentity>, error: &ApiError) {
+        let (Some(row), Some(State::Left { .. })) = (self.rows.get(index), self.states.get(index))
+        else {
+            return;
+        };
+        let name = row.name.clone();
+        match self.history.undecided(row, org).cloned() {
+            Some(entry) => self.doubt(index, entry),
+            None => self.end(index, Outcome::Rejected { name, error: error.clone() }),
         }
     }
 

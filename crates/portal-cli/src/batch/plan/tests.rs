@@ -231,6 +231,36 @@ async fn rows_in_doubt_that_left_file_are_named() {
     assert_eq!(dropped(world.plan(&rows).await), [""; 0]);
 }
 
+/// Rule 11: another credential of what may be the org, or a fallback of another create.
+#[tokio::test]
+async fn list_decides_nothing_of_what_is_in_doubt() {
+    let wanted = row("acme", &["AcmeOne"]);
+    let cases = [
+        (identity("other", None), row("other", &["AcmeOne"])),
+        (identity("token", Some("7000")), row("single", &["AcmeTwo", "AcmeOne"])),
+    ];
+    for (identity, other) in cases {
+        let world = World { identity: identity.clone(), ..World::new() };
+        world.run(&other, None, None).await;
+        let now = self::identity("token", identity.org().map(|org| org.id.as_str()));
+        let elsewhere = self::identity("elsewhere", Some("8000"));
+        let list = async |now: &OrgIdentity, portal: &str| {
+            let mut plan = world.plan(std::slice::from_ref(&wanted)).await;
+            plan.identify(0, now, false);
+            plan.list(0, Some(now), &[Portal::new(portal)], false);
+            words(&plan.states[0])
+        };
+        assert_eq!(list(&now, "FooPortal").await, "in doubt AcmeOne");
+        assert_eq!(list(&now, "AcmeOne").await, "present AcmeOne");
+        let mut plan = world.plan(std::slice::from_ref(&wanted)).await;
+        plan.reject(0, Some(&now), &ApiError::new(403, ErrorCode::NoPermission, ""));
+        assert_eq!(words(&plan.states[0]), "in doubt AcmeOne");
+        if identity.org().is_some() {
+            assert_eq!(list(&elsewhere, "FooPortal").await, "org_has_portal AcmeOne");
+        }
+    }
+}
+
 #[test]
 fn list_decides_what_ledger_does_not() {
     let listed = [Portal::new("OtherPortal"), Portal::new("acmetwo")];
@@ -250,7 +280,7 @@ fn list_decides_what_ledger_does_not() {
     assert_eq!(words(&unchecked.states[0]), "unchecked no connection");
     assert!(unchecked.states[0].is_left() && unchecked.states[0].outcome().is_none());
     let mut rejected = plan(&["AcmeOne"]);
-    rejected.reject(0, &ApiError::new(403, ErrorCode::NoPermission, ""));
+    rejected.reject(0, None, &ApiError::new(403, ErrorCode::NoPermission, ""));
     assert_eq!(words(&rejected.states[0]), "rejected AcmeOne");
     assert_eq!(rejected.left().count(), 0);
 }
