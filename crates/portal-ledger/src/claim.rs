@@ -75,7 +75,9 @@ pub enum Why {
     OtherUnderWay,
     /// An attempt of another operation may still take effect, or is not listed yet.
     Effect,
-    /// One of the last two, while an attempt of this operation is in doubt: a list says that there is a
+    /// The same of a rename from or to one of the names: a list may show the portal by the wrong one.
+    Rename,
+    /// One of the last three, while an attempt of this operation is in doubt: a list says that there is a
     /// portal of the name, but only the entry whose it is.
     InDoubt,
 }

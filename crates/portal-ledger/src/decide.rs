@@ -321,7 +321,12 @@ impl<'a> View<'a> {
         if let Some(wait) = longest {
             let receipts = self.certain_receipts(own.as_ref());
             let is_in_doubt = adopted.is_some_and(|entry| entry.attempts > 0);
-            let why = if is_in_doubt { Why::InDoubt } else { wait.why };
+            let is_renamed = others().any(|entry| self.is_unlisted_rename(entry, operation));
+            let why = match wait.why {
+                _ if is_in_doubt => Why::InDoubt,
+                _ if is_renamed => Why::Rename,
+                why => why,
+            };
             return Decision::Wait(Wait { why, receipts, ..wait });
         }
         // Rule 2: in this transaction, so that none of their holders attempts beside this one.
@@ -497,6 +502,25 @@ impl<'a> View<'a> {
         };
         let is_past = until.is_at_or_before(self.now);
         (!is_past).then(|| Wait { why, entry: entry.id.clone(), until, receipts: Vec::new() })
+    }
+
+    /// Whether it is a rename from or to one of the names of `operation` that a list may show only later.
+    fn is_unlisted_rename(&self, entry: &Entry, operation: &Operation) -> bool {
+        let is_rename = matches!(entry.operation, Operation::Rename(_));
+        let is_here = has_common_name(entry, operation) && !is_other_org(entry, self.request);
+        if !is_rename || !is_here || self.wait_for(entry, operation).is_none() {
+            return false;
+        }
+        match &entry.state {
+            State::Ended { ending, at } if ending.kind.is_own() => {
+                let lag = entry.times.max(self.request.times()).list_lag;
+                let listed = at.on(self.now, Duration::ZERO).plus(lag);
+                !listed.is_at_or_before(self.now)
+            }
+            // It is waited for until it is listed.
+            State::Open(_) => true,
+            State::Ended { ending, .. } => ending.kind == EndingKind::Unknown,
+        }
     }
 
     /// Rule 3: an entry in doubt whose portal this ledger renamed later was created.

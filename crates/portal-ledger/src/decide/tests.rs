@@ -257,7 +257,7 @@ fn decisions_are_as_in_table() {
         (Some(acme().attempted(ended(Created, 93))),        wants(rename("AcmeCo", "BetaCo")),             "waits until 101: Effect"),
         (Some(other().attempted(ended(Created, 93))),       wants(rename("AcmeCo", "BetaCo")),             "new"),
         (Some(acme().of(org("8")).attempted(ended(NotDone, 93))), wants(rename("AcmeCo", "BetaCo")),       "waits until 101: Effect"),
-        (Some(renamed()),                                   wants(create("AcmeCo")).allow_another(),      "waits until 101: Effect"),
+        (Some(renamed()),                                   wants(create("AcmeCo")).allow_another(),      "waits until 101: Rename"),
         (Some(renamed()),                                   wants(create("GammaCo")).allow_another(),     "new"),
     ];
     for (row, request, expected) in table {

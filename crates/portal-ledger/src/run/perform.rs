@@ -98,7 +98,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 let ended = self.unknown(Unverified::Elsewhere, None);
                 Some(Ended { entry: Some(wait.entry), ..ended })
             }
-            (None, Why::OtherUnderWay | Why::Effect | Why::InDoubt) => {
+            (None, Why::OtherUnderWay | Why::Effect | Why::Rename | Why::InDoubt) => {
                 Some(self.nothing_sent(NotDone::Stopped).await)
             }
         }
@@ -116,6 +116,11 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             return None;
         };
         match outcome {
+            Outcome::Present { origin: Origin::Preexisting, .. } | Outcome::Unchanged { .. }
+                if why == Why::Rename =>
+            {
+                None
+            }
             Outcome::Present { portal, origin: Origin::Preexisting, taken } => {
                 let origin = match (self.may_be_done_here().await, why) {
                     (false, _) => Origin::Preexisting,

@@ -38,7 +38,7 @@ struct State {
 }
 
 /// What becomes of an attempt: when it takes effect, and what comes back.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Act {
     effect: Option<Duration>,
     reply: Option<(u16, &'static str)>,
@@ -540,6 +540,47 @@ async fn rename_waits_for_copy_of_doubtful_create() {
     assert!(matches!(ended.outcome, Outcome::Renamed { .. }), "{}", ended.outcome);
     sleep(secs(300)).await;
     assert_eq!(service.names(), ["AcmePortal"]);
+}
+
+/// A list shows the old name as long as it lags behind.
+#[tokio::test(start_paused = true)]
+async fn list_that_lags_behind_own_rename_ends_no_wait() {
+    let under_way = Act { after: secs(12), ..CREATED };
+    let killed = Act { after: secs(12), ..LOST };
+    for act in [CREATED, under_way, killed] {
+        let (service, ledger) = (Service::new([act]), Ledger::in_memory());
+        service.add("AcmePortal");
+        service.with(|state| state.lag = secs(10));
+        sleep(secs(11)).await;
+        let renames = ledger.clone();
+        let first = service.run(&renames, service.request(rename("AcmePortal", "BetaPortal")));
+        let mut first = std::pin::pin!(first);
+        let is_over = timeout(secs(1), &mut first).await.is_ok();
+        let killed = if act.reply.is_none() { ledger.after_restart() } else { ledger };
+        let again = async {
+            let old = service.create(&killed, "AcmePortal").await;
+            assert!(matches!(old, Outcome::OrgHasPortal { .. }), "{act:?}: {old}");
+        };
+        let same = async {
+            let request = service.request(rename("acmeportal", "AcmePortal"));
+            let same = service.run(&killed, request).await.outcome;
+            assert!(matches!(same, Outcome::NotFound { .. }), "{act:?}: {same}");
+        };
+        let new = async {
+            let new = service.create(&killed, "BetaPortal").await;
+            assert!(new.exists(), "{act:?}: {new}");
+            // What this ledger has as renamed counts at once.
+            assert!(!is_over || service.now() < secs(13), "{:?}", service.now());
+        };
+        let first = async {
+            if !is_over && act.reply.is_some() {
+                let ended = first.await;
+                assert!(matches!(ended.outcome, Outcome::Renamed { .. }), "{}", ended.outcome);
+            }
+        };
+        tokio::join!(first, new, again, same);
+        assert_eq!(service.names(), ["BetaPortal"]);
+    }
 }
 
 /// Nothing comes of an attempt, and nothing comes back.

@@ -48,7 +48,7 @@ pub(super) enum Decided {
     },
     /// With the flow that looks meanwhile.
     Wait {
-        is_same: bool,
+        why: Why,
         look: Option<u32>,
     },
     /// With the outcome.
@@ -241,8 +241,7 @@ impl Ledger {
                         Some(flows.start(flow.with_receipts(wait.receipts), (wish, true, 0, false)))
                     }
                 };
-                let is_same = matches!(wait.why, Why::UnderWay | Why::SameUnderWay);
-                Decided::Wait { is_same, look }
+                Decided::Wait { why: wait.why, look }
             }
             Decision::Blocked(blocked) => {
                 Decided::Blocked(flows.outcome_id(mirror::blocked(&request, &blocked)))

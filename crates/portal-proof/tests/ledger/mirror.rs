@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use portal_ledger::{Blocked, ClaimRequest, EndingKind, Entry, EntryId, Wanted};
+use portal_ledger::{Blocked, ClaimRequest, EndingKind, Entry, EntryId, Wanted, Why};
 use portal_model::flow::{Baseline, Flow};
 use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Owner, Unverified};
 use portal_model::{Operation, Outcome, Portal};
@@ -49,10 +49,15 @@ pub(super) fn origin(mut outcome: Outcome, has_rival: bool) -> Outcome {
 }
 
 /// Whether what a list shows ends the wait.
-pub(super) fn look(outcome: &Outcome, is_same: bool) -> bool {
+pub(super) fn look(outcome: &Outcome, why: Why) -> bool {
     match outcome {
+        Outcome::Present { origin: Origin::Preexisting, .. } | Outcome::Unchanged { .. }
+            if why == Why::Rename =>
+        {
+            false
+        }
         Outcome::Present { .. } | Outcome::Unchanged { .. } => true,
-        Outcome::OrgHasPortal { .. } => !is_same,
+        Outcome::OrgHasPortal { .. } => why != Why::SameUnderWay,
         _ => false,
     }
 }

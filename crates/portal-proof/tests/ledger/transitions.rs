@@ -1,5 +1,6 @@
 //! Where a state can go: what a process does next, what happens to it, and what others do.
 
+use portal_ledger::Why;
 use portal_model::outcome::{NotDone, Unverified};
 
 use super::flows::{Doing, Happened};
@@ -292,7 +293,8 @@ impl Successors {
                 let outcome = machine.flows.outcome_id(outcome);
                 self.tell(machine, after, process, ("claims what has ended", outcome, Some(row)))
             }
-            Decided::Wait { is_same, look } => {
+            Decided::Wait { why, look } => {
+                let is_same = matches!(why, Why::UnderWay | Why::SameUnderWay);
                 let waits = Phase::Wait { id, is_same };
                 let Some(look) = look else {
                     after.processes[process].enter(waits);
@@ -305,7 +307,7 @@ impl Successors {
                     let Doing::Done(outcome) = machine.flows.node(node).doing else {
                         panic!("a preview ends after its list");
                     };
-                    if mirror::look(machine.flows.outcome(outcome), is_same) {
+                    if mirror::look(machine.flows.outcome(outcome), why) {
                         self.tell(machine, after, process, ("sees it", outcome, None))?;
                     } else {
                         let mut after = after;
