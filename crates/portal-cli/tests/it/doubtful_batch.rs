@@ -365,6 +365,7 @@ fn cached_list_does_not_say_that_portal_exists() {
     orgs.write("portals.csv", "profile,name\nacme,AcmePortal\n");
     fs::remove_file(orgs.home.ledger()).unwrap();
     let gateway = Gateway::start(&orgs.served);
+    gateway.open();
     gateway.cache_lists();
     gateway.lead(&orgs);
     let ensure = ["--ensure", "--dry-run"];
