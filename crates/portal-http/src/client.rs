@@ -20,7 +20,7 @@
 //! | `file_token_cache` | tokens in a directory: [`FileTokenCache`] |
 //! | `token_cache`, `api_url` | tokens for other processes; the API that the accounts server named |
 //! | `fingerprint` | tells credentials apart |
-//! | `base_url`, `clock`, `credential`, `error`, `slots` | leaves |
+//! | `base_url`, `clock`, `credential`, `echo`, `error`, `slots` | leaves |
 
 mod accounts;
 mod api_url;
@@ -32,6 +32,7 @@ mod clock;
 pub mod conformance;
 mod core;
 mod credential;
+mod echo;
 mod error;
 mod exchange;
 mod file_token_cache;

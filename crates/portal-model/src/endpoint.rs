@@ -245,8 +245,8 @@ impl Response {
         }
     }
 
-    /// The same response with what matters of its headers. `header` looks one up by its name in
-    /// lower case.
+    /// The same response with what matters of its headers. `header` gives the lines of the
+    /// one of a name, in lower case: all of them, or an [`Option`] where there is one at most.
     ///
     /// `Retry-After` is whole seconds, or a date relative to the response's own `Date`; one that
     /// cannot be read counts as absent.
@@ -260,32 +260,41 @@ impl Response {
     /// assert_eq!(limited.retry_after, Some(Duration::from_secs(7)));
     /// ```
     #[must_use]
-    pub fn with_headers<'a>(mut self, header: impl Fn(&'static str) -> Option<&'a str>) -> Self {
-        let retry_after = header("retry-after");
+    pub fn with_headers<'a, V: IntoIterator<Item = &'a str>>(
+        mut self,
+        header: impl Fn(&'static str) -> V,
+    ) -> Self {
+        let first = |name| header(name).into_iter().next();
+        // A proxy may add a line of its own, and each counts.
+        let any = |name, is: &dyn Fn(&str) -> bool| header(name).into_iter().any(is);
+        let retry_after = first("retry-after");
         self.retry_after =
-            retry_after.and_then(|value| parse_retry_after(value.trim(), header("date")));
+            retry_after.and_then(|value| parse_retry_after(value.trim(), first("date")));
         // A response of the service itself has no age (RFC 9111, section 5.1), is not stale (RFC 7234,
         // section 5.5.1), and is no cache's hit: a parameter `hit` (RFC 9211), or `X-Cache` in any of its
         // wordings, such as `TCP_HIT`.
+        let is_aged = |age: &str| age.trim().parse() != Ok(0_u64);
         let is_hit = |status: &str| {
             let mut words = status.split([',', ';']).map(|word| word.trim().to_ascii_lowercase());
             words.any(|word| word == "hit" || word == "hit=?1")
         };
+        let is_stale = |warning: &str| warning.trim().starts_with("110");
         let is_past = |status: &str| {
             let status = status.to_ascii_lowercase();
             ["hit", "stale", "updating"].iter().any(|past| status.contains(past))
         };
-        self.is_from_cache = header("age").is_some_and(|age| age.trim().parse() != Ok(0_u64))
-            || header("cache-status").is_some_and(is_hit)
-            || header("warning").is_some_and(|warning| warning.trim().starts_with("110"))
-            || CACHES.iter().filter_map(|name| header(name)).any(is_past);
-        // One relation or several, in quotes or not.
+        self.is_from_cache = any("age", &is_aged)
+            || any("cache-status", &is_hit)
+            || any("warning", &is_stale)
+            || CACHES.iter().any(|name| any(name, &is_past));
+        // One relation or several, in quotes or not, also with a character set (RFC 8288, section 3.3).
         let is_next = |parameter: &str| {
-            let parameter = parameter.trim().to_ascii_lowercase();
-            let relations = parameter.strip_prefix("rel=").unwrap_or_default();
-            relations.split([' ', '"']).any(|relation| relation == "next")
+            let parameter = parameter.to_ascii_lowercase();
+            let (name, relations) = parameter.split_once('=').unwrap_or_default();
+            matches!(name.trim(), "rel" | "rel*")
+                && relations.split([' ', '"', '\'']).any(|relation| relation == "next")
         };
-        self.has_next_page = header("link").is_some_and(|link| link.split([',', ';']).any(is_next));
+        self.has_next_page = any("link", &|link| link.split([',', ';']).any(is_next));
         self
     }
 }

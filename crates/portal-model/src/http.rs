@@ -52,8 +52,8 @@ impl From<Method> for HttpMethod {
 impl<B: Into<Vec<u8>>> From<::http::Response<B>> for Response {
     fn from(response: ::http::Response<B>) -> Self {
         let (head, body) = response.into_parts();
-        Self::new(head.status.as_u16(), body)
-            .with_headers(|name| head.headers.get(name)?.to_str().ok())
+        let lines = |name| head.headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+        Self::new(head.status.as_u16(), body).with_headers(lines)
     }
 }
 
@@ -99,5 +99,28 @@ mod tests {
         assert_eq!(response.retry_after.unwrap().as_secs(), 30);
         assert_eq!((response.status, response.is_from_cache), (503, true));
         assert_eq!(response.body, b"busy");
+    }
+
+    #[test]
+    fn every_line_of_header_counts() {
+        let fresh = [("x-cache", "MISS"), ("age", "0"), ("link", "</>; rel=self")];
+        let marks =
+            [("x-cache", "HIT"), ("age", "7"), ("cache-status", "c; hit"), ("warning", "110 -")];
+        let pages = [("link", "</2>; rel = \"next\""), ("link", "</2>; rel*=UTF-8''next")];
+        let read = |mark: Option<(&str, &str)>| {
+            let mut response = ::http::Response::builder().status(204);
+            for (name, value) in fresh.into_iter().chain(mark) {
+                response = response.header(name, value);
+            }
+            let response = Response::from(response.body("").unwrap());
+            (response.is_from_cache, response.has_next_page)
+        };
+        assert_eq!(read(None), (false, false));
+        for mark in marks {
+            assert_eq!(read(Some(mark)), (true, false), "{mark:?}");
+        }
+        for page in pages {
+            assert_eq!(read(Some(page)), (false, true), "{page:?}");
+        }
     }
 }

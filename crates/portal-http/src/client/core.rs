@@ -8,6 +8,7 @@ use portal_model::{ApiVersion, Request, Response};
 use tokio::sync::Mutex;
 
 use super::api_url::ApiUrl;
+use super::echo;
 use super::exchange::exchange;
 use super::slots::Slots;
 use super::token::{Token, Tokens};
@@ -41,6 +42,7 @@ impl Core {
             return Err(NotSent::NotStarted("the API's URL is not known".to_owned()).into());
         };
         let request = request.authorized(&token.secret);
-        exchange(self.transport.as_ref(), &url, request, bounds).await
+        let response = exchange(self.transport.as_ref(), &url, request, bounds).await?;
+        Ok(echo::without(response, &[&token.secret]))
     }
 }

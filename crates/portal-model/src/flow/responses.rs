@@ -44,8 +44,6 @@ pub(super) enum Reply {
     TokenRejected(ResponseError),
     /// A 401 that is not the service's documented one. A new token may help.
     Unauthorized(ResponseError),
-    /// Our own proxy did not forward the request (RFC 9110, section 15.5.8).
-    NotForwarded(ResponseError),
     /// It does not show what happened.
     Ambiguous(Doubt),
 }
@@ -81,7 +79,6 @@ pub(super) fn classify<E: Endpoint>(
     let status = response.status;
     let error = match endpoint.decode(response) {
         Ok(_) => return Reply::Done,
-        Err(error) if status == 407 => return Reply::NotForwarded(error),
         Err(ResponseError::Api(error)) => error,
         Err(ResponseError::Unreadable(page)) => {
             if page.why == UnreadableReason::Contradiction
@@ -191,7 +188,6 @@ mod tests {
                 let expected = match code {
                     "ALREADY_USED" | "LIMIT_REACHED" if is_documented => "Suspect",
                     "INVALID_TOKEN" | "AUTHENTICATION_FAILURE" if is_documented => "TokenRejected",
-                    _ if status == 407 => "NotForwarded",
                     _ if !(300..500).contains(&status) => "Ambiguous",
                     _ if matches!(status, 408 | 409 | 425 | 499) => "Ambiguous",
                     "TOO_MANY_REQUESTS" if status >= 400 => "RateLimited",
@@ -213,7 +209,6 @@ mod tests {
         for status in 200..600 {
             let expected = match status {
                 401 => "Unauthorized",
-                407 => "NotForwarded",
                 429 => "RateLimited",
                 300..500 => "Refused",
                 _ => "Ambiguous",

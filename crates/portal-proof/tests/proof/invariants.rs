@@ -306,7 +306,6 @@ pub(super) fn check_backoff(
             Meaning::NotSent
             | Meaning::NeverSent
             | Meaning::NoTokenYet
-            | Meaning::NotForwarded
             | Meaning::Refused
             | Meaning::Nothing,
         ) => (true, 0),

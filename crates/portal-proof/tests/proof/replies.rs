@@ -34,8 +34,6 @@ pub(super) enum Meaning {
     Refused,
     /// A 401 that is not the service's: the same.
     Unauthorized,
-    /// The own proxy did not forward it.
-    NotForwarded,
     /// Success for another name.
     OtherName,
     /// The token leads to another API.
@@ -179,7 +177,7 @@ fn to_any_request() -> Vec<Reply> {
         (Nothing, "200 of another call", response(200, r#"{"users":[]}"#)),
         (Nothing, "202 error", response(202, NEW_CODE)),
         (Nothing, "500 SUCCESS", response(500, SUCCESS)),
-        (Meaning::NotForwarded, "407 HTML", response(407, HTML)),
+        (Meaning::Refused, "407 HTML", response(407, HTML)),
         (Meaning::NotSent, "not sent", Event::NotSent(NotSent::ConnectTimedOut)),
         (Meaning::NotSent, "not started", Event::NotSent(NotSent::NotStarted("busy".to_owned()))),
         (NeverSent, "unknown host", Event::NotSent(NotSent::Permanent("host".to_owned()))),

@@ -166,10 +166,7 @@ impl Witness {
             | Meaning::Unauthorized
             | Meaning::Unknown(_) => lost,
             Meaning::OtherName | Meaning::Used | Meaning::Full | Meaning::Missing => finished,
-            Meaning::NotSent
-            | Meaning::NeverSent
-            | Meaning::NotForwarded
-            | Meaning::TokenRejected => {
+            Meaning::NotSent | Meaning::NeverSent | Meaning::TokenRejected => {
                 self.attempts -= 1;
                 return;
             }
@@ -199,7 +196,6 @@ impl Witness {
             | Meaning::NoTokenYet
             | Meaning::Nothing
             | Meaning::Refused
-            | Meaning::NotForwarded
             | Meaning::Busy(_)
             | Meaning::List { is_complete: false, .. } => Last::Unreachable,
             Meaning::Moved => Last::Moved,

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use portal_http::client::{BuildError, Client, ClientError};
+use portal_http::client::{BuildError, Client, ClientError, Credential};
 use portal_model::error::with_sources;
 use portal_model::flow::TokenError;
 use portal_model::oauth::AccessToken;
 use portal_model::outcome::{NotDone, Outcome};
 use portal_model::server;
-use portal_model::{DataCenter, Environment, ListPortals};
+use portal_model::{DataCenter, Environment, ListPortals, Response};
 use tokio::time::Instant;
 
 use super::script::{Act, Scripted, TOKEN, access_token, credential, name, none, safely};
@@ -101,4 +101,25 @@ async fn silent_accounts_server_ends_call_and_create() {
     assert!(outcome.to_string().contains("no response from the accounts server"), "{outcome}");
     assert!(began.elapsed() <= Duration::from_secs(21), "{:?}", began.elapsed());
     assert_eq!(service.count("POST /crm"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn echoed_secrets_reach_no_error() {
+    let [token, secret, refresh] =
+        ["a", "b", "c"].map(|digit| format!("1000.{0}.{0}", digit.repeat(32)));
+    let credential = || Credential::refresh_token("1000.ID", secret.clone(), refresh.clone());
+    let granted = server::granted(&AccessToken::new(token.clone()));
+    let page = Response::new(502, format!("<p>Authorization: Zoho-oauthtoken {token}</p>"));
+    let service = Scripted::new(move |call| {
+        Act::Respond(if call.what == TOKEN { granted.clone() } else { page.clone() })
+    });
+    let client = service.builder().build(credential()).unwrap();
+    let error = client.call(&ListPortals).await.unwrap_err();
+    assert!(format!("{error:?}").contains("Zoho-oauthtoken •••"), "{error:?}");
+
+    let refusal = format!(r#"{{"error":"no client has {secret} or {refresh}"}}"#);
+    let service = Scripted::new(move |_| Act::Respond(Response::new(400, refusal.as_str())));
+    let client = service.builder().build(credential()).unwrap();
+    let error = client.call(&ListPortals).await.unwrap_err();
+    assert!(with_sources(&error).contains("no client has ••• or •••"), "{error:?}");
 }

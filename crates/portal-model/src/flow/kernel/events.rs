@@ -188,10 +188,6 @@ impl Flow {
                 self.put_in_doubt(now, Doubt::RateLimited(error.clone()), false);
                 self.retry_limited(now, jitter, error, response.retry_after);
             }
-            Reply::NotForwarded(error) => {
-                self.attempts -= 1;
-                self.end_attempts(NotDone::Unreachable(Failure::Response(error)));
-            }
             Reply::Unauthorized(error) if self.token.was_refused => {
                 self.put_in_doubt(now, error.clone().into(), false);
                 self.verify(IfAbsent::NotDone(NotDone::Auth(AuthFailure::TokenRejected(error))));

@@ -248,23 +248,13 @@ fn success_of_other_name_is_known_to_whoever_goes_on() {
 
 #[test]
 fn redirect_and_page_of_refusal_are_not_repeated() {
-    for status in [301, 307, 403, 404, 405, 408] {
+    for status in [301, 307, 403, 404, 405, 407, 408] {
         let script = create().ready().attempt(html(status)).lists_until_step(&[]);
         assert_eq!(script.elapsed(), Duration::from_secs(70), "{status}");
         let outcome = script.ends();
         let Some(crate::ResponseError::Unreadable(page)) = outcome.response() else { panic!() };
         assert_eq!((page.http_status, page.excerpt.as_str()), (status, "<html>"));
     }
-}
-
-#[test]
-fn refusal_by_own_proxy_is_certain() {
-    let script = create().ready().attempt(html(407));
-    assert!(!script.flow.is_in_doubt());
-    assert!(matches!(reason(script.ends()), NotDone::Unreachable(Failure::Response(_))));
-    let script = create().ready().attempt(lost()).clears(1000).attempt(html(407));
-    assert!(!script.flow.is_last_in_doubt());
-    assert_eq!(origin(&script.shows(&["Acme2026"]).ends()), Origin::Appeared);
 }
 
 #[test]
