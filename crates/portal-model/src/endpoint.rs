@@ -408,6 +408,9 @@ pub enum UnreadableReason {
     /// A record of a list has no name.
     #[error("portal record without a name")]
     NoName,
+    /// A list that does not show what there is now: a part of one, or one of a cache.
+    #[error("incomplete list: {0}")]
+    IncompleteList(&'static str),
     /// A success that names another portal, or that comes with an error status.
     #[error("contradicts itself or the request")]
     Contradiction,

@@ -175,6 +175,17 @@ impl Baseline {
         self.0.len() == portals.len() && portals.iter().all(is_known)
     }
 
+    /// Whether a list lacks ids that it had before: names can't stand in for them, since a portal of
+    /// these may have another one's name by now.
+    pub(super) fn lost_ids(&self, portals: &[Portal]) -> bool {
+        let had_none = |portal: &Portal| {
+            let mut without = self.0.iter().filter(|known| known.id.is_none());
+            without.any(|known| is_same_name(&known.name, &portal.name))
+        };
+        self.0.iter().any(|known| known.id.is_some())
+            && portals.iter().any(|portal| portal.zaid.is_none() && !had_none(portal))
+    }
+
     /// Whether `portal` was there: the same id, or the same name where either lacks an id.
     pub fn contains(&self, portal: &Portal) -> bool {
         self.0.iter().any(|known| known.is_same_as(portal))

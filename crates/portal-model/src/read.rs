@@ -33,7 +33,10 @@ impl Endpoint for ListPortals {
     }
 
     fn decode(&self, response: &Response) -> Result<Vec<Portal>, ResponseError> {
-        decode_page(response).map(|(portals, _)| portals)
+        match decode_page(response)? {
+            (portals, None) => Ok(portals),
+            (_, Some(why)) => Err(incomplete_list(response, why)),
+        }
     }
 }
 
@@ -68,10 +71,14 @@ impl Endpoint for GetPortal {
 
     fn decode(&self, response: &Response) -> Result<Option<Portal>, ResponseError> {
         // In the latest edition of the API the details have no name: it is that of the request.
-        let mut portals = records(response, Some(&self.name))?.0.into_iter();
+        let (portals, info) = records(response, Some(&self.name))?;
+        let mut portals = portals.into_iter();
         let is_requested = |portal: &Portal| is_same_name(&portal.name, &self.name);
         match (portals.next(), portals.next()) {
-            (None, _) => Ok(None),
+            (None, _) => match why_incomplete(response, &info, 0) {
+                Some(why) => Err(incomplete_list(response, why)),
+                None => Ok(None),
+            },
             (Some(portal), None) if is_requested(&portal) => Ok(Some(portal)),
             _ => Err(ResponseError::unreadable(response, UnreadableReason::Contradiction)),
         }
@@ -88,7 +95,11 @@ pub(crate) fn portal_path(version: ApiVersion, name: &str) -> String {
     format!("{}/{}", portals_path(version), utf8_percent_encode(name, UNRESERVED))
 }
 
-/// The portals of a list, and why there may be more of them, if so.
+fn incomplete_list(response: &Response, why: &'static str) -> ResponseError {
+    ResponseError::unreadable(response, UnreadableReason::IncompleteList(why))
+}
+
+/// The portals of a list, and why it does not show what there is now, if so.
 ///
 /// A list is one response, never paged, as far as any source shows; `info` is how the service marks its
 /// other lists as incomplete.
@@ -96,10 +107,23 @@ pub(crate) fn decode_page(
     response: &Response,
 ) -> Result<(Vec<Portal>, Option<&'static str>), ResponseError> {
     let (portals, info) = records(response, None)?;
-    let why = info.iter().find_map(|info| incomplete(info, portals.len()));
+    let why = why_incomplete(response, &info, portals.len());
+    Ok((portals, why))
+}
+
+/// Why a list of `count` records does not show what there is now, if so.
+fn why_incomplete(response: &Response, info: &[Info], count: usize) -> Option<&'static str> {
+    if response.is_from_cache {
+        return Some("it comes from a cache");
+    }
+    if response.has_next_page {
+        return Some("it has more pages");
+    }
+    let why = info.iter().find_map(|info| incomplete(info, count));
     // Of a member that comes twice only the last one was read.
-    let is_ambiguous = !info.is_empty() && serde_json::from_slice::<Once>(&response.body).is_err();
-    Ok((portals, why.or(is_ambiguous.then_some("it has two lists"))))
+    let is_ambiguous =
+        || !info.is_empty() && serde_json::from_slice::<Once>(&response.body).is_err();
+    why.or_else(|| is_ambiguous().then_some("it has two lists"))
 }
 
 /// The members that make a list, each once.

@@ -51,7 +51,8 @@ impl Facts<'_> {
         lines.push(("org", self.org.org().map_or_else(unknown, ToString::to_string)));
         lines.push(("host", self.org.host()));
         lines.extend(self.profile.map(|profile| ("profile", profile.to_owned())));
-        lines.push(("portals", self.portals.map_or_else(unknown, list)));
+        let unlisted = || "unknown (they could not be listed)".to_owned();
+        lines.push(("portals", self.portals.map_or_else(unlisted, list)));
         if self.is_in_doubt {
             let text = "in doubt from an earlier run; its outcome is determined first".to_owned();
             lines.push(("state", text));

@@ -359,6 +359,24 @@ fn existing_fallback_is_not_called_taken() {
 }
 
 #[test]
+fn cached_list_does_not_say_that_portal_exists() {
+    let orgs = Orgs::start(vec![Org::new("acme")], &[]);
+    assert_eq!(orgs.run(&["create", "AcmePortal", "--profile", "acme"]).status, 0);
+    orgs.write("portals.csv", "profile,name\nacme,AcmePortal\n");
+    fs::remove_file(orgs.home.ledger()).unwrap();
+    let gateway = Gateway::start(&orgs.served);
+    gateway.open();
+    gateway.cache_lists();
+    gateway.lead(&orgs);
+    let ensure = ["--ensure", "--dry-run"];
+    let ran = orgs.run(&[&CREATE[..], &ensure].concat());
+    assert_eq!(row(&ran)["outcome"], "not_begun", "{ran:?}");
+    assert!(ran.stdout.contains("incomplete list: it comes from a cache"), "{ran:?}");
+    let ran = orgs.run(&["doctor", "--profile", "acme"]);
+    assert!(ran.stdout.contains("incomplete list: it comes from a cache"), "{ran:?}");
+}
+
+#[test]
 fn list_that_fails_is_not_called_forbidden() {
     let orgs = Orgs::start(vec![Org::new("acme"), Org::new("rival")], &[]);
     assert_eq!(orgs.run(&["create", "TakenName", "--profile", "rival"]).status, 0);

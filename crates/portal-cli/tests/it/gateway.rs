@@ -37,6 +37,8 @@ enum ListMode {
     Broken,
     /// Always with the first list.
     Stale,
+    /// As a cache that says so.
+    Cached,
 }
 
 /// What happens to requests for the org's id.
@@ -92,6 +94,11 @@ impl Gateway {
     /// Responds to every list with the first one.
     pub(crate) fn keep_first_list(&self) {
         self.state.0.lock().unwrap().list_mode = ListMode::Stale;
+    }
+
+    /// Responds to every list as a cache that says so.
+    pub(crate) fn cache_lists(&self) {
+        self.state.0.lock().unwrap().list_mode = ListMode::Cached;
     }
 
     /// Responds to every list as it is from now on.
@@ -205,6 +212,9 @@ fn pass_on(mut client: TcpStream, upstream: &str, shared: &(Mutex<State>, Condva
         let first = state.first_list.get_or_insert_with(|| response.clone()).clone();
         if state.list_mode == ListMode::Stale {
             response = first;
+        } else if state.list_mode == ListMode::Cached {
+            let text = String::from_utf8(response).unwrap();
+            response = text.replacen("\r\n", "\r\nage: 3600\r\n", 1).into_bytes();
         }
         if state.opens_after.is_some_and(|lists| state.lists >= lists) {
             state.is_open = true;

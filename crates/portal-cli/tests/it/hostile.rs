@@ -98,6 +98,19 @@ fn service_texts_cannot_take_over_terminal() {
 }
 
 #[test]
+fn cut_list_does_not_say_that_portal_is_missing() {
+    let home = Home::new();
+    let cut = json!({"portals": [{"name": "FooPortal"}], "info": {"more_records": true}});
+    let url = service(token(), cut.to_string());
+    for arguments in [&["list", "AcmePortal"][..], &["list"]] {
+        let ran = run(&home, &url, &[], arguments);
+        assert_eq!((ran.status, ran.stdout.as_str()), (6, ""), "{ran:?}");
+        assert!(ran.stderr.contains("incomplete list: it has more pages"), "{ran:?}");
+        assert!(!ran.stderr.contains("no portal"), "{ran:?}");
+    }
+}
+
+#[test]
 fn name_of_65536_characters_is_cut_in_text() {
     let home = Home::new();
     let name = "x".repeat(65_536);

@@ -45,6 +45,30 @@ fn list_is_complete_unless_it_says_otherwise() {
 }
 
 #[test]
+fn incomplete_list_is_error_of_its_own() {
+    let body = r#"{"portals":[{"name":"AcmePortal"}]}"#;
+    let (list, one) = (Response::new(200, body), Response::new(204, ""));
+    assert_eq!(ListPortals.decode(&list).unwrap().len(), 1);
+    assert_eq!(GetPortal::new("AcmePortal").decode(&one), Ok(None));
+    for (header, value, why) in [
+        ("age", "3600", "incomplete list: it comes from a cache"),
+        ("x-cache", "HIT", "incomplete list: it comes from a cache"),
+        ("link", "</2>; rel=next", "incomplete list: it has more pages"),
+    ] {
+        let marked = |response: &Response| {
+            response.clone().with_headers(|name| (name == header).then_some(value))
+        };
+        let error = ListPortals.decode(&marked(&list)).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+        let error = GetPortal::new("AcmePortal").decode(&marked(&one)).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+    let more = Response::new(200, r#"{"portals":[],"info":{"more_records":true}}"#);
+    assert!(ListPortals.decode(&more).unwrap_err().to_string().contains("it has more pages"));
+    assert!(got(r#"{"portals":[],"info":{"more_records":true}}"#).is_err());
+}
+
+#[test]
 fn what_stands_beside_records_counts_as_well() {
     let page = |body: &str| decode_page(&Response::new(200, body));
     for body in [
@@ -216,7 +240,8 @@ proptest! {
             body[at] = byte;
         }
         let response = Response::new(status, body);
-        prop_assert_eq!(ListPortals.decode(&response), tree::decode(&response));
+        let portals = decode_page(&response).map(|(portals, _)| portals);
+        prop_assert_eq!(portals, tree::decode(&response));
     }
 }
 

@@ -264,6 +264,10 @@ impl Flow {
     fn on_list(&mut self, now: Duration, jitter: Jitter, began: Duration, response: &Response) {
         let retry_after = response.retry_after;
         match responses::read_list(response) {
+            Ok(portals) if self.baseline.as_ref().is_some_and(|it| it.lost_ids(&portals)) => {
+                let failure = Failure::IncompleteList("it lacks ids that it had before");
+                self.retry(now, jitter, NotDone::Unreachable(failure), retry_after);
+            }
             Ok(portals) => self.on_listing(now, jitter, began, &portals),
             Err(Unusable::RateLimited(error)) => {
                 self.retry_limited(now, jitter, error, retry_after);

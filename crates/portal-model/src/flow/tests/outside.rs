@@ -375,3 +375,56 @@ fn preview_lists_once_and_sends_nothing() {
     assert_eq!(origin(&preview().shows(&["Acme2026"]).ends()), Origin::Preexisting);
     assert!(matches!(preview().shows(&["AcmeOther"]).ends(), Outcome::OrgHasPortal { .. }));
 }
+
+// Lists that had ids, and lack some later.
+
+fn without_ids(ids: &[&str], portals: &[(&str, &str, bool)]) -> Event {
+    let mut list = String::from_utf8(list_of(portals).body).unwrap();
+    for id in ids {
+        list = list.replace(&format!(r#""zaid":"{id}","#), "");
+    }
+    Event::Response(Response::new(200, list))
+}
+
+/// Every list from now on.
+fn lists_until_end_of(mut script: Script, list: &Event) -> Outcome {
+    loop {
+        match script.flow.step(script.now) {
+            Step::WaitUntil(time) => script.now = time,
+            Step::List { .. } => script = script.list(list.clone()),
+            Step::Record(_) => script = script.attempt(lost()),
+            Step::Done(outcome) => return *outcome,
+            step => panic!("{step:?}"),
+        }
+    }
+}
+
+#[test]
+fn older_portal_without_its_id_is_not_the_created_one() {
+    let before = [("1", "FooPortal", false)];
+    let script = create_with(allow_another()).token().shows_portals(&before).attempt(lost());
+    let list = without_ids(&["1"], &[("1", "Acme2026", false)]);
+    let outcome = lists_until_end_of(script, &list);
+    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+}
+
+#[test]
+fn portal_without_its_id_does_not_prove_rename() {
+    let before = [("1", "AcmeOld", false), ("2", "Another", false)];
+    let after = [("1", "Third", false), ("2", "AcmeNew", false)];
+    for lost_ids in [&["1"][..], &["1", "2"]] {
+        let script = rename().token().shows_portals(&before).attempt(lost());
+        let outcome = lists_until_end_of(script, &without_ids(lost_ids, &after));
+        assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+    }
+}
+
+#[test]
+fn portals_that_never_had_ids_have_names() {
+    let ids = ["1", "2"];
+    let before = without_ids(&ids, &[("1", "FooPortal", false)]);
+    let script = create_with(allow_another()).token().list(before).attempt(lost());
+    let after = [("1", "FooPortal", false), ("2", "Acme2026", false)];
+    let outcome = lists_until_end_of(script, &without_ids(&ids, &after));
+    assert_eq!(origin(&outcome), Origin::Appeared);
+}
