@@ -31,6 +31,10 @@ const FULL_PAGES: i32 = 4 * DUE_PAGES;
 /// of one that makes the file longer, and in so short a log all but the first five hundred creates do.
 const LONE_PAGES: i32 = 1000;
 
+/// How many commits in a row have one change each while nobody else waits. Under load each other one has:
+/// the first to arrive after a commit.
+const LONE_COMMITS: u32 = 8;
+
 /// How long the writer waits for readers of older pages: 10 milliseconds. If they take longer, it
 /// tries again later.
 const READER_TIMEOUT: Duration = Duration::from_millis(10);
@@ -41,6 +45,8 @@ pub(super) struct Checkpoints {
     /// Receives one message per request, once most of the log is moved.
     done: mpsc::Receiver<()>,
     is_requested: bool,
+    /// How many of the last commits had one change each.
+    lone: u32,
     _thread: Joined,
 }
 
@@ -67,12 +73,13 @@ impl Checkpoints {
                 }
             }
         })?;
-        Ok(Self { requests, done, is_requested: false, _thread: thread })
+        Ok(Self { requests, done, is_requested: false, lone: 0, _thread: thread })
     }
 
     /// Starts or finishes a checkpoint if one is due. Call between two commits of the writer; `changes`
     /// shared the last one.
     pub(super) fn after_commit(&mut self, writer: &mut Connection, changes: usize) {
+        self.lone = if changes > 1 { 0 } else { self.lone.saturating_add(1) };
         let has_finished =
             self.is_requested && !matches!(self.done.try_recv(), Err(TryRecvError::Empty));
         self.is_requested &= !has_finished;
@@ -84,8 +91,11 @@ impl Checkpoints {
         if moved == pages {
             return;
         }
-        let (due, full) =
-            if changes > 1 { (DUE_PAGES, FULL_PAGES) } else { (LONE_PAGES, LONE_PAGES) };
+        let (due, full) = if self.lone < LONE_COMMITS {
+            (DUE_PAGES, FULL_PAGES)
+        } else {
+            (LONE_PAGES, LONE_PAGES)
+        };
         if has_finished && pages >= full {
             finish(writer);
         } else if !self.is_requested && (pages - moved >= due || pages >= full) {
