@@ -154,7 +154,7 @@ pub fn record(
 }
 
 /// Keeps the name that the service reported success for where that is not the wanted one: no list shows
-/// that, so whoever goes on from the entry must know of it. Returns the row to write.
+/// that, so the next holder of the entry must know of it. Returns the row to write.
 ///
 /// # Errors
 /// [`Adopted`] if `holder` no longer holds the entry.
@@ -704,8 +704,8 @@ fn has_common_name(entry: &Entry, operation: &Operation) -> bool {
 }
 
 /// Makes the entry what it is for the clock of `now`, which may read it for the first time (rule 8): nothing
-/// more is done by the holder of a process that is gone, and it is settled once nothing waits for it any
-/// more, so that it is not read for every claim. Whether anything changed.
+/// more is done by the holder of a process that is gone, and it is marked as past (`is_settled`) once nothing
+/// waits for it any more, so that it is not read for every claim. Returns whether anything changed.
 fn age(entry: &mut Entry, reader: &ClaimRequest, now: &Moment) -> bool {
     if entry.is_settled {
         return false;

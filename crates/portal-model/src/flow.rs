@@ -17,10 +17,10 @@
 //! 2. **Intent before attempt.** [`Step::Record`] comes before [`Step::Send`], and the time is checked
 //!    again after it.
 //! 3. **Certain rejections are an allow-list**: documented codes under their documented status. A
-//!    rejection settles its own attempt only: a negative outcome needs every attempt settled. Everything
-//!    else leaves the attempt in doubt, a 407 included, which a gateway may send for the copy of one that
-//!    is at work; a redirect and a rejection of another kind would come again, so they are only verified. After any other 401, a new token is worth
-//!    one try.
+//!    rejection determines its own attempt only: a negative outcome needs every attempt determined.
+//!    Everything else leaves the attempt in doubt, a 407 included, which a gateway may send for the copy of
+//!    one that is at work. A redirect and a rejection of another kind would come again, so they are only
+//!    verified. After any other 401, a new token is worth one try.
 //! 4. **Rejections that an own copy may have caused** (`ALREADY_USED`, `LIMIT_REACHED`, of a rename
 //!    `INVALID_DATA`) are verified by a list at once, where presence counts, and by one that begins a
 //!    list lag later. A name is another org's if and only if that list equals the baseline; only then a

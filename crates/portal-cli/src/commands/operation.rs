@@ -26,7 +26,7 @@ use crate::terminal::printer::Printer;
 use crate::terminal::progress::Progress;
 use crate::terminal::prompt;
 
-/// What to do if there is no terminal to ask on.
+/// What to do without a terminal to ask on.
 pub(super) const HOW_TO_CONFIRM: &str =
     "pass `--yes` to confirm; `--dry-run` shows what would be done";
 

@@ -354,7 +354,7 @@ fn killed_fallback_is_not_sent_when_not_asked_for() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_in_doubt_exits_5_and_names_recover() {
-    // A terminal that is closed is no other reason.
+    // The last is what a closed terminal sends.
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let home = Home::new();
         let server = Served::start(&home, &[]);

@@ -131,11 +131,8 @@ pub(super) fn list_request(version: ApiVersion) -> Request {
 /// The portals of a complete list that is not a cache's. Any other counts for nothing (rule 1), neither
 /// for presence nor for absence.
 pub(super) fn read_list(response: &Response) -> Result<Vec<Portal>, Unusable> {
-    let incomplete = |why| Err(Unusable::Failed(Failure::IncompleteList(why)));
     match read::decode_page(response) {
-        Ok(_) if response.is_from_cache => incomplete("it comes from a cache"),
-        Ok(_) if response.has_next_page => incomplete("it has more pages"),
-        Ok((_, Some(why))) => incomplete(why),
+        Ok((_, Some(why))) => Err(Unusable::Failed(Failure::IncompleteList(why))),
         Ok((portals, None)) => Ok(portals),
         Err(error) if response.status == 429 => Err(Unusable::RateLimited(error)),
         Err(ResponseError::Api(error)) if error.is_rate_limited() => {
