@@ -6,16 +6,16 @@ mod state;
 
 use std::time::Duration;
 
-use crate::endpoint::{ApiVersion, ResponseError};
+use crate::endpoint::{ApiVersion, Endpoint as _, ResponseError};
 use crate::error::{ApiError, with_sources};
 use crate::intent::{Baseline, Intent};
 use crate::operation::Operation;
 use crate::outcome::{Doubt, NotDone, Outcome, Unverified};
+use crate::read::ListPortals;
 
 use super::effect::Effect;
 use super::evidence::{End, Obstacle, Receipt, Refused};
 use super::policy::{Jitter, Policy};
-use super::responses;
 use super::step::{Activity, Step, TokenId};
 
 /// One safe call, from the first list to its [`Outcome`]. See the [module](super) for its rules.
@@ -398,7 +398,7 @@ impl Flow {
                 timeout: self.read_timeout(now),
             },
             (_, Some(InFlight::List { .. })) => Step::List {
-                request: responses::list_request(self.version),
+                request: ListPortals.request(self.version),
                 timeout: self.read_timeout(now),
             },
             (_, Some(InFlight::Record)) => {
