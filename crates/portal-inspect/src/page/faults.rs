@@ -53,17 +53,7 @@ pub(crate) fn faults(frame: &Frame<'_>, invalid: Option<(&str, &InvalidFaultSpec
                 aria-describedby="grammar";
             (buttons("this fault"))
             @if let Some((_, error)) = invalid { p.error role="alert" { (error) } }
-            p #grammar .note {
-                code { "[METHOD ]POINT:ACTION[:WHICH]" } " with METHOD " code { "GET" } ", "
-                code { "POST" } ", " code { "PUT" } " or " code { "TOKEN" } "; POINT "
-                code { "request" } " (before anything is done) or " code { "committed" }
-                " (done, but no response sent yet); ACTION " code { "drop" } ", "
-                code { "delay=300ms" } ", " code { "429" } ", " code { "429=SECONDS" } ", "
-                code { "500" } ", " code { "html" } ", " code { "cut" } " or " code { "expire" }
-                ", or, for " code { "[GET ]request" } ", " code { "stale=5s" } " (the list of portals as it "
-                "was that long ago); WHICH " code { "1/2" } " (N of every M requests), " code { "@1" }
-                " (the first only) or " code { "@2+" } " (from the second on)."
-            }
+            p #grammar .note { (FaultSpec::GRAMMAR) }
         }
     };
     layout(frame, "/faults", "Faults", &content)
