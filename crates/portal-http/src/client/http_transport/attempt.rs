@@ -1,7 +1,8 @@
 //! Sends an attempt, over a connection that ends with it (rule 14).
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Waker};
 
 use bytes::Bytes;
 use http::header::HOST;
@@ -10,6 +11,8 @@ use http_body_util::Full;
 use hyper::client::conn::http1;
 use portal_model::error::with_sources;
 use portal_model::flow::{NoResponse, NotSent, TransportError};
+use socket2::SockRef;
+use tokio::io::AsyncWrite as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::connect::{Connector, Wire};
@@ -62,8 +65,15 @@ async fn exchange(
         // An error of the connection is the response's as well.
         _ = poll_fn(|context| connection.poll_without_shutdown(context)) => response.await,
     }?;
-    connection.into_parts().io.close();
+    close(connection.into_parts().io);
     Ok(response)
+}
+
+/// Ends a connection after its response was read: as usual, so that the peer does not take it for a
+/// failure. Best effort, since the response is known.
+fn close(mut wire: Wire) {
+    let _ = SockRef::from(wire.inner().socket()).set_linger(None);
+    let _ = Pin::new(wire.inner_mut()).poll_shutdown(&mut Context::from_waker(Waker::noop()));
 }
 
 /// Adds `Host`, and leaves only the path in the URL.

@@ -9,12 +9,10 @@ use std::time::Duration;
 
 use http::Uri;
 use http::uri::Scheme;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
 use portal_model::flow::NotSent;
-use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower_service::Service;
 
@@ -23,6 +21,9 @@ use super::layer::{BoxLayer, Purpose, prepare};
 use super::proxy::Proxy;
 use super::tls::Tls;
 use crate::client::base_url::is_this_machine;
+
+/// A connection to a host.
+pub(super) type Wire = TokioIo<BoxLayer>;
 
 /// Connects, TLS included, within `timeout`.
 #[derive(Clone, Debug)]
@@ -76,7 +77,7 @@ impl Connector {
             stream = tunnel(stream, proxy, destination).await?;
         }
         stream = self.encrypt(stream, host).await?;
-        Ok(Wire { stream: TokioIo::new(stream) })
+        Ok(TokioIo::new(stream))
     }
 
     /// Adds TLS if the peer wants it.
@@ -185,65 +186,4 @@ async fn read_status(stream: &mut BoxLayer) -> io::Result<u16> {
     let status = head.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5));
     let status = status.and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
     status.ok_or_else(|| io::Error::other("its response is not HTTP/1.1"))
-}
-
-/// A connection to a host.
-pub(super) struct Wire {
-    stream: TokioIo<BoxLayer>,
-}
-
-impl Wire {
-    /// Ends an attempt's connection after its response was read: as usual, so that the peer does not
-    /// take it for a failure. Best effort, since the response is known.
-    pub(super) fn close(mut self) {
-        let _ = SockRef::from(self.stream.inner().socket()).set_linger(None);
-        let mut context = Context::from_waker(std::task::Waker::noop());
-        let _ = Pin::new(&mut self.stream).poll_shutdown(&mut context);
-    }
-}
-
-impl Connection for Wire {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl Read for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl Write for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
 }
