@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::HOST;
 use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use portal_model::error::with_sources;
 use portal_model::flow::{NoResponse, NotSent, TransportError};
@@ -39,34 +40,35 @@ pub(super) async fn send(
         Ok(Err(error)) => return Err(error.into()),
         Ok(Ok(_)) | Err(_) => return Err(NotSent::ConnectTimedOut.into()),
     };
-    timeout_at(end, exchange(wire, request, bounds)).await.map_err(|_| NoResponse::TimedOut)?
+    let destination = request.uri().clone();
+    let sent = exchange(wire, addressed(request)?, |response| async {
+        let response = response.map_err(|error| lost(&destination, &error))?;
+        Ok::<_, TransportError>(read(response, bounds).await?)
+    });
+    let sent = timeout_at(end, sent).await.map_err(|_| NoResponse::TimedOut)?;
+    let (response, wire) = sent.map_err(not_started)?;
+    let response = response?;
+    close(wire);
+    Ok(response)
 }
 
-/// Sends the request and reads the response. The connection is polled here and nowhere else, so that
-/// no task of its own keeps it open.
-async fn exchange(
+/// Sends one request over a new connection and returns what `read` makes of the response, with the
+/// connection, which is polled here and nowhere else: no task of its own keeps it open.
+pub(super) async fn exchange<F: Future>(
     wire: Wire,
     request: Request<Full<Bytes>>,
-    bounds: Bounds,
-) -> Result<Response<Bytes>, TransportError> {
-    let destination = request.uri().clone();
-    let request = addressed(request)?;
+    read: impl FnOnce(hyper::Result<Response<Incoming>>) -> F,
+) -> hyper::Result<(F::Output, Wire)> {
     let handshake = http1::Builder::new().max_buf_size(LONGEST_HEAD).handshake(wire);
-    let (mut sender, mut connection) = handshake.await.map_err(not_started)?;
-    let response = async move {
-        let response =
-            sender.send_request(request).await.map_err(|error| lost(&destination, &error))?;
-        Ok::<_, TransportError>(read(response, bounds).await?)
-    };
-    let mut response = pin!(response);
-    let response = tokio::select! {
+    let (mut sender, mut connection) = handshake.await?;
+    let mut result = pin!(async move { read(sender.send_request(request).await).await });
+    let result = tokio::select! {
         biased;
-        response = &mut response => response,
+        result = &mut result => result,
         // An error of the connection is the response's as well.
-        _ = poll_fn(|context| connection.poll_without_shutdown(context)) => response.await,
-    }?;
-    close(connection.into_parts().io);
-    Ok(response)
+        _ = poll_fn(|context| connection.poll_without_shutdown(context)) => result.await,
+    };
+    Ok((result, connection.into_parts().io))
 }
 
 /// Ends a connection after its response was read: as usual, so that the peer does not take it for a

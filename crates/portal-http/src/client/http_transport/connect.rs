@@ -1,21 +1,22 @@
 //! From a URL to a connection: directly or through a proxy, then TLS, all within a timeout.
 
 use std::fmt;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Uri;
+use http::header::{HOST, PROXY_AUTHORIZATION};
 use http::uri::Scheme;
+use http::{Request, Uri};
+use http_body_util::Full;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
 use portal_model::flow::NotSent;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower_service::Service;
 
+use super::attempt::exchange;
 use super::failure::unreachable;
 use super::layer::{BoxLayer, Purpose, prepare};
 use super::proxy::Proxy;
@@ -142,25 +143,25 @@ fn is_https(uri: &Uri) -> bool {
 
 /// Asks the proxy for a tunnel to the host of `destination`.
 async fn tunnel(
-    mut stream: BoxLayer,
+    stream: BoxLayer,
     proxy: &Intercept,
     destination: &Uri,
 ) -> Result<BoxLayer, NotSent> {
     let (peer, target) = (Peer::Proxy(proxy.uri()), Peer::Host(destination));
     let (host, port) = (destination.host().unwrap_or_default(), destination.port_u16());
     let to = format!("{host}:{}", port.unwrap_or(443));
-    let mut head = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n").into_bytes();
+    let mut request = Request::connect(&to).header(HOST, &to);
     if let Some(credentials) = proxy.basic_auth() {
-        head.extend([b"Proxy-Authorization: ", credentials.as_bytes(), b"\r\n"].concat());
+        request = request.header(PROXY_AUTHORIZATION, credentials);
     }
-    head.extend(b"\r\n");
-    let status = async {
-        stream.write_all(&head).await?;
-        stream.flush().await?;
-        read_status(&mut stream).await
-    };
-    match status.await.map_err(|error| peer.unreachable(&error))? {
-        200..300 => Ok(stream),
+    let request = request.body(Full::default()).map_err(|error| peer.unreachable(&error))?;
+    // Its body does not matter, and nothing follows a success before TLS begins.
+    let asked = exchange(TokioIo::new(stream), request, |response| async {
+        response.map(|response| response.status().as_u16())
+    });
+    let (status, wire) = asked.await.map_err(|error| peer.unreachable(&error))?;
+    match status.map_err(|error| peer.unreachable(&error))? {
+        200..300 => Ok(wire.into_inner()),
         407 => Err(NotSent::Permanent(format!(
             "{peer} does not accept its user name and password (HTTP 407)"
         ))),
@@ -169,21 +170,4 @@ async fn tunnel(
         ))),
         status => Err(NotSent::Connect(format!("{peer} cannot reach {target} (HTTP {status})"))),
     }
-}
-
-/// The status of a response whose body does not matter. Nothing follows a success before TLS begins.
-async fn read_status(stream: &mut BoxLayer) -> io::Result<u16> {
-    const LONGEST: usize = 8 << 10;
-    let mut head = Vec::new();
-    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
-        if stream.read_buf(&mut head).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if head.len() > LONGEST {
-            return Err(io::Error::other("its response is too long"));
-        }
-    }
-    let status = head.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5));
-    let status = status.and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
-    status.ok_or_else(|| io::Error::other("its response is not HTTP/1.1"))
 }
