@@ -89,6 +89,8 @@ pub(super) enum Which {
     Nth(u32),
     /// This one and all after it.
     From(u32),
+    /// The next one, after which the fault is gone. Not part of a specification.
+    Once,
 }
 
 impl Which {
@@ -103,6 +105,7 @@ impl Which {
             }
             Self::Nth(number) => count == u64::from(number),
             Self::From(number) => count >= u64::from(number),
+            Self::Once => count == 1,
         }
     }
 }
@@ -124,6 +127,17 @@ impl FaultSpec {
         one of drop, delay=300ms (or s, m, h), 429, 429=SECONDS, 500, html, cut, expire and, for [GET ]request, \
         stale=5s (the list of portals as it was that long ago); WHICH one of 1/2 (or N/M: N of every M \
         requests), @1 (the first only), @2+ (from the second on)";
+
+    /// The same fault for the next request that it matches only, whatever its WHICH: then it is gone.
+    #[must_use]
+    pub fn once(self) -> Self {
+        Self { which: Which::Once, ..self }
+    }
+
+    /// Whether it is for one request only.
+    pub fn is_once(&self) -> bool {
+        self.which == Which::Once
+    }
 
     /// How much later a request that it matches takes effect: a proof of absence has to wait longer.
     ///
@@ -242,7 +256,7 @@ impl fmt::Display for FaultSpec {
                 .try_for_each(|(_, word)| f.write_str(word)),
         }?;
         match self.which {
-            Which::All => Ok(()),
+            Which::All | Which::Once => Ok(()),
             Which::Share { hit, of } => write!(f, ":{hit}/{of}"),
             Which::Nth(number) => write!(f, ":@{number}"),
             Which::From(number) => write!(f, ":@{number}+"),

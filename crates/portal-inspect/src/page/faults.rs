@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use portal_http::server::{FaultSpec, InvalidFaultSpec};
 
-use super::layout::{Frame, layout};
+use super::layout::{Frame, layout, switch_off};
 
 /// What goes wrong most often, and what it looks like to a client.
 const COMMON: [(&str, &str); 9] = [
@@ -20,15 +20,23 @@ const COMMON: [(&str, &str); 9] = [
 
 /// The faults, and what was wrong with one that was sent.
 pub(crate) fn faults(frame: &Frame<'_>, invalid: Option<(&str, &InvalidFaultSpec)>) -> Markup {
-    let Frame { in_force, once, .. } = frame;
     let content = html! {
         h1 { "Faults" }
-        @if in_force.is_empty() && once.is_empty() {
+        @if frame.faults.is_empty() {
             p { "None: every request is served as it should be." }
         } @else {
             ul.faults {
-                @for fault in in_force { (one_fault(fault, "on", "remove")) }
-                @for fault in once { (one_fault(fault, "next request only", "remove-once")) }
+                @for fault in &frame.faults {
+                    li {
+                        span {
+                            code { (fault) } " "
+                            span.state { (if fault.is_once() { "next request only" } else { "on" }) }
+                        }
+                        form method="post" action="/faults" {
+                            (switch_off(fault, "/faults", "Switch off"))
+                        }
+                    }
+                }
             }
         }
         h2 { "Switch on" }
@@ -57,20 +65,6 @@ pub(crate) fn faults(frame: &Frame<'_>, invalid: Option<(&str, &InvalidFaultSpec
         }
     };
     layout(frame, "/faults", "Faults", &content)
-}
-
-fn one_fault(fault: &FaultSpec, state: &str, action: &str) -> Markup {
-    html! {
-        li {
-            span { code { (fault) } " " span.state { (state) } }
-            form method="post" action="/faults" {
-                input type="hidden" name="spec" value=(fault);
-                input type="hidden" name="back" value="/faults";
-                button type="submit" name="action" value=(action)
-                    aria-label={ "Switch off " (fault) } { "Switch off" }
-            }
-        }
-    }
 }
 
 fn buttons(what: &str) -> Markup {
