@@ -6,6 +6,7 @@ mod failure;
 mod layer;
 mod proxy;
 mod tls;
+mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,11 +22,11 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use portal_model::flow::{NoResponse, NotSent, TransportError};
 use tokio::time::{Instant, timeout_at};
 
-use self::attempt::LONGEST_HEAD;
 use self::connect::Connector;
 use self::failure::{find, lost};
 pub use self::proxy::{InvalidProxy, Proxy};
 use self::tls::{Tls, Trust};
+use self::wire::LONGEST_HEAD;
 use super::transport::{Bounds, Transport, after, read};
 pub use crate::pem::TlsError;
 

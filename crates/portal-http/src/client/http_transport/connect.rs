@@ -16,15 +16,12 @@ use hyper_util::rt::TokioIo;
 use portal_model::flow::NotSent;
 use tower_service::Service;
 
-use super::attempt::exchange;
 use super::failure::unreachable;
 use super::layer::{BoxLayer, Purpose, prepare};
 use super::proxy::Proxy;
 use super::tls::Tls;
+use super::wire::{Wire, exchange};
 use crate::client::base_url::is_this_machine;
-
-/// A connection to a host.
-pub(super) type Wire = TokioIo<BoxLayer>;
 
 /// Connects, TLS included, within `timeout`.
 #[derive(Clone, Debug)]
