@@ -67,16 +67,6 @@ impl<'a> ServedRequest<'a> {
         self.response.code.as_deref()
     }
 
-    /// The headers of the response, without those that the connection adds.
-    pub fn response_headers(&self) -> HeaderMap {
-        self.response.headers()
-    }
-
-    /// The body of the response, if one was sent.
-    pub fn response_body(&self) -> &'a [u8] {
-        self.response.body()
-    }
-
     /// The request and its response in full, with `•••` for each secret.
     pub fn masked(&self) -> MaskedRequest {
         let headers = &self.head.headers;
@@ -84,8 +74,8 @@ impl<'a> ServedRequest<'a> {
             query: self.head.uri.query().map(mask::parameters),
             request: MaskedMessage::new(headers, mask::body(self.body, self.path(), headers)),
             response: MaskedMessage::new(
-                &self.response_headers(),
-                mask::response_body(self.response_body()),
+                &self.response.headers(),
+                mask::response_body(self.response.body()),
             ),
         }
     }
