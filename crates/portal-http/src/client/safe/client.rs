@@ -185,7 +185,7 @@ impl SafeClient {
     }
 
     /// Sets the caller's word for where the client's credentials are, such as a tenant. It is in every
-    /// entry; a name that it created, or left in doubt, in one org is not created in another.
+    /// entry; a create whose first name it created, or left in doubt, in one org is not made in another.
     ///
     /// ```
     /// # #[cfg(not(feature = "server"))]
