@@ -113,14 +113,7 @@ impl MaskedMessage {
 
 impl fmt::Debug for ServedRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServedRequest")
-            .field("method", self.method())
-            .field("path", &mask::path(self.path()))
-            .field("org", &self.org())
-            .field("status", &self.status())
-            .field("code", &self.code())
-            .field("faults", &self.faults)
-            .finish_non_exhaustive()
+        RequestRecord::from(self).fmt(f)
     }
 }
 
@@ -169,18 +162,10 @@ pub struct RequestRecord {
     pub request_body: String,
 }
 
-/// Leaves the body of the request out: that of a token request has secrets.
+/// As JSON, without the body of the request: that of a token request has secrets.
 impl fmt::Debug for RequestRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestRecord")
-            .field("method", &self.method)
-            .field("path", &self.path)
-            .field("org", &self.org)
-            .field("portal", &self.portal)
-            .field("status", &self.status)
-            .field("code", &self.code)
-            .field("faults", &self.faults)
-            .finish_non_exhaustive()
+        f.write_str(&serde_json::to_string(self).unwrap_or_default())
     }
 }
 
