@@ -211,11 +211,8 @@ impl<R: Registry> LocalServer<R> {
     /// Injects `fault` into the next request that it matches, whatever its WHICH.
     ///
     /// ```
-    /// # #[cfg(not(feature = "client"))]
-    /// # fn main() {}
     /// # use portal_http::model::CreatePortal;
     /// # use portal_http::server::LocalServer;
-    /// # #[cfg(feature = "client")]
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = LocalServer::start().await?;
@@ -235,11 +232,8 @@ impl<R: Registry> LocalServer<R> {
     /// is before its response is sent; at most the last 1000 are kept.
     ///
     /// ```
-    /// # #[cfg(not(feature = "client"))]
-    /// # fn main() {}
     /// # use portal_http::model::CreatePortal;
     /// # use portal_http::server::LocalServer;
-    /// # #[cfg(feature = "client")]
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = LocalServer::start().await?;
