@@ -2,13 +2,11 @@
 //! the disk of the operator who must see it.
 
 use std::mem;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Between two events of one kind.
 pub(super) const LOG_INTERVAL: Duration = Duration::from_secs(60);
-
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Logs an event of `tracing`, as its macro of the same level does, unless one of this place passed
 /// within [`LOG_INTERVAL`]: the next one that passes says how many were `suppressed`.
@@ -29,28 +27,28 @@ pub(super) struct LogLimit(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    /// When the next one passes, since the start.
-    next: Duration,
+    /// When the last one passed.
+    last: Option<Instant>,
     suppressed: u64,
 }
 
 impl LogLimit {
     pub(super) const fn new() -> Self {
-        Self(Mutex::new(State { next: Duration::ZERO, suppressed: 0 }))
+        Self(Mutex::new(State { last: None, suppressed: 0 }))
     }
 
     /// How many were suppressed since the last event, if this one passes.
     pub(super) fn pass(&self) -> Option<u64> {
-        self.pass_at(START.elapsed())
+        self.pass_at(Instant::now())
     }
 
-    fn pass_at(&self, now: Duration) -> Option<u64> {
+    fn pass_at(&self, now: Instant) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if now < state.next {
+        if state.last.is_some_and(|last| now.duration_since(last) < LOG_INTERVAL) {
             state.suppressed += 1;
             return None;
         }
-        state.next = now + LOG_INTERVAL;
+        state.last = Some(now);
         Some(mem::take(&mut state.suppressed))
     }
 }
@@ -62,11 +60,11 @@ mod tests {
     #[test]
     fn one_event_per_interval_counts_suppressed() {
         let limit = LogLimit::new();
-        let start = Duration::from_secs(5);
+        let (start, soon) = (Instant::now(), Duration::from_secs(5));
         assert_eq!(limit.pass_at(start), Some(0));
         assert_eq!(limit.pass_at(start), None);
-        assert_eq!(limit.pass_at(LOG_INTERVAL), None);
-        assert_eq!(limit.pass_at(LOG_INTERVAL + start), Some(2));
-        assert_eq!(limit.pass_at(LOG_INTERVAL * 3), Some(0));
+        assert_eq!(limit.pass_at(start + soon), None);
+        assert_eq!(limit.pass_at(start + LOG_INTERVAL), Some(2));
+        assert_eq!(limit.pass_at(start + LOG_INTERVAL * 3), Some(0));
     }
 }

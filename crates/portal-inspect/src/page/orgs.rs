@@ -123,7 +123,9 @@ fn one_user(about: &About, org: &str, user: &User, shows_secrets: bool) -> Marku
                     }
                 }
                 (copyable("As environment", &environment(&about.url, credential, shows_secrets)))
-                (copyable("A token with curl, in that environment", TOKEN_OF_ENVIRONMENT))
+                @if let SeedGrant::RefreshToken(_) = credential.grant {
+                    (copyable("A token with curl, in that environment", TOKEN_OF_ENVIRONMENT))
+                }
             }
         }
     }

@@ -116,8 +116,6 @@ fn outcome(record: &RequestRecord) -> Markup {
 /// A request and its response.
 pub(crate) fn request(frame: &Frame<'_>, recorded: &Recorded) -> Markup {
     let (about, record) = (frame.about, &recorded.record);
-    let query =
-        recorded.masked.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
     // One that was cut is not the same again, and one that can take over a terminal stays away from it.
     let command = curl::command(recorded, &about.url);
     let is_cut = [&record.method, &record.path].iter().any(|text| text.ends_with('…'));
@@ -125,7 +123,7 @@ pub(crate) fn request(frame: &Frame<'_>, recorded: &Recorded) -> Markup {
         recorded.masked.request.left_out == 0 && !is_cut && printable(&command) == command;
     let content = html! {
         p { a href="/" { "← Requests" } }
-        h1 { span.method { (printable_line(&record.method)) } " " (printable_line(&record.path)) (printable_line(&query)) }
+        h1 { span.method { (printable_line(&record.method)) } " " (printable_line(&recorded.target())) }
         dl.facts {
             dt { "Time" } dd { time datetime=(record.time) { (record.time) } }
             dt { "Response" } dd { (outcome(record)) " after " (record.duration()) }
