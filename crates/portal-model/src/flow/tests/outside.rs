@@ -456,6 +456,15 @@ fn portal_without_its_id_does_not_prove_rename() {
 }
 
 #[test]
+fn other_portal_of_old_name_is_not_renamed_for_lack_of_ids() {
+    let list = |portals| without_ids(&["9"], portals);
+    let script = rename().token().list(list(&[("1", "AcmeOld", false), ("9", "Third", false)]));
+    let after = list(&[("2", "AcmeOld", false), ("9", "Third", false)]);
+    let outcome = lists_until_end_of(script.attempt(lost()), &after);
+    assert_eq!(*unverified(&outcome), Unverified::Gone);
+}
+
+#[test]
 fn portals_that_never_had_ids_have_names() {
     let ids = ["1", "2"];
     let before = without_ids(&ids, &[("1", "FooPortal", false)]);
