@@ -294,13 +294,8 @@ impl Flow {
     /// or an earlier one is in doubt.
     #[must_use]
     pub fn abandon(mut self) -> Outcome {
-        match self.in_flight {
-            Some(InFlight::Send) => {
-                self.doubt.get_or_insert(Doubt::InProgress);
-            }
-            Some(InFlight::Record) => self.attempts -= 1,
-            _ if self.phase == Phase::Attempt { recorded: true } => self.attempts -= 1,
-            _ => {}
+        if self.in_flight == Some(InFlight::Send) {
+            self.doubt.get_or_insert(Doubt::InProgress);
         }
         match self.phase {
             Phase::Ended(outcome) => *outcome,
