@@ -1,10 +1,10 @@
-//! The conformance check of a [`Host`]: its duties are checked from outside, by the requests that a server
-//! receives and the outcome. It needs nothing else of this crate, so it can be copied for a host of your own.
+//! A conformance check for a [`Host`] of your own, to be called from your tests: its duties are checked
+//! from outside, by the requests that a server receives and the outcome.
 
-#[path = "conformance/server.rs"]
 mod server;
 
 use std::future::{Future, pending};
+use std::io;
 use std::time::{Duration, Instant};
 
 use portal_ledger::{ClaimRequest, EntryId, Host, Ledger, Moment, Terms, Wanted, run};
@@ -20,13 +20,20 @@ use self::server::{Act, Entry, OnList, STEP_TIMEOUT, Seen, Server, is_attempt, i
 const BACKOFF: Duration = Duration::from_millis(250);
 
 /// A duty that a host neglects.
-#[derive(Debug)]
-#[allow(dead_code, reason = "a unit test of the crate shows it only")]
-pub(crate) struct Violation {
-    /// What a host must do.
-    pub(crate) duty: &'static str,
-    /// The outcome, and the requests at the server.
-    pub(crate) found: String,
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// A host neglects a duty.
+    #[error("a host must {duty}; found {found}")]
+    Host {
+        /// What a host must do.
+        duty: &'static str,
+        /// The outcome, and the requests at the server.
+        found: String,
+    },
+    /// An operation failed that must not fail.
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
 
 /// The host under test, whose attempts are all too late.
@@ -226,10 +233,10 @@ const DUTIES: [Duty; 11] = [
 ///
 /// # Errors
 /// The first [`Violation`].
-pub(crate) async fn host<H: Host>(mut make: impl FnMut(&str) -> H) -> Result<(), Violation> {
-    let name = PortalName::parse("PortalsAPItest100").unwrap();
+pub async fn host<H: Host>(mut make: impl FnMut(&str) -> H) -> Result<(), Violation> {
+    let name = PortalName::parse("PortalsAPItest100").map_err(io::Error::other)?;
     for duty in DUTIES {
-        let server = Server::start(duty.list, duty.acts).unwrap();
+        let server = Server::start(duty.list, duty.acts)?;
         let seen = server.seen();
         let url = server.url();
         let wanted = Wanted::Do(CreateOperation::new(name.clone()).into());
@@ -241,7 +248,7 @@ pub(crate) async fn host<H: Host>(mut make: impl FnMut(&str) -> H) -> Result<(),
         let ended = run(&ledger, request, ApiVersion::default(), &mut host, pending()).await;
         if !(duty.is_fulfilled)(&ended.outcome, seen) {
             let found = format!("{:?} after {:?}", ended.outcome, seen.entries());
-            return Err(Violation { duty: duty.text, found });
+            return Err(Violation::Host { duty: duty.text, found });
         }
     }
     Ok(())
