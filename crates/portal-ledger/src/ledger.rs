@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portal_model::flow::{Intent, Receipt, Refused};
+use portal_model::flow::{Intent, Receipt};
 use portal_model::{Org, OrgIdentity};
 
 use crate::claim::{Blocked, ClaimRequest, Wait, Wanted};
@@ -298,14 +298,9 @@ impl Permit {
         &self.held_until
     }
 
-    /// The portals that this ledger created in what may be the org: a list may not show them yet.
+    /// What this ledger created, or may have created, in what may be the org: a list may not show it yet.
     pub fn receipts(&self) -> &[Receipt] {
         &self.grant.receipts
-    }
-
-    /// The names that earlier operations of the same key were refused, by whom was not verified.
-    pub fn refused(&self) -> &[Refused] {
-        &self.grant.refused
     }
 
     /// Notes the end of the attempt that was recorded last; it is written with the next record or

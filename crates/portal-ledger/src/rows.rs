@@ -56,7 +56,7 @@ enum Reach {
     Newest,
     /// Those of its org: it tells whose a portal is, whatever its name is by now.
     Org,
-    /// Those of what may be its org: it may be waited for.
+    /// Those of what may be its org: it may be waited for, or there may be its portal.
     MaybeOrg,
 }
 
@@ -70,6 +70,7 @@ impl Reach {
             Operation::Rename(_) if entry.may_be_own() => Self::Org,
             Operation::Create(_) if ending.kind.is_own() && has_id => Self::Org,
             Operation::Create(_) if ending.kind.is_own() => Self::Newest,
+            Operation::Create(_) if entry.is_in_doubt() => Self::MaybeOrg,
             Operation::Create(_) | Operation::Rename(_) => Self::Named,
         }
     }

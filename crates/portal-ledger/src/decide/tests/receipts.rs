@@ -107,3 +107,34 @@ fn rename_of_name_in_doubt_is_no_receipt() {
     let (_, grant) = granted(vec![doubt, renamed], &request);
     assert_eq!(grant.receipts, []);
 }
+
+#[test]
+fn create_in_doubt_is_told_whatever_its_age() {
+    let doubt = |kind| entry(create("Others")).attempted(ended(kind, 10)).doubt(10);
+    let told = |row: Entry| {
+        let (_, grant) = granted(vec![row], &wants(create("AcmeCo")));
+        grant.receipts.first().map(|receipt| receipt.evidence)
+    };
+    let settled = Entry { is_settled: true, ..doubt(EndingKind::Unknown) };
+    assert_eq!(told(doubt(EndingKind::Unknown)), Some(Evidence::InDoubt));
+    assert_eq!(told(settled), Some(Evidence::InDoubt));
+    assert_eq!(told(doubt(EndingKind::Unknown).of(unknown("x"))), Some(Evidence::InDoubt));
+    assert_eq!(told(doubt(EndingKind::NotDone)), None);
+    assert_eq!(told(doubt(EndingKind::Unknown).of(org("8"))), None);
+    // Its name was refused, and nothing was lost.
+    assert_eq!(told(Entry { doubt_ended: None, ..doubt(EndingKind::Unknown) }), None);
+    let rename = Entry { operation: rename("Others", "BetaCo"), ..doubt(EndingKind::Unknown) };
+    assert_eq!(told(rename), None);
+}
+
+#[test]
+fn what_sent_nothing_does_not_end_in_doubt() {
+    let unknown = Ending::new(EndingKind::Unknown);
+    let holder = EntryId::new("earlier");
+    let kind = |entry| {
+        let ended = end(entry, &holder, &unknown, None, &at(NOW)).unwrap();
+        ended.ending().unwrap().kind
+    };
+    assert_eq!(kind(entry(create("AcmeCo"))), EndingKind::NotDone);
+    assert_eq!(kind(entry(create("AcmeCo")).attempted(open(103))), EndingKind::Unknown);
+}
