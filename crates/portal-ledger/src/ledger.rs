@@ -176,7 +176,7 @@ impl Ledger {
         })
     }
 
-    /// The org that the credential of `identity` led to, as far as an entry has it.
+    /// The org that the credential of `identity` led to, if the service told that to an entry.
     ///
     /// # Errors
     /// [`LedgerError`].

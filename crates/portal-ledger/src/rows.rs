@@ -100,7 +100,7 @@ impl Lookup {
         }
     }
 
-    /// The newest entry of a credential of which the org is known.
+    /// The newest entry of a credential that the service told the org of.
     pub(crate) fn org_of(org: &OrgIdentity) -> Self {
         let newest = vec![format!("known {} {}", org.origin(), org.fingerprint())];
         Self { newest, ..Self::default() }
@@ -168,7 +168,7 @@ pub(crate) fn terms(entry: &Entry) -> Vec<String> {
             terms.extend(org.org().is_none().then(|| format!("open {origin} unknown")));
         }
     }
-    terms.extend(org.org().map(|_| format!("known {origin} {credential}")));
+    terms.extend(org.told_org().map(|_| format!("known {origin} {credential}")));
     terms.extend(entry.is_unfinished().then(|| UNFINISHED.to_owned()));
     terms.extend(entry.key.iter().map(|key| format!("key {origin} {key}")));
     let names = entry.operation.names().chain([entry.name()]);

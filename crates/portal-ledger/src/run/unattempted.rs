@@ -4,7 +4,7 @@ use std::future::Future;
 
 use portal_model::flow::{Evidence, KnownPortal, Receipt};
 use portal_model::name::is_same_name;
-use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Owner, Unverified};
+use portal_model::outcome::{Doubt, NotDone, Origin, Owner, Unverified};
 use portal_model::{Operation, Outcome, Portal};
 
 use super::stop::within;
@@ -136,10 +136,11 @@ impl<H: Host, S> Run<'_, H, S> {
             }
         };
         let name = entry.name().to_owned();
-        // What is in doubt there is what is wanted here, unless it is another operation.
-        let is_doubtful = entry.is_in_doubt() && conflict != Conflict::KeyOfAnother;
         let outcome = match &self.request.wanted {
-            Wanted::Do(operation) if !is_doubtful => {
+            // What is in doubt there is what is wanted here, unless it is another operation.
+            Wanted::Do(operation)
+                if !entry.is_in_doubt() || !operation.is_same_as(&entry.operation) =>
+            {
                 not_done(operation, NotDone::Conflict { conflict, name })
             }
             Wanted::Do(_) | Wanted::Recover(_) => {

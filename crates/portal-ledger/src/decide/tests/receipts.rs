@@ -138,3 +138,12 @@ fn what_sent_nothing_does_not_end_in_doubt() {
     assert_eq!(kind(entry(create("AcmeCo"))), EndingKind::NotDone);
     assert_eq!(kind(entry(create("AcmeCo")).attempted(open(103))), EndingKind::Unknown);
 }
+
+#[test]
+fn org_is_learnt_of_service_only() {
+    let told = entry(create("AcmeCo")).attempted(ended(EndingKind::NotDone, 10));
+    let stated = unknown("credential of 7").with_stated_org(Org::new("8"));
+    let finds = |row: &Entry| Lookup::org_of(&unknown("credential of 7")).selects()(row);
+    assert!(finds(&told));
+    assert!(!finds(&told.of(stated)));
+}

@@ -170,3 +170,23 @@ async fn portal_of_refused_name_is_the_keys_after_rename() {
         assert_eq!(service.names(), ["OmegaPortal"]);
     }
 }
+
+/// The caller takes the credential of before for one of another org.
+#[tokio::test(start_paused = true)]
+async fn own_doubt_under_key_in_other_org_is_unknown() {
+    let slow = Act { after: secs(15), ..late(30, LOST) };
+    let (service, ledger) = (Service::new([slow]), Ledger::in_memory());
+    let row = |credential| {
+        let mut row = service.request(create("AcmePortal"));
+        row.org = OrgIdentity::new("https://api.example", credential);
+        row.key = Some("row".to_owned());
+        row
+    };
+    let first = service.run(&ledger, row("first"));
+    assert!(timeout(secs(1), first).await.is_err());
+    let ledger = ledger.after_restart();
+    let mut again = row("second");
+    again.distinct_from = Arc::new(["first".to_owned()].into());
+    let outcome = service.run(&ledger, again).await.outcome;
+    assert!(!outcome.is_certain(), "{outcome}");
+}
