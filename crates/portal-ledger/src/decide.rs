@@ -28,7 +28,7 @@
 //!    unless the caller states that the credentials of the two lead to different orgs.
 //!    With `allow_another` the names alone count.
 //! 7. **A key is one operation**: created, or there after an attempt, and its entry is returned; in doubt,
-//!    and it goes on; ended without a portal, and it begins anew. A name that is taken and not verified is
+//!    and it goes on, for a fallback that it got to as well; ended without a portal, and it begins anew. A name that is taken and not verified is
 //!    in doubt for the same key and name, whatever other name of the key sent nothing since; another name
 //!    of the key waits until a list shows whether a copy took it, and is not created beside that.
 //! 8. **A moment of another clock counts from when it is first read**: another boot, machine or time
@@ -45,22 +45,15 @@ use portal_model::name::is_same_name;
 use portal_model::operation::Operation;
 use portal_model::outcome::Conflict;
 
-use crate::claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
+use crate::claim::{Blocked, Claim, ClaimRequest, Wait, Wanted, Why};
 use crate::entry::{Ending, EndingKind, Entry, EntryId, Lease, State};
-use crate::rows::Lookup;
 use crate::time::{Mark, Moment};
 
 /// Nothing is waited for as long as this, so an older entry is settled for every reader.
 const SETTLED_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// What [`claim`] decides.
-#[derive(Debug)]
-pub enum Decision {
-    Granted(Box<Grant>),
-    Ended(Box<Entry>),
-    Wait(Wait),
-    Blocked(Blocked),
-}
+pub type Decision = Claim<Box<Grant>>;
 
 /// What the holder of an entry works with.
 #[derive(Debug)]
@@ -251,13 +244,6 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn new(rows: Vec<Entry>, request: &'a ClaimRequest, now: &'a Moment) -> Self {
-        let mut view = Self::of_all(rows, request, now);
-        let lookup = Lookup::of_claim(request, view.operation());
-        view.entries.retain(lookup.selects());
-        view
-    }
-
-    fn of_all(rows: Vec<Entry>, request: &'a ClaimRequest, now: &'a Moment) -> Self {
         let mut view = Self { entries: Vec::new(), written: Vec::new(), request, now };
         for mut row in rows {
             if age(&mut row, request, now) {
@@ -422,7 +408,7 @@ impl<'a> View<'a> {
             let has_key = has_equal_key(entry, self.request);
             let has_label = entry.label.is_some() && entry.label == self.request.label;
             let moved = is_other_org(entry, self.request);
-            if has_key && (!is_first || moved) {
+            if has_key && (moved || !is_same_wish(entry, operation)) {
                 return Some(conflict(Conflict::KeyOfAnother, entry));
             }
             (has_label && is_first && moved).then(|| conflict(Conflict::LabelMoved, entry))
@@ -701,6 +687,13 @@ pub(crate) fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
 /// Whether the ending of the entry is the outcome of the request, and not the next list.
 fn is_theirs_too(entry: &Entry, request: &ClaimRequest) -> bool {
     has_equal_key(entry, request) || request.lost.as_ref() == Some(&entry.id)
+}
+
+/// Whether an entry of the same key is of what is wanted: by its first name, or by the one it got to.
+pub fn is_same_wish(entry: &Entry, operation: &Operation) -> bool {
+    let are_creates =
+        matches!((operation, &entry.operation), (Operation::Create(_), Operation::Create(_)));
+    operation.is_same_as(&entry.operation) || are_creates && operation.concerns(entry.name())
 }
 
 fn has_equal_key(entry: &Entry, request: &ClaimRequest) -> bool {

@@ -10,7 +10,7 @@ use portal_model::{Operation, Outcome, Portal};
 use super::stop::within;
 use super::{Ended, Run, not_done};
 use crate::claim::{Blocked, Wanted};
-use crate::decide::is_other_org;
+use crate::decide::{is_other_org, is_same_wish};
 use crate::entry::{Ending, EndingKind, Entry};
 use crate::error::LedgerError;
 use crate::host::Host;
@@ -138,9 +138,7 @@ impl<H: Host, S> Run<'_, H, S> {
         let name = entry.name().to_owned();
         let outcome = match &self.request.wanted {
             // What is in doubt there is what is wanted here, unless it is another operation.
-            Wanted::Do(operation)
-                if !entry.is_in_doubt() || !operation.is_same_as(&entry.operation) =>
-            {
+            Wanted::Do(operation) if !entry.is_in_doubt() || !is_same_wish(&entry, operation) => {
                 not_done(operation, NotDone::Conflict { conflict, name })
             }
             Wanted::Do(_) | Wanted::Recover(_) => {

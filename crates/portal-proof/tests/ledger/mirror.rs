@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use portal_ledger::decide::is_same_wish;
 use portal_ledger::{Blocked, ClaimRequest, EndingKind, Entry, EntryId, Wanted, Why};
 use portal_model::flow::{Baseline, Flow};
 use portal_model::outcome::{Doubt, NotDone, Origin, Owner, Unverified};
@@ -104,9 +105,7 @@ pub(super) fn blocked(request: &ClaimRequest, blocked: &Blocked) -> Outcome {
     };
     let name = entry.name().to_owned();
     match &request.wanted {
-        Wanted::Do(operation)
-            if !entry.is_in_doubt() || !operation.is_same_as(&entry.operation) =>
-        {
+        Wanted::Do(operation) if !entry.is_in_doubt() || !is_same_wish(entry, operation) => {
             not_done(operation, NotDone::Conflict { conflict, name })
         }
         Wanted::Do(_) | Wanted::Recover(_) => {

@@ -190,3 +190,32 @@ async fn own_doubt_under_key_in_other_org_is_unknown() {
     let outcome = service.run(&ledger, again).await.outcome;
     assert!(!outcome.is_certain(), "{outcome}");
 }
+
+/// A form that is sent again with what is left of the names.
+#[tokio::test(start_paused = true)]
+async fn fallback_of_key_is_its_operation() {
+    let slow = Act { effect: Some(secs(45)), reply: None, after: secs(15) };
+    let (service, ledger) =
+        (Service::new([responds(400, "ALREADY_USED"), slow]), Ledger::in_memory());
+    let form = |names: &[&str]| {
+        let parse = |name: &&str| name.parse::<portal_model::PortalName>().unwrap();
+        let names: Vec<_> = names.iter().map(parse).collect();
+        let create =
+            CreateOperation::new(names[0].clone()).with_fallbacks(names[1..].iter().cloned());
+        let mut form = service.request(create.into());
+        form.key = Some("4711".to_owned());
+        form
+    };
+    let both = ["AcmePortal", "BetaPortal"];
+    assert!(timeout(secs(15), service.run(&ledger, form(&both))).await.is_err());
+    let ledger = ledger.after_restart();
+    let previewed = service.preview(&ledger, form(&both[1..])).await;
+    assert!(!previewed.is_certain(), "{previewed}");
+    for names in [&both[1..], &both[..]] {
+        let outcome = service.run(&ledger, form(names)).await.outcome;
+        assert!(outcome.is_ours(), "{outcome}");
+    }
+    let outcome = service.run(&ledger, form(&["AcmePortal"])).await.outcome;
+    assert!(!outcome.exists(), "{outcome}");
+    assert_eq!(service.names(), ["BetaPortal"]);
+}
