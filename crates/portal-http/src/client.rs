@@ -7,7 +7,6 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `conformance` | the check of a host of your own (feature `test-util`) |
 //! | `safe` | [`SafeClient`] (feature `ledger`) |
 //! | `builder` | [`ClientBuilder`] |
 //! | `handle` | [`Client`] |
@@ -18,8 +17,8 @@
 //! | `http_transport` | the transport over sockets: proxies, TLS, attempts (feature `sockets`) |
 //! | `transport` | [`Transport`], and the bounds of a response |
 //! | `file_token_cache` | tokens in a directory: [`FileTokenCache`] |
-//! | `token_cache`, `api_url` | tokens for other processes; the API that the accounts server named |
 //! | `fingerprint` | tells credentials apart |
+//! | `token_cache`, `api_url` | tokens for other processes; the API that the accounts server named |
 //! | `base_url`, `clock`, `credential`, `echo`, `error`, `slots` | leaves |
 
 mod accounts;
@@ -28,8 +27,6 @@ mod base_url;
 mod builder;
 #[cfg(feature = "ledger")]
 mod clock;
-#[cfg(feature = "test-util")]
-pub mod conformance;
 mod core;
 mod credential;
 mod echo;

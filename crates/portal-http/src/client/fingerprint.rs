@@ -1,27 +1,22 @@
 //! The fingerprint of a credential.
 
 use portal_model::datacenter::origin;
-use sha2::{Digest as _, Sha256};
 
 use super::credential::Credential;
+use super::token_cache::digest;
 
 /// 16 hexadecimal digits that tell credentials apart and can't be traced back to one. The client secret
 /// does not count, because it can be renewed.
 pub(super) fn fingerprint(accounts_url: Option<&str>, credential: &Credential) -> String {
     let accounts = accounts_url.map(origin).unwrap_or_default();
-    let parts = match credential {
+    let mut digits = match credential {
         Credential::RefreshToken { client_id, refresh_token, .. } => {
-            ["refresh", &accounts, client_id, refresh_token.expose()].to_vec()
+            digest(&["refresh", &accounts, client_id, refresh_token.expose()])
         }
-        Credential::AccessToken(token) => ["access", token.expose()].to_vec(),
+        Credential::AccessToken(token) => digest(&["access", token.expose()]),
     };
-    let mut hash = Sha256::new();
-    for part in parts {
-        // Prefixed with its length, so that no two lists of parts hash alike.
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    hash.finalize().iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    digits.truncate(16);
+    digits
 }
 
 #[cfg(test)]

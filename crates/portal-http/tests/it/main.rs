@@ -14,6 +14,8 @@
 mod cases;
 #[cfg(all(feature = "ledger", feature = "sockets"))]
 mod client;
+#[cfg(feature = "ledger")]
+mod conformance;
 #[cfg(feature = "server")]
 mod fuzz;
 #[cfg(all(feature = "ledger", feature = "server"))]

@@ -259,6 +259,10 @@ fn decisions_are_as_in_table() {
         (Some(acme().of(org("8")).attempted(ended(NotDone, 93))), wants(rename("AcmeCo", "BetaCo")),       "waits until 101: Effect"),
         (Some(renamed()),                                   wants(create("AcmeCo")).allow_another(),      "waits until 101: Rename"),
         (Some(renamed()),                                   wants(create("GammaCo")).allow_another(),     "new"),
+        (Some(renamed()),                                   wants(create("GammaCo")),                     "waits until 101: Effect"),
+        (Some(renamed().of(org("8"))),                      wants(create("AcmeCo")),                      "waits until 101: Effect"),
+        (Some(renamed().attempted(ended(Unknown, 95)).doubt(95)), wants(create("AcmeCo")),                "waits until 103: Rename"),
+        (Some(renamed().attempted(ended(NameTaken, 99))),   wants(create("AcmeCo")),                      "waits until 101: Effect"),
     ];
     for (row, request, expected) in table {
         let found = decided(row.clone().into_iter().collect(), &request);
@@ -383,6 +387,13 @@ fn list_decides_nothing_while_own_attempt_is_in_doubt() {
     let other = Entry { id: EntryId::new("other"), order: 2, ..entry(create("Others")) };
     let rows = vec![doubt, other];
     assert_eq!(decided(rows, &wants(create("AcmeCo"))), "waits until 103: InDoubt");
+    // One without an attempt is not in doubt.
+    let idle = Entry { state: open(100), ..entry(create("AcmeCo")) };
+    let other = Entry { id: EntryId::new("other"), order: 2, ..entry(create("Others")) };
+    assert_eq!(
+        decided(vec![idle, other], &wants(create("AcmeCo"))),
+        "waits until 103: OtherUnderWay"
+    );
 }
 
 #[test]
@@ -394,6 +405,14 @@ fn who_lost_entry_goes_by_what_becomes_of_it() {
     assert_eq!(of(ended(EndingKind::Appeared, 99)), "ended Appeared");
     assert_eq!(of(ended(EndingKind::Unknown, 99)), "adopts");
     assert_eq!(of(ended(EndingKind::NotDone, 99)), "new");
+    // Whatever others began of that name since.
+    let created = entry(create("AcmeCo")).attempted(ended(EndingKind::Created, 98));
+    let later = Entry {
+        id: EntryId::new("later"),
+        order: 2,
+        ..entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 99))
+    };
+    assert_eq!(decided(vec![created, later], &request), "ended Created");
 }
 
 #[test]
@@ -409,6 +428,7 @@ fn what_appears_may_be_of_operation_that_began_later() {
     let has_rival = |rows| granted(rows, &request).1.has_rival;
     assert!(!has_rival(vec![doubt.clone()]));
     assert!(has_rival(vec![doubt.clone(), rival(attempting(103))]));
+    assert!(has_rival(vec![doubt.clone(), rival(ended(EndingKind::Unknown, 30))]));
     let unused = Entry { attempts: 0, ..rival(open(103)) };
     assert!(has_rival(vec![doubt.clone(), unused.clone()]));
     let left = Entry { attempts: 0, ..rival(ended(EndingKind::NotDone, 30)) };

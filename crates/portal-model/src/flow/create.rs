@@ -40,7 +40,7 @@ impl Create {
             Operation::Rename(_) => Vec::new(),
         };
         let tried = names.iter().position(|wanted| wanted.is_same_as(name.as_str()));
-        let fallbacks = names.into_iter().skip(tried.map_or(0, |at| at + 1));
+        let fallbacks = names.into_iter().skip(tried.unwrap_or_default());
         let is_new = |wanted: &PortalName| {
             std::iter::once(&name).chain(&taken).all(|tried| !tried.is_same_as(wanted.as_str()))
         };
