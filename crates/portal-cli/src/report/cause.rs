@@ -141,6 +141,15 @@ impl Subject<'_> {
     pub(super) fn in_doubt(&self, doubt: &Doubt, why: &Unverified) -> Failure {
         let (name, org) = (self.name, &self.context.org);
         let reason = in_words(why, name);
+        let (now, done) = (self.now(), self.done());
+        if let Doubt::Done(entry) = doubt {
+            let message = format!(
+                "{now} was {done} earlier (entry {entry}); it is not known whether that is still \
+                 so: {reason}"
+            );
+            let hint = format!("run `portal list{org}` to see what the org has now");
+            return Failure::new(ErrorKind::InDoubt, message).hint(hint);
+        }
         let doubt = match (doubt, why) {
             // Who can't read it doesn't know.
             (Doubt::Earlier, Unverified::Ledger(_)) => {
@@ -148,11 +157,7 @@ impl Subject<'_> {
             }
             (doubt, _) => with_sources(doubt),
         };
-        let message = format!(
-            "it is not known whether {} was {}: {doubt}; {reason}",
-            self.now(),
-            self.done()
-        );
+        let message = format!("it is not known whether {now} was {done}: {doubt}; {reason}");
         let kind = match why {
             Unverified::Elsewhere => ErrorKind::InProgress,
             Unverified::Ledger(_) => ErrorKind::UnreadableLedger,
@@ -223,6 +228,9 @@ fn way_out(conflict: Conflict, name: &str) -> String {
         }
         Conflict::LabelMoved => {
             "log in to that org again, or log in to this one with another `--profile`".to_owned()
+        }
+        Conflict::InDoubt => {
+            format!("run `portal recover {name}` with a token that has the scope {READ}")
         }
         _ => format!("run `portal history {name}` to see what the ledger has"),
     }

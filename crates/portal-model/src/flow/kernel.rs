@@ -14,7 +14,7 @@ use crate::outcome::{Doubt, NotDone, Outcome, Unverified};
 use crate::read::ListPortals;
 
 use super::effect::Effect;
-use super::evidence::{End, Obstacle, Receipt, Refused};
+use super::evidence::{End, Obstacle, Receipt};
 use super::policy::{Jitter, Policy};
 use super::step::{Activity, Step, TokenId};
 
@@ -200,17 +200,10 @@ impl Flow {
         Self { phase, ..Self::resume(operation, intent, horizon, policy, version) }
     }
 
-    /// Portals that the same ledger has of earlier operations in the org; see [`Receipt`].
+    /// What the same ledger has of other operations in the org; see [`Receipt`].
     #[must_use]
     pub fn with_receipts(mut self, receipts: impl IntoIterator<Item = Receipt>) -> Self {
         self.effect.add_receipts(receipts);
-        self
-    }
-
-    /// Names that earlier operations of the same key were refused; see [`Refused`].
-    #[must_use]
-    pub fn with_refused(mut self, refused: impl IntoIterator<Item = Refused>) -> Self {
-        self.effect.add_refused(refused);
         self
     }
 

@@ -154,7 +154,7 @@ impl Identity {
                 Err(IdentifyError::Contradicted { stated: stated.id.clone(), found })
             }
             (Some(found), _) => Ok(self.unknown(client).with_org(Some(found))),
-            (None, Some(stated)) => Ok(self.unknown(client).with_org(Some(stated.clone()))),
+            (None, Some(stated)) => Ok(self.unknown(client).with_stated_org(stated.clone())),
             (None, None) => {
                 tracing::warn!(
                     "this token may not read its org, which counts as any org that is not known \
@@ -167,7 +167,8 @@ impl Identity {
     }
 }
 
-/// The org that an earlier entry has for the credential. An org on this machine is a new one after
+/// The org that the service told an earlier entry of the credential; one that was stated is stated anew by
+/// each run. An org on this machine is a new one after
 /// every restart of its server, with the same credentials.
 async fn earlier(client: &Client, unknown: &OrgIdentity, ledger: &Ledger) -> Option<Org> {
     if client.api_url().is_none_or(|url| url.is_this_machine()) {
