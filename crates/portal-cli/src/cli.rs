@@ -14,7 +14,7 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use tokio::runtime::Builder;
 
 pub(crate) use self::usage::print as print_usage;
-use crate::commands::sections::{About, Examples, Sections};
+use crate::commands::sections::{Sections, with_sections};
 use crate::commands::target_args::ORG_HEADING as ORG;
 use crate::commands::{
     admin, batch, check, completions, create, doctor, explain, history, list, login, logout, man,
@@ -40,34 +40,30 @@ Commands, which `portal COMMAND -h` explains:
 Options: --output text|json (see portal schema), -v, -q, --color WHEN, -V, -h
 ";
 
-/// The rest of the manual page.
-const MANUAL: Sections = Sections(&[
-    About(
-        "Creating a portal cannot be undone, cannot be rehearsed in a sandbox, and has no \
-              idempotency key. So each create lists the org's portals first, writes down what it is \
-              about to do, and determines what happened if the response is lost. What stays in doubt \
-              is determined by `portal recover`, and by the next create in the org.",
-    ),
-    Examples(
-        "portal create --local MyPortal\n\
-         portal login\n\
-         portal create --profile acme MyPortal\n\
-         portal rehearse portals.csv\n\
-         portal batch portals.csv --dry-run",
-    ),
-]);
-
-/// Create Zoho CRM customer portals safely. A portal can never be deleted.
+/// Create Zoho CRM customer portals safely. A portal can never be deleted
+///
+/// Creating a portal cannot be undone, cannot be rehearsed in a sandbox, and has no idempotency key. So
+/// each create lists the org's portals first, writes down what it is about to do, and determines what
+/// happened if the response is lost. What stays in doubt is determined by `portal recover`, and by the
+/// next create in the org.
+///
+/// # Examples
+///
+///     portal create --local MyPortal
+///     portal login
+///     portal create --profile acme MyPortal
+///     portal rehearse portals.csv
+///     portal batch portals.csv --dry-run
 #[derive(Debug, Parser)]
 #[expect(clippy::doc_markdown, reason = "it is the help")]
 #[command(
+    verbatim_doc_comment,
     name = "portal",
     // Not the name of the file, which ends in `.exe` on Windows.
     bin_name = "portal",
     version,
     help_template = HELP,
     override_usage = "portal COMMAND …",
-    add = MANUAL,
     disable_help_subcommand = true,
     subcommand_help_heading = "Commands"
 )]
@@ -180,7 +176,7 @@ impl Command {
             Self::Admin(args) => run_single_threaded(admin::run(&args, printer)),
             Self::Schema(args) => Ok(schema::run(&args, printer)?),
             Self::Completions(args) => completions::run(&args, printer),
-            Self::Man(args) => man::run(&args, Cli::command(), printer),
+            Self::Man(args) => man::run(&args, with_sections(Cli::command()), printer),
             Self::Help { command } => Ok(help(&command)),
         }
     }
@@ -219,7 +215,7 @@ enum Help {
 
 /// The definition of the command line, for a terminal of `columns`.
 fn command(columns: usize, help: Help) -> clap::Command {
-    Cli::command()
+    with_sections(Cli::command())
         .term_width(columns)
         .next_line_help(columns < NARROW)
         // The help of a command names what every command has in one line.

@@ -31,9 +31,7 @@ use crate::commands::candidates;
 use crate::commands::create::IRREVERSIBLE;
 use crate::commands::operation::HOW_TO_CONFIRM;
 use crate::commands::policy_args::PolicyArgs;
-use crate::commands::sections::{
-    About, Environment, Examples, ExitStatus, STATE, Sections, SeeAlso,
-};
+use crate::commands::sections::{Environment, STATE};
 use crate::commands::target_args::TargetArgs;
 use crate::commands::target_args::{CA_FILE, CONNECTION};
 use crate::org::ledger;
@@ -55,22 +53,27 @@ const NAMED: usize = 10;
 const SHOWN: usize = 100;
 
 /// Create a portal in each of many orgs
+///
+/// The column `fallback` is optional: names to try if the first is taken, separated by |. Nothing
+/// is sent unless the whole file is valid. The ledger knows the rows by profile and first name: the
+/// same command again, after anything at all, does what is left, also if the file has grown, shrunk
+/// or been sorted meanwhile. A report of `--report` is valid input.
+///
+/// # Exit status
+/// that of a create if all rows that have an outcome have the same (`portal create --help`), else
+/// 1; a dry run tells what is known of them, such as 5 if they are in doubt
+///
+/// # Examples
+///
+///     portal batch portals.csv --dry-run
+///     portal batch portals.csv --limit 1
+///     portal rehearse portals.csv
+///
+/// # See also
+/// create, history, rehearse
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(add = Sections(&[
-    About("The column `fallback` is optional: names to try if the first is taken, separated by |. \
-        Nothing is sent unless the whole file is valid. The ledger knows the rows by profile and \
-        first name: the same command again, after anything at all, does what is left, also if the \
-        file has grown, shrunk or been sorted meanwhile. A report of `--report` is valid input."),
-    Environment(&[STATE]),
-    ExitStatus("that of a create if all rows that have an outcome have the same (`portal create \
-        --help`), else 1; a dry run tells what is known of them, such as 5 if they are in doubt"),
-    Examples("\
-portal batch portals.csv --dry-run
-portal batch portals.csv --limit 1
-portal rehearse portals.csv"),
-    SeeAlso(&["create", "history", "rehearse"]),
-]))]
+#[command(verbatim_doc_comment, add = Environment(&[STATE]))]
 #[command(mut_arg("deadline", |arg| arg.help("Give up on a row after [default: 15m]")))]
 pub(crate) struct Args {
     /// CSV with the columns profile, name and fallback; `-` reads stdin

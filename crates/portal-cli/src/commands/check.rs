@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorKind, ErrorReport, Failure};
 use crate::report::invalid_name;
@@ -12,13 +11,18 @@ use crate::terminal::name_argument;
 use crate::terminal::printer::Printer;
 
 /// Check names against the rules; nothing is sent
+///
+/// A name is 6 to 30 of the letters A-Z, a-z and the digits 0-9. Whether it is free only a create
+/// tells: names are unique over all of Zoho. `portal batch FILE --dry-run` checks a whole file.
+///
+/// # Examples
+///
+///     portal check PortalsAPItest100 AcmeCustomers
+///
+/// # See also
+/// batch
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("A name is 6 to 30 of the letters A-Z, a-z and the digits 0-9. Whether it is free only a create \
-     tells: names are unique over all of Zoho. `portal batch FILE --dry-run` checks a whole file."),
-    Examples("portal check PortalsAPItest100 AcmeCustomers"),
-    SeeAlso(&["batch"]),
-]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The names
     #[arg(required = true, value_name = "NAME")]

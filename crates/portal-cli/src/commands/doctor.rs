@@ -12,7 +12,6 @@ use serde::Serialize;
 
 pub(super) use self::checks::{Check, Status, can_create};
 use crate::commands::candidates;
-use crate::commands::sections::{About, Examples, ExitStatus, Sections};
 use crate::commands::target_args::{CA_FILE, CONNECTION};
 use crate::org::ledger;
 use crate::org::profile::{Profile, Profiles};
@@ -24,14 +23,19 @@ use crate::terminal::printer::Printer;
 use crate::terminal::width;
 
 /// Check a profile, or all of them; nothing is changed
+///
+/// Whether the token can create is determined with a create request without a name, which the
+/// service always rejects, with the reason.
+///
+/// # Exit status
+/// 0 if portals can be created with every profile, 3 no permission or no valid token, 6 the service
+/// cannot be reached, 1 otherwise
+///
+/// # Examples
+///
+///     portal doctor --profile acme
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("Whether the token can create is determined with a create request without a name, which the \
-    service always rejects, with the reason."),
-    ExitStatus("0 if portals can be created with every profile, 3 no permission or no valid token, 6 the \
-    service cannot be reached, 1 otherwise"),
-    Examples("portal doctor --profile acme"),
-]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The profile to check [default: all]
     #[arg(long, value_name = "PROFILE", add = candidates::profiles())]

@@ -3,7 +3,7 @@
 use portal_model::ListPortals;
 use portal_model::name::is_same_name;
 
-use crate::commands::sections::{Environment, Examples, ExitStatus, ORG, Sections, SeeAlso};
+use crate::commands::sections::{Environment, ORG};
 use crate::commands::target_args::TargetArgs;
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
@@ -12,15 +12,19 @@ use crate::report::portal::{line, width};
 use crate::terminal::printer::Printer;
 
 /// List the portals of an org, or show one
+///
+/// # Exit status
+/// 0 listed, 1 there is no portal NAME, or the service rejected the request
+///
+/// # Examples
+///
+///     portal list --profile acme
+///     portal list PortalsAPItest100 --profile acme
+///
+/// # See also
+/// login, profiles
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    Environment(&[ORG]),
-    ExitStatus("0 listed, 1 there is no portal NAME, or the service rejected the request"),
-    Examples("\
-portal list --profile acme
-portal list PortalsAPItest100 --profile acme"),
-    SeeAlso(&["login", "profiles"]),
-]))]
+#[command(verbatim_doc_comment, add = Environment(&[ORG]))]
 pub(crate) struct Args {
     /// Only this portal; the case of letters doesn't count
     name: Option<String>,

@@ -11,7 +11,6 @@ use serde::Serialize;
 
 use crate::commands::candidates;
 use crate::commands::doctor::{Check, Status, can_create};
-use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::commands::target_args::{CA_FILE, CONNECTION, base_url, of_environment, part};
 use crate::org::default_org::OrgCredentials;
 use crate::org::ledger;
@@ -29,21 +28,26 @@ use crate::terminal::printer::Printer;
 use crate::terminal::prompt;
 
 /// Log in to an org, and store its credentials as a profile
+///
+/// On a terminal asks for all that is missing: the client secret and a code from Zoho's API console
+/// are not echoed, and it says where to find both. If stdin is not a terminal, reads the two from
+/// there, one per line. A profile that exists supplies the data center and the client id. Nothing
+/// is stored unless the org's portals could be listed. Then it determines whether the user may
+/// create portals.
+///
+/// A `portal serve` of this machine needs no more than its URL, or the environment of `portal serve
+/// env`: both lead to its credentials.
+///
+/// # Examples
+///
+///     portal login
+///     portal login --profile acme --data-center eu --client-id 1000.ABC
+///     portal login --profile local --api-domain http://127.0.0.1:8780
+///
+/// # See also
+/// serve
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("On a terminal asks for all that is missing: the client secret and a code from Zoho's API \
-    console are not echoed, and it says where to find both. If stdin is not a terminal, reads the \
-    two from there, one per line. A profile that exists supplies the data center and the client \
-    id. Nothing is stored unless the org's portals could be listed. Then it determines whether the \
-    user may create portals."),
-    About("A `portal serve` of this machine needs no more than its URL, or the environment of \
-    `portal serve env`: both lead to its credentials."),
-    Examples("\
-portal login
-portal login --profile acme --data-center eu --client-id 1000.ABC
-portal login --profile local --api-domain http://127.0.0.1:8780"),
-    SeeAlso(&["serve"]),
-]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// Name of the profile
     #[arg(long, value_name = "PROFILE", add = candidates::profiles())]

@@ -7,20 +7,19 @@ use anyhow::Context as _;
 use clap_mangen::Man;
 use roff::{Roff, bold, italic, roman};
 
-use crate::commands::sections::{
-    self, About, Environment, Examples, ExitStatus, Sections, SeeAlso,
-};
+use crate::commands::sections::{Environment, Section, Sections};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::terminal::printer::Printer;
 
 /// Write a manual page
+///
+/// # Examples
+///
+///     portal man create | man -l -
+///     portal man --all /usr/local/share/man/man1
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    Examples("\
-portal man create | man -l -
-portal man --all /usr/local/share/man/man1"),
-]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The command, such as `create` or `admin user`; without one, `portal` itself
     #[arg(value_name = "COMMAND")]
@@ -111,23 +110,22 @@ fn page(above: &[&clap::Command], command: &clap::Command) -> anyhow::Result<Str
     let (mut about, mut notes, mut examples) = (Roff::new(), Roff::new(), Roff::new());
     let of_options = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
     let mut named: Vec<_> = of_options.collect();
+    let of_environment = command.get::<Environment>().into_iter().flat_map(|it| it.0);
+    named.extend(of_environment.flat_map(|variables| variables.names));
     let mut exit_status = None;
-    for section in Sections::of(command).0 {
-        match section {
-            About(text) => paragraph(&mut about, text),
-            Environment(variables) => {
-                sections::notes(variables).lines().for_each(|note| paragraph(&mut notes, note));
-                named.extend(variables.iter().flat_map(|variables| variables.names));
-            }
-            ExitStatus(text) => exit_status = Some(*text),
-            Examples(lines) => {
+    for Section { heading, text } in Sections::of(command).0 {
+        match heading.as_str() {
+            "" => paragraph(&mut about, &text),
+            "Environment" => text.lines().for_each(|note| paragraph(&mut notes, note)),
+            "Exit status" => exit_status = Some(text),
+            "Examples" => {
                 examples.control("SH", ["EXAMPLES"]).control("nf", []);
-                for line in lines.lines() {
+                for line in text.lines() {
                     examples.text([roman(line)]);
                 }
                 examples.control("fi", []);
             }
-            SeeAlso(_) => {}
+            _ => {}
         }
     }
 
@@ -197,9 +195,10 @@ fn see_also(above: &[&clap::Command], command: &clap::Command) -> Vec<String> {
     let relatives = above.iter().copied().chain(command.get_subcommands());
     let relatives = relatives.map(|relative| name(relative).to_owned());
     let sections = above.iter().copied().chain([command]).flat_map(|it| Sections::of(it).0);
-    let others =
-        sections.filter_map(|it| if let SeeAlso(names) = it { Some(*names) } else { None });
-    let others = others.flatten().map(|other| format!("portal-{other}"));
+    let others = sections.filter(|section| section.heading == "See also").flat_map(|section| {
+        let names = section.text.split(", ").map(|other| format!("portal-{other}"));
+        names.collect::<Vec<_>>()
+    });
     relatives.chain(others).map(|page| page + "(1)").collect()
 }
 

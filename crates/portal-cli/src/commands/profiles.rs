@@ -9,7 +9,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::commands::candidates;
-use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::org::ledger;
 use crate::org::profile::{self, Entry, Hosts, Profiles};
 use crate::report::exit::ExitClass;
@@ -18,15 +17,19 @@ use crate::sys::directories;
 use crate::terminal::printer::Printer;
 
 /// List and change the profiles that `portal login` stored
+///
+/// Without a command lists the profiles. `portal logout` removes one.
+///
+/// # Examples
+///
+///     portal profiles
+///     portal profiles use acme
+///     portal profiles --output json
+///
+/// # See also
+/// login, logout
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("Without a command lists the profiles. `portal logout` removes one."),
-    Examples("\
-portal profiles
-portal profiles use acme
-portal profiles --output json"),
-    SeeAlso(&["login", "logout"]),
-]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,

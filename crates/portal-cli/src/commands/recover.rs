@@ -9,9 +9,7 @@ use tokio::sync::watch;
 use crate::commands::candidates;
 use crate::commands::operation::finish;
 use crate::commands::policy_args::RecoveryArgs;
-use crate::commands::sections::{
-    About, Environment, Examples, ExitStatus, ORG, STATE, Sections, SeeAlso,
-};
+use crate::commands::sections::{Environment, ORG, STATE};
 use crate::commands::target_args::TargetArgs;
 use crate::org::destination::Org;
 use crate::org::ledger;
@@ -25,21 +23,26 @@ use crate::sys::signal::{raised, stop_flag};
 use crate::terminal::printer::Printer;
 
 /// Determine the outcome of unfinished creates and renames
+///
+/// Never creates or renames anything. A create or rename is unfinished if its process was killed,
+/// interrupted or out of time while a request was in doubt; `portal history --open` lists them.
+/// Recovery lists the org's portals until the outcome is certain: an absent portal is certain once
+/// the processing time and the list lag have passed since the last attempt. It also warns of what
+/// appeared after it was reported as not done.
+///
+/// # Exit status
+/// 0 the portal exists or nothing is unfinished, 5 still in doubt or under way in another process,
+/// 6 not created, 1 if several differ
+///
+/// # Examples
+///
+///     portal recover
+///     portal recover AcmePortal
+///
+/// # See also
+/// history, login, profiles
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("Never creates or renames anything. A create or rename is unfinished if its process was \
-        killed, interrupted or out of time while a request was in doubt; `portal history --open` \
-        lists them. Recovery lists the org's portals until the outcome is certain: an absent portal \
-        is certain once the processing time and the list lag have passed since the last attempt. \
-        It also warns of what appeared after it was reported as not done."),
-    ExitStatus("0 the portal exists or nothing is unfinished, 5 still in doubt or under way in \
-        another process, 6 not created, 1 if several differ"),
-    Environment(&[ORG, STATE]),
-    Examples("\
-portal recover
-portal recover AcmePortal"),
-    SeeAlso(&["history", "login", "profiles"]),
-]))]
+#[command(verbatim_doc_comment, add = Environment(&[ORG, STATE]))]
 pub(crate) struct Args {
     /// Only the portal of this name, or the entry of this id [default: all]
     #[arg(add = candidates::unfinished())]

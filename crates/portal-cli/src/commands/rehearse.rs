@@ -15,7 +15,6 @@ use portal_store::seed::{Seed, SeedOrg, SeedUser};
 use tokio::process::Command;
 
 use crate::batch::{csv, file};
-use crate::commands::sections::{About, Examples, ExitStatus, Sections, SeeAlso};
 use crate::commands::{batch, fault_arg};
 use crate::org::default_org::OrgCredentials;
 use crate::org::profile::{self, Profile, Profiles};
@@ -27,18 +26,24 @@ use crate::sys::signal::{self, Kind};
 use crate::terminal::printer::Printer;
 
 /// Rehearse a batch against throw-away orgs made from its rows
+///
+/// Runs `portal batch FILE` against a server in this process. No profile has to exist, nothing
+/// reaches Zoho CRM, and nothing is kept. Each profile of the file gets an org without a portal, in
+/// which everything is permitted; profiles of `portal login` that lead to one org share one.
+/// `--fault` is that of `portal serve`.
+///
+/// # Exit status
+/// that of the batch
+///
+/// # Examples
+///
+///     portal rehearse portals.csv
+///     portal rehearse portals.csv --fault "POST committed:drop:1/10"
+///
+/// # See also
+/// batch, login, serve
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("Runs `portal batch FILE` against a server in this process. No profile has to exist, nothing \
-    reaches Zoho CRM, and nothing is kept. Each profile of the file gets an org without a portal, \
-    in which everything is permitted; profiles of `portal login` that lead to one org share one. \
-    `--fault` is that of `portal serve`."),
-    ExitStatus("that of the batch"),
-    Examples("\
-portal rehearse portals.csv
-portal rehearse portals.csv --fault \"POST committed:drop:1/10\""),
-    SeeAlso(&["batch", "login", "serve"]),
-]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// CSV with the columns profile, name and fallback; `-` reads stdin
     #[arg(value_name = "FILE")]

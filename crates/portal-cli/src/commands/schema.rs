@@ -7,17 +7,19 @@ use clap::builder::PossibleValuesParser;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::commands::sections::{About, Examples, Sections};
 use crate::report::exit::ExitClass;
 use crate::terminal::printer::Printer;
 
 /// Print the JSON Schema of an object of `--output json`
+///
+/// Without OBJECT lists the objects, and the commands that print them. A later version may add
+/// members to an object, values to an enumeration, and objects.
+///
+/// # Examples
+///
+///     portal schema outcome > outcome.schema.json
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("Without OBJECT lists the objects, and the commands that print them. A later version may \
-              add members to an object, values to an enumeration, and objects."),
-    Examples("portal schema outcome > outcome.schema.json"),
-]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The object, such as `outcome` [default: a list of them]
     #[arg(value_name = "OBJECT", hide_possible_values = true,
