@@ -2,34 +2,68 @@
 
 use std::collections::HashMap;
 
+use portal_ledger::Entry;
 use portal_model::name::name_key;
-use portal_model::{CreateOperation, PortalName};
+use portal_model::outcome::{Doubt, Unverified};
+use portal_model::{CreateOperation, Outcome, PortalName};
 
-use super::csv::Entry;
+use super::csv;
 use super::mistake::{Mistake, Problem};
 
 /// A portal to create.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Row {
     /// The profile that selects the org.
     pub(crate) profile: String,
-    /// The wanted name.
-    pub(crate) name: PortalName,
-    /// The fallbacks, each tried once the previous name is proved taken.
-    pub(crate) fallbacks: Vec<PortalName>,
+    /// The wanted name, and the fallbacks, each tried once the previous name is proved taken.
+    pub(crate) create: CreateOperation,
     /// Its key in the ledger, or that of the entry that it goes on from.
     pub(crate) key: String,
+    pub(crate) state: State,
+}
+
+/// What is known of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum State {
+    /// It is to be created. `note`: what came of it last time.
+    Left { note: Option<String> },
+    /// The same of a row whose org could not be looked at, and why.
+    Unchecked(String),
+    /// An attempt of it, or of another operation about its names, may have taken effect, which is
+    /// determined first.
+    InDoubt(Box<Entry>),
+    /// It created its portal in an earlier run.
+    Earlier(Box<Outcome>),
+    /// What came of it in this run, or why nothing is sent.
+    Ended(Box<Outcome>),
 }
 
 impl Row {
-    pub(crate) fn new(profile: String, name: PortalName, fallbacks: Vec<PortalName>) -> Self {
-        let key = key(&profile, name.as_str());
-        Self { profile, name, fallbacks, key }
+    pub(crate) fn new(profile: String, create: CreateOperation) -> Self {
+        let key = key(&profile, create.name.as_str());
+        Self { profile, create, key, state: State::Left { note: None } }
     }
 
-    /// What it asks for.
-    pub(crate) fn create(&self) -> CreateOperation {
-        CreateOperation::new(self.name.clone()).with_fallbacks(self.fallbacks.clone())
+    /// Whether running the row may send its create.
+    pub(crate) fn is_left(&self) -> bool {
+        match self.state {
+            State::Left { .. } | State::Unchecked(_) | State::InDoubt(_) => true,
+            State::Earlier(_) | State::Ended(_) => false,
+        }
+    }
+
+    /// What came of the row, unless nothing did so far. What an earlier run left in doubt is unknown.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        match &self.state {
+            State::Left { .. } | State::Unchecked(_) => None,
+            State::InDoubt(entry) => {
+                // What is in doubt may be another operation, of which one of the names is this row's.
+                let reached = Some(entry.name()).filter(|name| self.create.includes(name));
+                let name = reached.unwrap_or(self.create.name.as_str()).to_owned();
+                Some(Outcome::Unknown { name, doubt: Doubt::Earlier, why: Unverified::Stopped })
+            }
+            State::Earlier(outcome) | State::Ended(outcome) => Some((**outcome).clone()),
+        }
     }
 }
 
@@ -45,7 +79,7 @@ pub(super) fn key(profile: &str, name: &str) -> String {
 /// `has_profile` knows all profiles; `signs` returns what only profiles of one org have in common, as far
 /// as that is known without a request.
 pub(super) fn check(
-    entries: Vec<Entry>,
+    entries: Vec<csv::Entry>,
     allow_another: bool,
     has_profile: impl Fn(&str) -> bool,
     signs: impl Fn(&str) -> Vec<u64>,
@@ -56,7 +90,7 @@ pub(super) fn check(
     // By a sign of an org: the first profile that leads to it, and its line.
     let mut orgs = HashMap::new();
     let mut rows = Vec::new();
-    for Entry { line, profile, names } in entries {
+    for csv::Entry { line, profile, names } in entries {
         let mut problem = |mistake| problems.push(Problem { line, mistake });
         let mut parsed = Vec::new();
         for name in names {
@@ -88,7 +122,7 @@ pub(super) fn check(
         }
         let mut parsed = parsed.into_iter();
         if let Some(name) = parsed.next() {
-            rows.push(Row::new(profile, name, parsed.collect()));
+            rows.push(Row::new(profile, CreateOperation::new(name).with_fallbacks(parsed)));
         }
     }
     rows
@@ -97,7 +131,6 @@ pub(super) fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::csv;
 
     /// Returns the rows of a file, and its mistakes.
     fn check(

@@ -24,8 +24,8 @@ use self::words::{Kind, View};
 use crate::batch::file;
 use crate::batch::mistake::{self, Problem};
 use crate::batch::orgs::{self, Clients, Org};
-use crate::batch::plan::{Plan, State};
-use crate::batch::rows::Row;
+use crate::batch::plan::Plan;
+use crate::batch::rows::{Row, State};
 use crate::batch::run::{Lanes, Run};
 use crate::commands::candidates;
 use crate::commands::create::IRREVERSIBLE;
@@ -162,7 +162,9 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         printer.waiting(notes.join("\n"));
     }
     if !args.dry_run {
-        is_interrupted = batch.run(lanes, printer).await;
+        let outcomes;
+        (outcomes, is_interrupted) = batch.run(lanes, printer).await;
+        batch.plan.end(outcomes);
     }
     let exit = batch.print_json(is_interrupted, printer);
     let write = |file| report_file::write(file, &batch.reports(), &batch.plan.rows);
@@ -289,9 +291,9 @@ impl<'a> Batch<'a> {
             format!("{}; this cannot be undone", counted(servers.len(), "data center"))
         };
         let (portals, orgs) = (counted(tasks.len(), "portal"), counted(orgs.len(), "org"));
-        let is_in_doubt =
-            |row: &&usize| matches!(self.plan.states.get(**row), Some(State::InDoubt(_)));
-        let in_doubt = match tasks.iter().filter(is_in_doubt).count() {
+        let is_in_doubt = |(row, _): &(usize, &Row)| tasks.contains(row);
+        let rows = self.plan.left().filter(|(_, row)| matches!(row.state, State::InDoubt(_)));
+        let in_doubt = match rows.filter(is_in_doubt).count() {
             0 => String::new(),
             count => format!("; in doubt from an earlier run, and determined first: {count}"),
         };
@@ -302,11 +304,12 @@ impl<'a> Batch<'a> {
         format!("{portals} in {orgs}, {place}{in_doubt}{more}")
     }
 
-    /// Runs the rows until all have ended or the user stops that. Returns whether the user did.
-    async fn run(&mut self, lanes: Lanes, printer: &Printer) -> bool {
+    /// Runs the rows until all have ended or the user stops that. Returns what came of each, and whether
+    /// the user did.
+    async fn run(&self, lanes: Lanes, printer: &Printer) -> (Vec<(usize, Outcome)>, bool) {
         let mut progress = Progress::new(lanes.len(), printer);
-        let (rows, states) = (&self.plan.rows, &mut self.plan.states);
-        let run = Run::new(rows, self.args.jobs.into());
+        let run = Run::new(&self.plan.rows, self.args.jobs.into());
+        let mut outcomes = Vec::new();
         let mut ended = std::pin::pin!(run.start(lanes));
         let mut signals = signal::signals();
         let mut is_interrupted = false;
@@ -319,9 +322,7 @@ impl<'a> Batch<'a> {
                     if let Some(why) = why.filter(|_| !run.is_stopping.replace(true)) {
                         printer.note(format_args!("stopping: {why}"));
                     }
-                    if let Some(state) = states.get_mut(row) {
-                        *state = State::Ended(Box::new(outcome));
-                    }
+                    outcomes.push((row, outcome));
                 }
                 Some(_) = signals.next() => {
                     is_interrupted = true;
@@ -342,14 +343,13 @@ impl<'a> Batch<'a> {
             }
         }
         progress.finish();
-        is_interrupted
+        (outcomes, is_interrupted)
     }
 
     fn text(&self, is_over: bool, columns: usize) -> String {
         let ensure = self.args.ensure;
         let mut text = words::text(&self.plan, self.view(is_over, columns));
-        let has =
-            |kinds: &[Kind]| self.plan.states.iter().any(|state| kinds.contains(&Kind::of(state)));
+        let has = |kinds: &[Kind]| self.plan.rows.iter().any(|row| kinds.contains(&Kind::of(row)));
         if !ensure && has(&[Kind::Existing]) {
             let hint = "Pass --ensure to count an existing portal as success.";
             let _ = write!(text, "\n{}", wrap(hint, 0, columns));
@@ -366,9 +366,8 @@ impl<'a> Batch<'a> {
 
     /// Each row as an object.
     fn reports(&self) -> Vec<Report> {
-        let rows = self.plan.rows.iter().zip(&self.plan.states);
         let view = self.view(!self.args.dry_run, usize::MAX);
-        rows.map(|(row, state)| words::report(row, state, view)).collect()
+        self.plan.rows.iter().map(|row| words::report(row, view)).collect()
     }
 
     fn view(&self, is_over: bool, columns: usize) -> View<'_> {
@@ -379,9 +378,9 @@ impl<'a> Batch<'a> {
     /// Prints the rows for machines. Returns the exit status.
     fn print_json(&self, is_interrupted: bool, printer: &Printer) -> ExitClass {
         let mut exits = Vec::new();
-        for (report, state) in self.reports().iter().zip(&self.plan.states) {
+        for (report, row) in self.reports().iter().zip(&self.plan.rows) {
             report.print_json(printer);
-            exits.extend(state.outcome().map(|_| report.exit));
+            exits.extend(row.outcome().map(|_| report.exit));
         }
         let is_cut = is_interrupted && exits.len() < self.plan.rows.len();
         exit::combined(exits.into_iter().chain(is_cut.then_some(ExitClass::Stopped)))

@@ -21,7 +21,7 @@ use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorKind, Failure};
 use crate::report::outcome::Report;
 use crate::report::place::Place;
-use crate::sys::signal::{self, raised, stop_flag};
+use crate::sys::signal::{raised, stop_flag, until_stopped};
 use crate::terminal::printer::Printer;
 use crate::terminal::progress::Progress;
 use crate::terminal::prompt;
@@ -241,23 +241,14 @@ impl Request {
 
 /// Waits for the end of a call, with its progress on stderr. Ctrl-C stops it, and it ends soon.
 pub(super) async fn finish(
-    mut call: InFlight,
+    call: InFlight,
     name: &str,
     deadline: Duration,
     stop: &mut watch::Receiver<bool>,
     printer: &Printer,
 ) -> Ended {
     let progress = Progress::new(name, deadline, call.activity(), printer);
-    signal::watch(call.activity());
-    let work = async {
-        tokio::select! {
-            biased;
-            ended = &mut call => return ended,
-            () = raised(stop) => call.stop(),
-        }
-        call.await
-    };
-    let ended = progress.during(work).await;
+    let ended = progress.during(until_stopped(call, stop)).await;
     if let Some(error) = &ended.not_written {
         printer.warning(format_args!(
             "the outcome is not in the ledger, and the next run determines it again: {error}"

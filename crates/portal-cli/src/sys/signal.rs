@@ -5,6 +5,7 @@ use std::task::Context;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
+use portal_http::client::{Ended, InFlight};
 use portal_model::flow::Activity;
 use tokio::sync::watch;
 
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 static WATCHED: Mutex<Vec<watch::Receiver<Activity>>> = Mutex::new(Vec::new());
 
 /// While a call with this activity is in doubt, [`exit_at_once`] says so.
-pub(crate) fn watch(activity: watch::Receiver<Activity>) {
+fn watch(activity: watch::Receiver<Activity>) {
     let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
     watched.retain(|activity| activity.has_changed().is_ok());
     watched.push(activity);
@@ -58,6 +59,17 @@ pub(crate) async fn raised(flag: &mut watch::Receiver<bool>) {
     if flag.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;
     }
+}
+
+/// Waits for the end of a call, which is stopped once the flag is raised, and ends soon then.
+pub(crate) async fn until_stopped(mut call: InFlight, stop: &mut watch::Receiver<bool>) -> Ended {
+    watch(call.activity());
+    tokio::select! {
+        biased;
+        ended = &mut call => return ended,
+        () = raised(stop) => call.stop(),
+    }
+    call.await
 }
 
 /// A signal that asks a process to end.
