@@ -5,7 +5,6 @@ mod usage;
 mod variables;
 
 use std::ffi::OsString;
-use std::future::Future;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -20,8 +19,7 @@ use crate::commands::{
     admin, batch, check, completions, create, doctor, explain, history, list, login, logout, man,
     profiles, recover, rehearse, rename, requests, schema, serve,
 };
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure};
 use crate::terminal::log::LogOf;
 use crate::terminal::printer::{Output, Printer};
 use crate::terminal::width;
@@ -157,28 +155,36 @@ impl Command {
     }
 
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitClass, Failure> {
-        match self {
-            Self::Create(args) => run_single_threaded(create::run(&args, printer)),
-            Self::Batch(args) => run_single_threaded(batch::run(&args, printer)),
-            Self::Rehearse(args) => run_single_threaded(rehearse::run(&args, printer)),
-            Self::Recover(args) => run_single_threaded(recover::run(&args, printer)),
-            Self::History(args) => run_single_threaded(history::run(&args, printer)),
-            Self::Check(args) => Ok(check::run(&args, printer)),
-            Self::List(args) => run_single_threaded(list::run(&args, printer)),
-            Self::Rename(args) => run_single_threaded(rename::run(&args, printer)),
-            Self::Login(args) => run_single_threaded(login::run(&args, printer)),
-            Self::Logout(args) => run_single_threaded(logout::run(&args, printer)),
-            Self::Doctor(args) => run_single_threaded(doctor::run(&args, printer)),
-            Self::Profiles(args) => run_single_threaded(profiles::run(&args, printer)),
-            Self::Explain(args) => explain::run(&args, printer),
-            Self::Serve(args) => block_on(Builder::new_multi_thread(), serve::run(&args, printer)),
-            Self::Requests(args) => run_single_threaded(requests::run(&args, printer)),
-            Self::Admin(args) => run_single_threaded(admin::run(&args, printer)),
-            Self::Schema(args) => Ok(schema::run(&args, printer)?),
-            Self::Completions(args) => completions::run(&args, printer),
-            Self::Man(args) => man::run(&args, with_sections(Cli::command()), printer),
-            Self::Help { command } => Ok(help(&command)),
-        }
+        // Without worker threads, what does one thing at a time starts sooner.
+        let mut runtime = match self {
+            Self::Serve(_) => Builder::new_multi_thread(),
+            _ => Builder::new_current_thread(),
+        };
+        let runtime = runtime.enable_all().build().context("cannot start the runtime")?;
+        runtime.block_on(async {
+            match self {
+                Self::Create(args) => create::run(&args, printer).await,
+                Self::Batch(args) => batch::run(&args, printer).await,
+                Self::Rehearse(args) => rehearse::run(&args, printer).await,
+                Self::Recover(args) => recover::run(&args, printer).await,
+                Self::History(args) => history::run(&args, printer).await,
+                Self::Check(args) => Ok(check::run(&args, printer)),
+                Self::List(args) => list::run(&args, printer).await,
+                Self::Rename(args) => rename::run(&args, printer).await,
+                Self::Login(args) => login::run(&args, printer).await,
+                Self::Logout(args) => logout::run(&args, printer).await,
+                Self::Doctor(args) => doctor::run(&args, printer).await,
+                Self::Profiles(args) => profiles::run(&args, printer).await,
+                Self::Explain(args) => explain::run(&args, printer),
+                Self::Serve(args) => serve::run(&args, printer).await,
+                Self::Requests(args) => requests::run(&args, printer).await,
+                Self::Admin(args) => admin::run(&args, printer).await,
+                Self::Schema(args) => schema::run(&args, printer),
+                Self::Completions(args) => completions::run(&args, printer),
+                Self::Man(args) => man::run(&args, with_sections(Cli::command()), printer),
+                Self::Help { command } => Ok(help(&command)),
+            }
+        })
     }
 }
 
@@ -268,18 +274,6 @@ fn help(command: &[String]) -> ExitClass {
         Ok(_) => ExitClass::Success,
         Err(help) => usage::print(&help),
     }
-}
-
-/// Runs a command that does one thing at a time: without worker threads it starts sooner.
-fn run_single_threaded<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    block_on(Builder::new_current_thread(), command)
-}
-
-fn block_on<T>(
-    mut runtime: Builder,
-    command: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    runtime.enable_all().build().context("cannot start the runtime")?.block_on(command)
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, stream};
 use portal_http::client::{ClientError, HttpTransport, SafeClient};
 use portal_ledger::Ledger;
-use portal_model::error::with_sources;
 use portal_model::flow::Policy;
 use portal_model::server::rejections;
 use portal_model::{ApiVersion, CanCreate, ListPortals, OrgIdentity};
@@ -16,12 +15,11 @@ use tracing::Instrument as _;
 
 use super::plan::{Plan, Seen};
 use super::rows::Row;
-use crate::org::create_probe::{probe, undetermined};
 use crate::org::profile::Profiles;
-use crate::org::retry::retry;
+use crate::org::retry::{probe, retry, undetermined};
 use crate::org::target::Target;
 use crate::report::failure::Failure;
-use crate::report::permission;
+use crate::report::{cause, permission};
 
 /// Orgs that are looked at at once.
 const AT_ONCE: usize = 16;
@@ -78,7 +76,7 @@ impl Clients<'_> {
         transports: &mut HashMap<(Option<PathBuf>, bool), HttpTransport>,
     ) -> anyhow::Result<Org> {
         let target = Target { version: self.version, ..target };
-        let key = (target.ca_file.clone(), target.is_this_machine());
+        let key = (target.ca_file.clone(), target.hosts.is_this_machine());
         let transport = match transports.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(target.transport()?),
@@ -89,14 +87,24 @@ impl Clients<'_> {
     }
 }
 
-/// States that all orgs of the plan are different ones, also those whose ids are not known.
+/// States that all orgs of the plan are different ones, also those whose ids are not known. What a profile
+/// led to earlier may be the org to which it leads now.
 pub(crate) fn state_distinct(plan: &Plan, orgs: &mut [Org]) {
-    let identities = orgs.iter().filter_map(|org| org.identity.as_ref());
-    let all = identities.chain(&plan.earlier);
-    let fingerprints: BTreeSet<_> = all.map(|org| org.fingerprint().to_owned()).collect();
-    let fingerprints = Arc::new(fingerprints);
+    let now = orgs.iter().filter_map(|org| org.identity.as_ref());
+    let all = now.chain(plan.earlier.iter().map(|(_, org)| org));
+    let all: BTreeSet<_> = all.map(|org| org.fingerprint().to_owned()).collect();
+    let all = Arc::new(all);
+    let mut earlier = HashMap::<_, Vec<_>>::new();
+    for (profile, org) in &plan.earlier {
+        earlier.entry(profile.as_str()).or_default().push(org.fingerprint());
+    }
     for org in orgs {
-        org.safe = org.safe.clone().with_distinct_orgs(Arc::clone(&fingerprints));
+        let own = org.target.place.profile().and_then(|profile| earlier.get(profile));
+        let distinct = own.map_or_else(
+            || Arc::clone(&all),
+            |own| Arc::new(all.iter().filter(|it| !own.contains(&it.as_str())).cloned().collect()),
+        );
+        org.safe = org.safe.clone().with_distinct_orgs(distinct);
     }
 }
 
@@ -130,31 +138,30 @@ async fn see(safe: &SafeClient, probes: bool) -> Seen {
 }
 
 /// Fills in what there is to see, and fails with why something could not be found out.
-async fn find_out(safe: &SafeClient, probes: bool, seen: &mut Seen) -> Result<(), String> {
+async fn find_out(safe: &SafeClient, probes: bool, seen: &mut Seen) -> Result<(), Failure> {
     let client = safe.client();
     let identity = safe.identify().await;
-    seen.identity = Some(identity.map_err(|error| with_sources(&error))?);
+    seen.identity = Some(identity.map_err(|error| cause::unidentified(&error))?);
     let listed = match retry(async || client.call(&ListPortals).await).await {
         Ok(portals) => {
             seen.portals = portals;
             Ok(())
         }
         Err(ClientError::Api(error)) if error.is_scope_mismatch() => {
-            Err("the token cannot list the org's portals".to_owned())
+            Err(Failure::forbidden("the token cannot list the org's portals"))
         }
         // Whether a create is rejected too is worth more.
         Err(ClientError::Api(error)) if error.is_forbidden() => {
-            Err(permission::missing(&error, "").0)
+            Err(Failure::forbidden(permission::missing(&error, "").0))
         }
-        Err(error) => return Err(with_sources(&error)),
+        Err(error) => return Err(cause::failure(&error, "list the org's portals")),
     };
     if probes {
         seen.rejection = match probe(client).await {
             Ok(CanCreate::Yes) => None,
             Ok(CanCreate::MissingPermission(error) | CanCreate::NotHere(error)) => Some(error),
             Ok(CanCreate::MissingScope) => Some(rejections::scope_mismatch()),
-            Err(ClientError::Api(error)) => return listed.and(Err(undetermined(&error))),
-            Err(error) => return listed.and(Err(with_sources(&error))),
+            Err(error) => return listed.and(Err(undetermined(&error))),
         };
     }
     listed

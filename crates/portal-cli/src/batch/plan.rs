@@ -10,9 +10,10 @@ use portal_ledger::{EndingKind, Entry};
 use portal_model::identity::SameOrg;
 use portal_model::name::{is_same_name, name_key};
 use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Unverified};
-use portal_model::{ApiError, Operation, Org, OrgIdentity, Outcome, Portal, PortalName};
+use portal_model::{ApiError, Operation, OrgIdentity, Outcome, Portal, PortalName};
 
 use super::rows::{self, Row, State};
+use crate::report::failure::Failure;
 
 /// The rows of a file with the state of each.
 #[derive(Debug)]
@@ -20,8 +21,8 @@ pub(crate) struct Plan {
     pub(crate) rows: Vec<Row>,
     /// How many portals of rows exist that this ledger knows nothing of.
     pub(crate) foreign: usize,
-    /// The orgs of rows that were created earlier.
-    pub(crate) earlier: Vec<OrgIdentity>,
+    /// The orgs of rows that were created earlier, with the profile of each.
+    pub(crate) earlier: Vec<(String, OrgIdentity)>,
     history: History,
 }
 
@@ -33,7 +34,7 @@ pub(crate) struct Seen {
     /// The rejection of every create.
     pub(crate) rejection: Option<ApiError>,
     /// Why something about it could not be found out.
-    pub(crate) unchecked: Option<String>,
+    pub(crate) unchecked: Option<Failure>,
 }
 
 /// What the ledger has, newest first.
@@ -107,20 +108,24 @@ impl History {
 }
 
 impl Plan {
-    /// The plan as far as the ledger has it. `entries` are newest first; `org` is the one that a profile
-    /// states.
-    pub(crate) fn new<'o>(
+    /// The plan as far as the ledger has it. `entries` are newest first; `org` is where a profile leads, as
+    /// far as that is known without a request.
+    pub(crate) fn new(
         rows: Vec<Row>,
         entries: Vec<Entry>,
-        org: impl Fn(&str) -> Option<&'o Org>,
+        org: impl Fn(&str) -> Option<OrgIdentity>,
     ) -> Self {
         let history = History::new(entries);
         let mut plan = Self { rows, foreign: 0, earlier: Vec::new(), history };
         for row in &mut plan.rows {
             let Some(entry) = plan.history.last(row, None) else { continue };
-            let stated = org(&row.profile).zip(entry.org.org());
-            let is_moved = stated.is_some_and(|(now, then)| now.id != then.id);
-            go_on(row, entry, is_moved, &mut plan.earlier);
+            let Some(now) = org(&row.profile) else { continue };
+            let is_moved =
+                now.org().zip(entry.org.org()).is_some_and(|(now, then)| now.id != then.id);
+            // That the portal was created is only said of the org to which the profile still leads.
+            if is_moved || entry.is_in_doubt() || entry.org.compare(&now) == SameOrg::Yes {
+                go_on(row, entry, is_moved, &mut plan.earlier);
+            }
         }
         plan
     }
@@ -203,10 +208,10 @@ impl Plan {
 
 /// Sets the state of a row by the entry that it goes on from. `is_moved`: its profile leads to another org
 /// than that of the entry. `earlier` gets the org of a row that was created.
-fn go_on(row: &mut Row, entry: &Entry, is_moved: bool, earlier: &mut Vec<OrgIdentity>) {
+fn go_on(row: &mut Row, entry: &Entry, is_moved: bool, earlier: &mut Vec<(String, OrgIdentity)>) {
     row.state = state_of(row, entry, is_moved);
     match row.state {
-        State::Earlier(_) => earlier.push(entry.org.clone()),
+        State::Earlier(_) => earlier.push((row.profile.clone(), entry.org.clone())),
         State::InDoubt(_) => row.key = entry.key.clone().unwrap_or_else(|| row.key.clone()),
         State::Left { .. } | State::Unchecked(_) | State::Ended(_) => {}
     }

@@ -1,6 +1,10 @@
 //! The rows of a file, validated as far as possible without sending anything.
 
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::io::{self, Read as _};
+use std::path::Path;
 
 use portal_ledger::Entry;
 use portal_model::name::name_key;
@@ -9,6 +13,8 @@ use portal_model::{CreateOperation, Outcome, PortalName};
 
 use super::csv;
 use super::mistake::{Mistake, Problem};
+use crate::org::profile::{Profile, Profiles};
+use crate::report::failure::Failure;
 
 /// A portal to create.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +34,7 @@ pub(crate) enum State {
     /// It is to be created. `note`: what came of it last time.
     Left { note: Option<String> },
     /// The same of a row whose org could not be looked at, and why.
-    Unchecked(String),
+    Unchecked(Failure),
     /// An attempt of it, or of another operation about its names, may have taken effect, which is
     /// determined first.
     InDoubt(Box<Entry>),
@@ -78,7 +84,7 @@ pub(super) fn key(profile: &str, name: &str) -> String {
 ///
 /// `has_profile` knows all profiles; `signs` returns what only profiles of one org have in common, as far
 /// as that is known without a request.
-pub(super) fn check(
+fn check(
     entries: Vec<csv::Entry>,
     allow_another: bool,
     has_profile: impl Fn(&str) -> bool,
@@ -126,6 +132,47 @@ pub(super) fn check(
         }
     }
     rows
+}
+
+/// Means stdin.
+const STDIN: &str = "-";
+
+/// Reads all of a file or stdin.
+pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    if path != Path::new(STDIN) {
+        return std::fs::read(path);
+    }
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+}
+
+/// Returns the rows of a file, or its mistakes by line.
+pub(crate) fn parse(
+    bytes: &[u8],
+    allow_another: bool,
+    profiles: &Profiles,
+) -> Result<Vec<Row>, Vec<Problem>> {
+    let hasher = RandomState::new();
+    let has_profile = |name: &str| profiles.entries().contains_key(name);
+    let signs = |name: &str| signs(profiles, name, &hasher);
+    let (entries, mut problems) = csv::read(bytes);
+    let rows = check(entries, allow_another, has_profile, signs, &mut problems);
+    if problems.is_empty() {
+        return Ok(rows);
+    }
+    problems.sort_by_cached_key(|problem| (problem.line, problem.mistake.to_string()));
+    Err(problems)
+}
+
+/// What only profiles of one org have in common: its id, or its credentials.
+fn signs(profiles: &Profiles, name: &str, hasher: &RandomState) -> Vec<u64> {
+    // Problems with the credentials are reported later, before anything is sent.
+    let Ok(Profile { entry, secrets }) = profiles.get(name) else { return Vec::new() };
+    let accounts = &entry.hosts.accounts;
+    // Hashed, so that no secret is copied.
+    let credential = hasher.hash_one((accounts, &entry.client_id, secrets.refresh_token.expose()));
+    let org = entry.org.as_ref().map(|org| hasher.hash_one((accounts, &org.id)));
+    std::iter::once(credential).chain(org).collect()
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use futures_util::{Stream, StreamExt as _, stream};
-use portal_http::client::SafeClient;
+use portal_http::client::{Ended, SafeClient};
+use portal_model::OrgIdentity;
 use portal_model::flow::Activity;
-use portal_model::{OrgIdentity, Outcome};
 use tokio::sync::watch;
 use tracing::Instrument as _;
 
@@ -92,14 +92,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Runs the rows, and returns each with its outcome as it ends. Rows that were not begun when the
+    /// Runs the rows, and returns each as it ends. Rows that were not begun when the
     /// run stopped are not returned.
-    pub(crate) fn start(&self, lanes: Lanes) -> impl Stream<Item = (usize, Outcome)> {
+    pub(crate) fn start(&self, lanes: Lanes) -> impl Stream<Item = (usize, Ended)> {
         let apart = stream::iter(lanes.apart).map(move |lane| self.lane(lane));
         apart.flatten_unordered(self.jobs).chain(self.lane(lanes.last))
     }
 
-    fn lane(&self, lane: Vec<Task>) -> impl Stream<Item = (usize, Outcome)> {
+    fn lane(&self, lane: Vec<Task>) -> impl Stream<Item = (usize, Ended)> {
         let rows = stream::iter(lane).then(move |(row, safe)| {
             let profile = self.rows.get(row).map(|row| row.profile.as_str());
             self.row(row, safe).instrument(tracing::debug_span!("batch", profile))
@@ -108,13 +108,13 @@ impl<'a> Run<'a> {
     }
 
     /// Runs one row, unless the run was asked to stop before.
-    async fn row(&self, index: usize, safe: SafeClient) -> Option<(usize, Outcome)> {
+    async fn row(&self, index: usize, safe: SafeClient) -> Option<(usize, Ended)> {
         let row = self.rows.get(index).filter(|_| !self.is_stopping.get())?;
         let call = safe.perform(row.create.clone()).key(&row.key).start();
         self.in_flight.borrow_mut().push((index, call.activity()));
         let ended = until_stopped(call, &mut self.stop_now.subscribe()).await;
         self.in_flight.borrow_mut().retain(|(row, _)| *row != index);
-        Some((index, ended.outcome))
+        Some((index, ended))
     }
 
     /// Returns the number of rows in flight.

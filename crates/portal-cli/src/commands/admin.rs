@@ -15,8 +15,7 @@ use portal_store::{Administration, PostgresRegistry, Registry, SqliteRegistry};
 use self::command::{Command, Credential, Org, User};
 use self::registry::{Admin, Place};
 use crate::org::data_directory;
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure};
 use crate::terminal::printer::Printer;
 
 /// Change orgs, users and credentials of a server, log and back up

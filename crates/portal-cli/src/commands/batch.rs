@@ -21,15 +21,14 @@ use serde_json::json;
 
 use self::progress::Progress;
 use self::words::{Kind, View};
-use crate::batch::file;
 use crate::batch::mistake::{self, Problem};
 use crate::batch::orgs::{self, Clients, Org};
 use crate::batch::plan::Plan;
-use crate::batch::rows::{Row, State};
+use crate::batch::rows::{self, Row, State};
 use crate::batch::run::{Lanes, Run};
 use crate::commands::candidates;
 use crate::commands::create::IRREVERSIBLE;
-use crate::commands::operation::HOW_TO_CONFIRM;
+use crate::commands::operation::{HOW_TO_CONFIRM, warn_if_not_written};
 use crate::commands::policy_args::PolicyArgs;
 use crate::commands::sections::{Environment, STATE};
 use crate::commands::target_args::TargetArgs;
@@ -37,8 +36,7 @@ use crate::commands::target_args::{CA_FILE, CONNECTION};
 use crate::org::ledger;
 use crate::org::profile::{Profiles, check_name};
 use crate::report::activity;
-use crate::report::exit::{self, ExitClass};
-use crate::report::failure::{ErrorKind, Failure};
+use crate::report::failure::{ErrorKind, ExitClass, Failure, combined};
 use crate::report::outcome::Report;
 use crate::report::place::Place;
 use crate::report::wrap::wrap;
@@ -61,7 +59,8 @@ const SHOWN: usize = 100;
 ///
 /// # Exit status
 /// that of a create if all rows that have an outcome have the same (`portal create --help`), else
-/// 1; a dry run tells what is known of them, such as 5 if they are in doubt
+/// 1; a dry run tells what is known of them, such as 5 if they are in doubt or 6 if their orgs could not
+/// be reached
 ///
 /// # Examples
 ///
@@ -127,7 +126,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let named: Vec<_> = named.into_iter().filter_map(|(what, path)| Some((what, path?))).collect();
     files::refuse_same(&named)?;
     let profiles = Profiles::load(&directories::config()?)?;
-    let rows = rows(&args.file, args.allow_another, &profiles, printer)?;
+    let rows = read_rows(&args.file, args.allow_another, &profiles, printer)?;
     let is_here = |row: &Row| {
         profiles.entries().get(&row.profile).is_some_and(|entry| entry.hosts.is_this_machine())
     };
@@ -206,7 +205,8 @@ impl<'a> Batch<'a> {
         ledger: &Ledger,
     ) -> Result<Self, Failure> {
         let entries = ledger::entries_of(ledger, &Filter::default()).await?;
-        let plan = Plan::new(rows, entries, |name| profiles.entries().get(name)?.org.as_ref());
+        let org = |name: &str| Some(profiles.get(name).ok()?.target(name, None).identity());
+        let plan = Plan::new(rows, entries, org);
         let file = (args.file != Path::new("-")).then(|| std::path::absolute(&args.file));
         let file = file.transpose()?.map(|path| path.display().to_string());
         let (version, ca_file) = (args.api_version, args.ca_file.as_deref());
@@ -222,7 +222,7 @@ impl<'a> Batch<'a> {
 
     /// Whether a create is only a rehearsal there: the real service never runs on this machine.
     fn is_rehearsal(&self) -> bool {
-        self.orgs.iter().all(|org| org.target.is_this_machine())
+        self.orgs.iter().all(|org| org.target.hosts.is_this_machine())
     }
 
     /// Completes the plan, and returns what is to be run.
@@ -284,7 +284,7 @@ impl<'a> Batch<'a> {
         let tasks: HashSet<usize> = lanes.rows().collect();
         let orgs = self.orgs.iter().filter(|org| org.rows.iter().any(|row| tasks.contains(row)));
         let orgs: Vec<_> = orgs.collect();
-        let servers: HashSet<_> = orgs.iter().map(|org| &org.target.accounts).collect();
+        let servers: HashSet<_> = orgs.iter().map(|org| &org.target.hosts.accounts).collect();
         let place = if self.is_rehearsal() {
             "on this machine".to_owned()
         } else {
@@ -317,7 +317,9 @@ impl<'a> Batch<'a> {
             tokio::select! {
                 biased;
                 next = ended.next() => {
-                    let Some((row, outcome)) = next else { break };
+                    let Some((row, ended)) = next else { break };
+                    warn_if_not_written(&ended, printer);
+                    let outcome = ended.outcome;
                     let why = stops(self.args, &outcome, progress.ended(&run, row, &outcome));
                     if let Some(why) = why.filter(|_| !run.is_stopping.replace(true)) {
                         printer.note(format_args!("stopping: {why}"));
@@ -380,10 +382,12 @@ impl<'a> Batch<'a> {
         let mut exits = Vec::new();
         for (report, row) in self.reports().iter().zip(&self.plan.rows) {
             report.print_json(printer);
-            exits.extend(row.outcome().map(|_| report.exit));
+            // Whoever asks what would come of a row has no answer.
+            let is_open = self.args.dry_run && matches!(row.state, State::Unchecked(_));
+            exits.extend((is_open || row.outcome().is_some()).then_some(report.exit));
         }
         let is_cut = is_interrupted && exits.len() < self.plan.rows.len();
-        exit::combined(exits.into_iter().chain(is_cut.then_some(ExitClass::Stopped)))
+        combined(exits.into_iter().chain(is_cut.then_some(ExitClass::Stopped)))
     }
 }
 
@@ -397,15 +401,16 @@ fn stops(args: &Args, outcome: &Outcome, failed: usize) -> Option<&'static str> 
 }
 
 /// Returns the rows of a file; its mistakes go to stderr.
-fn rows(
+fn read_rows(
     path: &Path,
     allow_another: bool,
     profiles: &Profiles,
     printer: &Printer,
 ) -> Result<Vec<Row>, Failure> {
-    let bytes = file::read(path)
+    let bytes = rows::read_file(path)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    file::rows(&bytes, allow_another, profiles).map_err(|problems| refuse(path, &problems, printer))
+    rows::parse(&bytes, allow_another, profiles)
+        .map_err(|problems| refuse(path, &problems, printer))
 }
 
 fn refuse(path: &Path, problems: &[Problem], printer: &Printer) -> Failure {

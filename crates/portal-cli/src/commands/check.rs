@@ -4,11 +4,10 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorKind, ErrorReport, Failure};
+use crate::report::failure::{ErrorKind, ErrorReport, ExitClass, Failure};
 use crate::report::invalid_name;
-use crate::terminal::name_argument;
 use crate::terminal::printer::Printer;
+use crate::terminal::results::parse_name;
 
 /// Check names against the rules; nothing is sent
 ///
@@ -42,7 +41,7 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> ExitClass {
     let mut seen = HashMap::new();
     let mut exit = ExitClass::Success;
     for name in &args.names {
-        let error = match name_argument::parse(name, printer) {
+        let error = match parse_name(name, printer) {
             Err(invalid) => Some(*invalid_name::failure(&invalid).report),
             Ok(_) => seen.insert(name.to_ascii_lowercase(), name).map(|first| {
                 let failure = Failure::new(ErrorKind::DuplicateName, duplicate(name, first));

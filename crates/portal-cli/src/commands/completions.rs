@@ -4,8 +4,7 @@
 use clap_complete::Shell;
 use clap_complete::env::Shells;
 
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure};
 use crate::terminal::printer::Printer;
 
 /// Write a completion script for a shell

@@ -4,10 +4,9 @@ use portal_model::CreateOperation;
 
 use crate::commands::operation::{OperationArgs, Options, Wanted};
 use crate::commands::sections::{Environment, ORG, STATE};
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
-use crate::terminal::name_argument;
+use crate::report::failure::{ExitClass, Failure};
 use crate::terminal::printer::Printer;
+use crate::terminal::results::parse_name;
 
 /// Why a create has to be confirmed.
 pub(super) const IRREVERSIBLE: &str = "a portal can never be deleted";
@@ -59,7 +58,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
 
 /// The name and its fallbacks; every broken rule of each is reported.
 fn wanted<'a>(args: &'a Args, printer: &Printer) -> Wanted<'a> {
-    let parse = |name: &'a str| name_argument::parse(name, printer).map_err(|error| (name, error));
+    let parse = |name: &'a str| parse_name(name, printer).map_err(|error| (name, error));
     let name = parse(&args.name);
     let fallbacks: Vec<_> = args.fallbacks.iter().map(|name| parse(name)).collect();
     let fallbacks = fallbacks.into_iter().collect::<Result<Vec<_>, _>>();

@@ -15,8 +15,7 @@ use crate::commands::candidates;
 use crate::commands::target_args::{CA_FILE, CONNECTION};
 use crate::org::ledger;
 use crate::org::profile::{Profile, Profiles};
-use crate::report::exit::{self, ExitClass};
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure, combined};
 use crate::report::wrap::wrap;
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
@@ -70,7 +69,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let mut checked = stream::iter(found)
         .map(|(name, profile)| async move {
             let target = profile.target(name, args.ca_file.clone());
-            (name, checks::run(&profile.entry.hosts, &target, entries).await)
+            (name, checks::run(&target, entries).await)
         })
         .buffered(AT_ONCE);
     let (mut exits, mut verdicts) = (Vec::new(), Vec::new());
@@ -90,7 +89,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     if !is_one {
         printer.text(format_args!("\n{}", summary(&verdicts)));
     }
-    Ok(exit::combined(exits))
+    Ok(combined(exits))
 }
 
 /// One thing that was checked of a profile.

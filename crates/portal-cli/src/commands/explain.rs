@@ -6,8 +6,7 @@ use portal_model::explain::{Explanation, Retry, explain, explain_oauth};
 use portal_model::oauth::OAuthError;
 use serde::Serialize;
 
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure};
 use crate::report::permission;
 use crate::report::similar::{letters, similar};
 use crate::report::wrap::{fit, wrap};

@@ -9,11 +9,9 @@ use crate::commands::candidates;
 use crate::commands::sections::{Environment, STATE};
 use crate::org::ledger;
 use crate::report::entry::EntryObject;
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
-use crate::report::wrap::wrap;
+use crate::report::failure::{ExitClass, Failure};
+use crate::report::wrap::{aligned, wrap};
 use crate::terminal::printer::Printer;
-use crate::terminal::table::aligned;
 use crate::terminal::width;
 
 /// List earlier creates and renames, newest first

@@ -5,10 +5,9 @@ use portal_model::name::is_same_name;
 
 use crate::commands::sections::{Environment, ORG};
 use crate::commands::target_args::TargetArgs;
-use crate::report::call_error;
-use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorKind, Failure};
-use crate::report::portal::{line, width};
+use crate::report::cause;
+use crate::report::failure::{ErrorKind, ExitClass, Failure};
+use crate::report::portal::cells;
 use crate::terminal::printer::Printer;
 
 /// List the portals of an org, or show one
@@ -35,7 +34,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let org = args.target.open().await?;
     let portals = org.client.call(&ListPortals).await;
-    let mut portals = portals.map_err(|error| call_error::failure(&error, "list the portals"))?;
+    let mut portals = portals.map_err(|error| cause::failure(&error, "list the portals"))?;
     if let Some(name) = &args.name {
         portals.retain(|portal| is_same_name(&portal.name, name));
         if portals.is_empty() {
@@ -49,9 +48,6 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     if portals.is_empty() && !printer.is_json() {
         printer.note(format_args!("There is no portal in {}.", org.place()));
     }
-    let columns = portals.iter().map(width).max().unwrap_or_default();
-    for portal in &portals {
-        printer.result(line(portal, columns), portal);
-    }
+    printer.table(portals.iter().map(|portal| (cells(portal), portal)));
     Ok(ExitClass::Success)
 }

@@ -7,9 +7,8 @@ use anyhow::Context as _;
 use clap_mangen::Man;
 use roff::{Roff, bold, italic, roman};
 
-use crate::commands::sections::{Environment, Section, Sections};
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::commands::sections::{Section, Sections};
+use crate::report::failure::{ExitClass, Failure};
 use crate::terminal::printer::Printer;
 
 /// Write a manual page
@@ -28,25 +27,6 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     all: Option<PathBuf>,
 }
-
-/// What a page says about a variable that its command reads.
-const VARIABLES: [(&str, &str); 15] = [
-    ("PORTAL_PROFILE", "Stands for --profile."),
-    ("PORTAL_DATA_CENTER", "Stands for --data-center where no host is named."),
-    ("PORTAL_API_DOMAIN", "Stands for --api-domain."),
-    ("PORTAL_ACCOUNTS_URL", "Stands for --accounts-url."),
-    ("PORTAL_CLIENT_ID", "Stands for --client-id."),
-    ("PORTAL_ORG_ID", "The id of the org, for a token that cannot read it."),
-    ("PORTAL_CLIENT_SECRET", "The client secret. There is no flag for it."),
-    ("PORTAL_REFRESH_TOKEN", "The refresh token. There is no flag for it."),
-    ("PORTAL_ACCESS_TOKEN", "An access token, instead of the client and its refresh token."),
-    ("PORTAL_PROCESSING_TIME", "Stands for --processing-time."),
-    ("PORTAL_LIST_LAG", "Stands for --list-lag."),
-    ("PORTAL_STATE_DIR", "The directory of the ledger."),
-    ("PORTAL_LEDGER", "A PostgreSQL database that has the ledger instead."),
-    ("PORTAL_DATABASE_URL", "Stands for --database-url."),
-    ("PORTAL_PUBLIC_URL", "Stands for --public-url."),
-];
 
 /// What every page says.
 const EVERYWHERE: [(&str, &str); 3] = [
@@ -108,10 +88,6 @@ fn name(command: &clap::Command) -> &str {
 
 fn page(above: &[&clap::Command], command: &clap::Command) -> anyhow::Result<String> {
     let (mut about, mut notes, mut examples) = (Roff::new(), Roff::new(), Roff::new());
-    let of_options = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
-    let mut named: Vec<_> = of_options.collect();
-    let of_environment = command.get::<Environment>().into_iter().flat_map(|it| it.0);
-    named.extend(of_environment.flat_map(|variables| variables.names));
     let mut exit_status = None;
     for Section { heading, text } in Sections::of(command).0 {
         match heading.as_str() {
@@ -146,8 +122,7 @@ fn page(above: &[&clap::Command], command: &clap::Command) -> anyhow::Result<Str
 
     let mut rest = Roff::new();
     rest.control("SH", ["ENVIRONMENT"]).extend([notes]);
-    let own = VARIABLES.iter().filter(|(variable, _)| above.is_empty() || named.contains(variable));
-    definitions(&mut rest, own.chain(&EVERYWHERE));
+    definitions(&mut rest, &EVERYWHERE);
     rest.control("SH", ["EXIT STATUS"]);
     match exit_status {
         Some(text) => drop(rest.text([roman(text)])),
@@ -159,7 +134,7 @@ fn page(above: &[&clap::Command], command: &clap::Command) -> anyhow::Result<Str
         }
     }
     rest.control("SH", ["FILES"]);
-    definitions(&mut rest, FILES.iter());
+    definitions(&mut rest, &FILES);
     paragraph(
         &mut rest,
         "On other systems, and where XDG_CONFIG_HOME and its like are set, in the directories of the \
@@ -184,7 +159,7 @@ fn paragraph(roff: &mut Roff, text: &str) {
     roff.control("PP", []).text([roman(text)]);
 }
 
-fn definitions<'a>(roff: &mut Roff, list: impl Iterator<Item = &'a (&'a str, &'a str)>) {
+fn definitions(roff: &mut Roff, list: &[(&str, &str)]) {
     for (term, text) in list {
         roff.control("TP", []).text([italic(*term)]).text([roman(*text)]);
     }

@@ -13,12 +13,11 @@ use crate::commands::policy_args::PolicyArgs;
 use crate::commands::target_args::TargetArgs;
 use crate::org::destination::Destination;
 use crate::org::ledger;
-use crate::report::call_error;
+use crate::report::cause;
+use crate::report::cause::ReportContext;
 use crate::report::confirmation::Facts;
-use crate::report::context::ReportContext;
 use crate::report::entry::begun;
-use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorKind, Failure};
+use crate::report::failure::{ErrorKind, ExitClass, Failure};
 use crate::report::outcome::Report;
 use crate::report::place::Place;
 use crate::sys::signal::{raised, stop_flag, until_stopped};
@@ -144,7 +143,9 @@ impl Request {
         if matches!(ended.outcome, Outcome::Created { .. }) && !printer.is_json() {
             printer.note(format_args!("Next: {}", self.next()));
         }
-        if let (Consent::Given, Outcome::Renamed { old, .. }) = (self.consent, &ended.outcome) {
+        if let (Consent::Given, Outcome::Renamed { old, new }) = (self.consent, &ended.outcome)
+            && !new.is_same_as(old)
+        {
             printer.warning(format_args!(
                 "links to {old} no longer work, its users were not notified, and any organization \
                  can take the name {old}"
@@ -159,7 +160,7 @@ impl Request {
             Destination::Local(_) => {
                 "`portal serve` for your own code; `portal login` for an org of Zoho CRM"
             }
-            Destination::Remote(target) if target.is_this_machine() => {
+            Destination::Remote(target) if target.hosts.is_this_machine() => {
                 "`portal requests` shows what was sent"
             }
             Destination::Remote(_) => {
@@ -182,7 +183,7 @@ impl Request {
         };
         let previewed = match previewed {
             Ok(preview) => Ok((preview, safe.identify().await?)),
-            Err(error) => Err(call_error::preview(&error)),
+            Err(error) => Err(cause::preview(&error)),
         };
         let (preview, org) = match previewed {
             Ok(previewed) => previewed,
@@ -249,12 +250,17 @@ pub(super) async fn finish(
 ) -> Ended {
     let progress = Progress::new(name, deadline, call.activity(), printer);
     let ended = progress.during(until_stopped(call, stop)).await;
+    warn_if_not_written(&ended, printer);
+    ended
+}
+
+pub(super) fn warn_if_not_written(ended: &Ended, printer: &Printer) {
     if let Some(error) = &ended.not_written {
+        let name = ended.outcome.name();
         printer.warning(format_args!(
-            "the outcome is not in the ledger, and the next run determines it again: {error}"
+            "the outcome of {name} is not in the ledger, and the next run determines it again: {error}"
         ));
     }
-    ended
 }
 
 /// When the create was begun that made the portal of `outcome`, if the ledger has it.

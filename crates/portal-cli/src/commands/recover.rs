@@ -13,12 +13,11 @@ use crate::commands::sections::{Environment, ORG, STATE};
 use crate::commands::target_args::TargetArgs;
 use crate::org::destination::Org;
 use crate::org::ledger;
-use crate::report::context::ReportContext;
-use crate::report::exit::{ExitClass, combined};
-use crate::report::failure::{ErrorKind, Failure};
+use crate::report::cause::ReportContext;
+use crate::report::failure::{ErrorKind, ExitClass, Failure, combined};
 use crate::report::outcome::Report;
 use crate::report::place::Place;
-use crate::report::{self, call_error};
+use crate::report::{self, cause};
 use crate::sys::signal::{raised, stop_flag};
 use crate::terminal::printer::Printer;
 
@@ -117,7 +116,7 @@ impl Recovery<'_> {
         let safe = org.safe(self.ledger);
         let mut stop = self.stop.clone();
         let now = tokio::select! {
-            now = safe.identify() => now.map_err(|error| cannot(call_error::unidentified(&error)))?,
+            now = safe.identify() => now.map_err(|error| cannot(cause::unidentified(&error)))?,
             () = raised(&mut stop) => return Err(cannot(Failure::cancelled("interrupted"))),
         };
         // Absence in another org would prove nothing (rule 10).

@@ -14,13 +14,12 @@ use portal_store::PortalLimit;
 use portal_store::seed::{Seed, SeedOrg, SeedUser};
 use tokio::process::Command;
 
-use crate::batch::{csv, file};
+use crate::batch::{csv, rows};
 use crate::commands::{batch, fault_arg};
 use crate::org::default_org::OrgCredentials;
 use crate::org::profile::{self, Profile, Profiles};
 use crate::org::running::Times;
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure};
 use crate::sys::directories;
 use crate::sys::signal::{self, Kind};
 use crate::terminal::printer::Printer;
@@ -62,7 +61,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    let bytes = file::read(&args.file)
+    let bytes = rows::read_file(&args.file)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", args.file.display())))?;
     // What is wrong with the file is reported by the batch.
     let (entries, _) = csv::read(&bytes);

@@ -4,10 +4,9 @@ use portal_model::RenameOperation;
 
 use crate::commands::operation::{OperationArgs, Options};
 use crate::commands::sections::{Environment, ORG, STATE};
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
-use crate::terminal::name_argument;
+use crate::report::failure::{ExitClass, Failure};
 use crate::terminal::printer::Printer;
+use crate::terminal::results::parse_name;
 
 /// Rename a portal; links to the old name stop working
 ///
@@ -38,7 +37,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    let new = name_argument::parse(&args.new, printer).map_err(|error| (&*args.new, error));
+    let new = parse_name(&args.new, printer).map_err(|error| (&*args.new, error));
     let wanted = new.map(|new| RenameOperation::new(&args.old, new).into());
     let why = "links to the old name stop working";
     args.operation.run(wanted, Options::default(), why, printer).await

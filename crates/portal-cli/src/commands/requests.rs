@@ -11,8 +11,7 @@ use portal_http::server::RequestRecord;
 use serde::{Deserialize, Serialize};
 
 use crate::org::running::Running;
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure};
 use crate::terminal::printer::Printer;
 use crate::terminal::served_request;
 

@@ -17,43 +17,20 @@ pub(crate) struct Section {
     pub(crate) text: String,
 }
 
-/// What a command reads from the environment, beside the variables that clap knows of its options.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Variables {
-    pub(super) names: &'static [&'static str],
-    /// One per line.
-    pub(super) notes: &'static str,
-}
-
 /// The variables that select an org.
-pub(super) const ORG: Variables = Variables {
-    names: &[
-        "PORTAL_PROFILE",
-        "PORTAL_DATA_CENTER",
-        "PORTAL_API_DOMAIN",
-        "PORTAL_ACCOUNTS_URL",
-        "PORTAL_ORG_ID",
-        "PORTAL_CLIENT_ID",
-        "PORTAL_CLIENT_SECRET",
-        "PORTAL_REFRESH_TOKEN",
-        "PORTAL_ACCESS_TOKEN",
-    ],
-    notes: "PORTAL_CLIENT_SECRET with PORTAL_REFRESH_TOKEN, or PORTAL_ACCESS_TOKEN\n\
-            PORTAL_ORG_ID is the org's id, for a token that cannot read it\n\
-            Secrets are never flags. --local and --profile ignore the variables of hosts and \
-            credentials. If nothing names an org, the profile of `portal profiles use` counts.",
-};
+pub(super) const ORG: &str = "\
+    PORTAL_CLIENT_SECRET with PORTAL_REFRESH_TOKEN, or PORTAL_ACCESS_TOKEN\n\
+    PORTAL_ORG_ID is the org's id, for a token that cannot read it\n\
+    Secrets are never flags. --local and --profile ignore the variables of hosts and \
+    credentials. If nothing names an org, the profile of `portal profiles use` counts.";
 
 /// Where the ledger is.
-pub(super) const STATE: Variables = Variables {
-    names: &["PORTAL_STATE_DIR", "PORTAL_LEDGER"],
-    notes: "PORTAL_STATE_DIR is the directory of the ledger\n\
-            PORTAL_LEDGER is a PostgreSQL database instead, which several machines share",
-};
+pub(super) const STATE: &str = "PORTAL_STATE_DIR is the directory of the ledger\n\
+    PORTAL_LEDGER is a PostgreSQL database instead, which several machines share";
 
-/// The variables that a command reads beside those of its options.
+/// What is said of the variables that a command reads, one per line.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Environment(pub(crate) &'static [Variables]);
+pub(crate) struct Environment(pub(crate) &'static [&'static str]);
 
 impl clap::builder::CommandExt for Environment {}
 
@@ -85,8 +62,8 @@ impl Sections {
         }
         if let Some(environment) = command.get::<Environment>() {
             let examples = sections.iter().position(|section| section.heading == "Examples");
-            let notes: Vec<_> = environment.0.iter().map(|variables| variables.notes).collect();
-            let section = Section { heading: "Environment".to_owned(), text: notes.join("\n") };
+            let heading = "Environment".to_owned();
+            let section = Section { heading, text: environment.0.join("\n") };
             sections.insert(examples.unwrap_or(sections.len()), section);
         }
         Self(sections)

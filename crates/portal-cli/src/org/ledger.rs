@@ -15,8 +15,7 @@ use tempfile::TempDir;
 
 use crate::report::failure::{ErrorKind, Failure};
 use crate::report::place;
-use crate::sys::invalid_input::InvalidInput;
-use crate::sys::{directories, environment};
+use crate::sys::{InvalidInput, directories, environment};
 
 /// Where the ledger is.
 #[derive(Debug)]

@@ -94,7 +94,7 @@ impl<'a> EntryObject<'a> {
             }),
             (EntryState::Appeared, None) => Some("after a response that was lost".to_owned()),
             (EntryState::InDoubt, None) => {
-                Some("its process ended before the outcome was known".to_owned())
+                Some("its process ended before the outcome was recorded".to_owned())
             }
             (EntryState::Begun, None) => Some("nothing was sent".to_owned()),
             (EntryState::Created, None) if self.name != first => {

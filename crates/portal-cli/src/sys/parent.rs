@@ -1,6 +1,6 @@
 //! [`Parent`]: the process that started this one, and its end.
 
-use crate::sys::invalid_input::InvalidInput;
+use crate::sys::InvalidInput;
 
 /// The process that started this one.
 #[derive(Debug)]

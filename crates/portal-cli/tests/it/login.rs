@@ -248,6 +248,8 @@ fn invalid_arguments_fail_before_reading_secrets() {
         (&["--profile", "a", "--data-center", "uk"], "data center"),
         (&["--profile", "a"], "--data-center"),
         (&["--data-center", "eu"], "--profile"),
+        (&["--profile", "a", "--data-center", "eu", "--org-id", ""], "is not the id of an org"),
+        (&["--profile", "a", "--data-center", "eu", "--org-id", "org7000"], "its digits only"),
         (&["--profile", "a", "--api-domain", "https://zoho.example"], "--accounts-url"),
         (
             &["--profile", "a", "--api-domain", "http://a.b", "--accounts-url", "https://a.b"],

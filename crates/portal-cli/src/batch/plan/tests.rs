@@ -55,7 +55,7 @@ impl World {
 
     async fn plan(&self, rows: &[Row]) -> Plan {
         let entries = self.ledger.entries(&Filter::default()).await.unwrap();
-        Plan::new(rows.to_vec(), entries, |_| None)
+        Plan::new(rows.to_vec(), entries, |_| Some(self.identity.clone()))
     }
 
     /// The state of the only row of a file, in words.
@@ -74,7 +74,7 @@ fn seen(identity: &OrgIdentity) -> Seen {
 fn words(row: &Row) -> String {
     match (&row.state, row.outcome()) {
         (State::Left { note }, _) => format!("left {}", note.as_deref().unwrap_or("-")),
-        (State::Unchecked(why), _) => format!("unchecked {why}"),
+        (State::Unchecked(why), _) => format!("unchecked {}", why.report.message),
         (State::InDoubt(entry), _) => format!("in doubt {}", entry.name()),
         (State::Earlier(outcome), _) => format!("earlier {}", outcome.name()),
         (State::Ended(_), Some(Outcome::Unknown { name, why, .. })) => {
@@ -169,12 +169,33 @@ async fn profile_that_states_another_org_blocks_row() {
         let row = row("acme", &["AcmeOne"]);
         world.run(&row, Some(row.key.clone()), Some(kind)).await;
         let entries = world.ledger.entries(&Filter::default()).await.unwrap();
-        let plan = |org: &Org| {
-            let plan = Plan::new(vec![row.clone()], entries.clone(), |_| Some(org));
+        let plan = |org: OrgIdentity| {
+            let plan = Plan::new(vec![row.clone()], entries.clone(), |_| Some(org.clone()));
             words(&plan.rows[0])
         };
-        assert_eq!(plan(&Org::new("8000")), expected);
-        assert!(!plan(&Org::new("7000")).contains("moved"));
+        assert_eq!(plan(identity("other", Some("8000"))), expected);
+        assert!(!plan(identity("token", Some("7000"))).contains("moved"));
+    }
+}
+
+#[tokio::test]
+async fn created_row_is_created_only_where_profile_leads_now() {
+    let elsewhere = OrgIdentity::new("http://127.0.0.1:2", "other");
+    let cases = [
+        (identity("token", None), "earlier AcmeOne", "earlier AcmeOne"),
+        (identity("other", Some("7000")), "earlier AcmeOne", "earlier AcmeOne"),
+        (identity("other", None), "left -", "created AcmeOne, moved"),
+        (elsewhere, "left -", "created AcmeOne, moved"),
+    ];
+    for (now, before, after) in cases {
+        let world = World::new();
+        let row = row("acme", &["AcmeOne"]);
+        world.run(&row, Some(row.key.clone()), Some(EndingKind::Created)).await;
+        let entries = world.ledger.entries(&Filter::default()).await.unwrap();
+        let mut plan = Plan::new(vec![row], entries, |_| Some(now.clone()));
+        assert_eq!(words(&plan.rows[0]), before, "{now:?}");
+        plan.complete(0, &seen(&now), false, false);
+        assert_eq!(words(&plan.rows[0]), after, "{now:?}");
     }
 }
 
@@ -289,7 +310,8 @@ fn list_decides_what_ledger_does_not() {
     assert_eq!(list(&["AcmeOne"], &listed, false), state("org_has_portal AcmeOne", 0));
     assert_eq!(list(&["AcmeOne"], &listed, true), state("left -", 0));
     assert_eq!(list(&["AcmeOne"], &[], false), state("left -", 0));
-    let unchecked = Seen { unchecked: Some("no connection".to_owned()), ..Seen::default() };
+    let unchecked =
+        Seen { unchecked: Some(Failure::forbidden("no connection")), ..Seen::default() };
     let unchecked = plan(&["AcmeOne"], unchecked, false);
     assert_eq!(words(&unchecked.rows[0]), "unchecked no connection");
     assert!(unchecked.rows[0].is_left() && unchecked.rows[0].outcome().is_none());

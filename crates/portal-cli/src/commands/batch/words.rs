@@ -9,8 +9,7 @@ use portal_model::{Operation, Outcome, PortalName};
 
 use crate::batch::plan::Plan;
 use crate::batch::rows::{Row, State};
-use crate::report::context::ReportContext;
-use crate::report::failure::{ErrorKind, Failure};
+use crate::report::cause::ReportContext;
 use crate::report::outcome::Report;
 use crate::report::place::profile_flag;
 use crate::report::wrap::wrap;
@@ -112,8 +111,8 @@ pub(super) fn report(row: &Row, view: View<'_>) -> Report {
     let Some(outcome) = row.outcome() else {
         let mut report = Report::would_be_sent(&operation, "", &context);
         if let State::Unchecked(why) = &row.state {
-            let message = format!("{} was not checked: {why}", row.create.name);
-            report.error = Some(*Failure::new(ErrorKind::Failed, message).report);
+            let message = format!("{} was not checked: {}", row.create.name, why.report.message);
+            report = report.failed(why.clone().message(message));
         }
         if view.is_over || report.error.is_some() {
             report.outcome = "not_begun";
