@@ -127,14 +127,16 @@ impl Request {
         let org = self.destination.clone().open(self.policy.clone()).await?;
         let safe = org.safe(&ledger);
         let call = safe.perform(self.operation.clone());
-        let report = match self.consent {
-            Consent::Given => None,
+        let asked = match self.consent {
+            Consent::Given => Ok(None),
             Consent::Asked | Consent::DryRun => {
-                Box::pin(self.ask(&safe, call.clone(), &mut stop)).await?
+                Box::pin(self.ask(&safe, call.clone(), &mut stop)).await
             }
         };
-        if let Some(report) = report {
-            return Ok(report.print(printer));
+        match asked {
+            Ok(None) => {}
+            Ok(Some(report)) => return Ok(report.print(printer)),
+            Err(why) => return Ok(self.not_begun(&safe, call, why).await.print(printer)),
         }
         let name = self.operation.names().next().unwrap_or_default();
         let ended = finish(call.start(), name, deadline, &mut stop, printer).await;
@@ -170,25 +172,18 @@ impl Request {
     }
 
     /// Looks at what would come of it, and has the name typed if it would be sent. Returns the report of
-    /// what is not begun.
+    /// what need not be sent, and fails with why it is not begun.
     async fn ask(
         &self,
         safe: &SafeClient,
         call: Call,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Option<Report>, Failure> {
-        let previewed = tokio::select! {
-            preview = Box::pin(call.clone().preview()) => preview,
-            () = raised(stop) => return Ok(Some(self.not_begun(safe, call, cancelled()).await)),
+        let preview = tokio::select! {
+            preview = Box::pin(call.preview()) => preview.map_err(|error| cause::preview(&error))?,
+            () = raised(stop) => return Err(cancelled()),
         };
-        let previewed = match previewed {
-            Ok(preview) => Ok((preview, safe.identify().await?)),
-            Err(error) => Err(cause::preview(&error)),
-        };
-        let (preview, org) = match previewed {
-            Ok(previewed) => previewed,
-            Err(failure) => return Ok(Some(self.not_begun(safe, call, failure).await)),
-        };
+        let org = safe.identify().await.map_err(|error| cause::unidentified(&error))?;
         let would_be_sent = is_preview(&preview.outcome);
         let is_dry = self.consent == Consent::DryRun;
         if is_dry && would_be_sent {
@@ -214,7 +209,7 @@ impl Request {
         if prompt::confirm_by_typing(&facts.text(), what, expected, raised(stop)).await? {
             return Ok(None);
         }
-        Ok(Some(self.not_begun(safe, call, cancelled()).await))
+        Err(cancelled())
     }
 
     /// Of what is not begun because of `why`: what an earlier run left in doubt stays so (rule 11).

@@ -192,8 +192,8 @@ impl Recovery<'_> {
         let own = all.iter().filter(|entry| entry.org.compare(&identity) == SameOrg::Yes);
         let own: Vec<Entry> = own.cloned().collect();
         for entry in &own {
-            let late = entry.contradicted_by(&portals, &own);
-            if let Some((text, object)) = late.and_then(|late| report::entry::late(entry, &late)) {
+            let Some(late) = entry.contradicted_by(&portals, &own) else { continue };
+            if let Some((text, object)) = report::entry::late(entry, &late) {
                 self.printer.warning(text);
                 self.printer.json(&object);
             }

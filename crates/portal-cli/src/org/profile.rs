@@ -209,7 +209,7 @@ fn edit(
     if secrets != before {
         credentials::write(&credentials, &secrets)?;
     }
-    toml_file::replace(&config, &document.to_string())
+    private_file::replace(&config, &document.to_string())
 }
 
 /// Checks that `name` is a valid name for a profile.

@@ -126,8 +126,8 @@ impl Subject<'_> {
                 .hint("run the same command again; `--deadline` gives it more time"),
             NotDone::NotRecorded(_) => not_done(ErrorKind::NotRecorded).hint(
                 "make the ledger writable, then run the same command again: a file needs space and \
-                 permission, and a database has to respond in time, which a batch makes easier with \
-                 fewer `--jobs`",
+                 permission, and a database has to take UTF-8 and to respond in time, which a batch \
+                 makes easier with fewer `--jobs`",
             ),
             NotDone::Conflict { conflict, name } => self
                 .not_done(ErrorKind::Conflict, contradiction(*conflict, name))
@@ -212,7 +212,7 @@ fn contradiction(conflict: Conflict, name: &str) -> String {
             format!("an earlier run of it got to {name}, which is not among the names now")
         }
         Conflict::LabelMoved => {
-            format!("the profile led to another org when {name} was begun there")
+            format!("when {name} was begun, the profile led to another org, or to what may be one")
         }
         other => format!("{other}: {name}"),
     }

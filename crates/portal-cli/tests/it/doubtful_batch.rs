@@ -292,7 +292,7 @@ fn row_in_doubt_is_not_created_in_another_org() {
     let message = blocked["error"]["message"].as_str().unwrap();
     assert!(message.starts_with("it is not known whether FirstName was created: "), "{message}");
     assert!(
-        message.contains("the profile led to another org when FirstName was begun"),
+        message.contains("when FirstName was begun, the profile led to another org"),
         "{message}"
     );
     let alone = orgs.run(&["create", "FirstName", "--profile", "acme", "--output", "json"]);

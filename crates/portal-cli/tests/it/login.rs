@@ -421,7 +421,10 @@ fn login_to_other_org_warns_and_keeps_intents() {
     assert!(ran.stderr.contains("AcmePortal is in doubt from an earlier login"), "{ran:?}");
     let ran = home.run(&["create", "AcmePortal", "--profile", "main"]);
     assert_eq!(ran.status, 5, "{ran:?}");
-    assert!(ran.stderr.contains("the profile led to another org when AcmePortal was"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("when AcmePortal was begun, the profile led to another org"),
+        "{ran:?}"
+    );
     let ran = home.run(&["recover", "AcmePortal"]);
     assert_eq!(ran.status, 5, "{ran:?}");
     assert!(ran.stderr.contains("org acme (") && ran.stderr.contains("org beta ("), "{ran:?}");
