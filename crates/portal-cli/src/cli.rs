@@ -13,13 +13,15 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use tokio::runtime::Builder;
 
 pub(crate) use self::usage::print as print_usage;
-use crate::commands::sections::{Sections, with_sections};
-use crate::commands::target_args::ORG_HEADING as ORG;
+use crate::commands::sections::{Environment, ORG, STATE, Sections, with_sections};
+use crate::commands::target_args::ORG_HEADING;
 use crate::commands::{
     admin, batch, check, completions, create, doctor, explain, history, list, login, logout, man,
     profiles, recover, rehearse, rename, requests, schema, serve,
 };
 use crate::report::failure::{ExitClass, Failure};
+#[cfg(unix)]
+use crate::sys::limits;
 use crate::terminal::log::LogOf;
 use crate::terminal::printer::{Output, Printer};
 use crate::terminal::width;
@@ -52,6 +54,20 @@ Options: --output text|json (see portal schema), -v, -q, --color WHEN, -V, -h
 ///     portal create --profile acme MyPortal
 ///     portal rehearse portals.csv
 ///     portal batch portals.csv --dry-run
+///
+/// # Variables
+///
+///     PORTAL_LOG  What is logged to stderr, such as debug or portal_http=debug. Never a secret.
+///     NO_COLOR  Leave out colors.
+///     HTTPS_PROXY, ALL_PROXY, NO_PROXY  Proxies, as curl has them.
+///
+/// # Files
+///
+///     ~/.config/portal/config.toml  Profiles.
+///     ~/.config/portal/credentials.toml  Their secrets. Refused if others can read it.
+///     ~/.local/state/portal  The ledger: every create and rename, and what came of it.
+///     ~/.local/share/portal  The portals of --local.
+///     ~/.cache/portal  Access tokens.
 #[derive(Debug, Parser)]
 #[expect(clippy::doc_markdown, reason = "it is the help")]
 #[command(
@@ -62,6 +78,7 @@ Options: --output text|json (see portal schema), -v, -q, --color WHEN, -V, -h
     version,
     help_template = HELP,
     override_usage = "portal COMMAND …",
+    add = Environment(&[ORG, STATE]),
     disable_help_subcommand = true,
     subcommand_help_heading = "Commands"
 )]
@@ -155,6 +172,9 @@ impl Command {
     }
 
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitClass, Failure> {
+        // Windows has no such limit.
+        #[cfg(unix)]
+        limits::raise_open_files()?;
         // Without worker threads, what does one thing at a time starts sooner.
         let mut runtime = match self {
             Self::Serve(_) => Builder::new_multi_thread(),
@@ -248,7 +268,8 @@ fn with_help(command: clap::Command, help: Help) -> clap::Command {
 /// Whether a flag is not for a screen of help: that of its command says so, or it is in one of the
 /// sections for special matters.
 fn is_rare(arg: &clap::Arg) -> bool {
-    arg.is_hide_short_help_set() || arg.get_help_heading().is_some_and(|heading| heading != ORG)
+    arg.is_hide_short_help_set()
+        || arg.get_help_heading().is_some_and(|heading| heading != ORG_HEADING)
 }
 
 impl Cli {

@@ -3,8 +3,8 @@
 pub(crate) mod directories;
 pub(crate) mod environment;
 pub(crate) mod files;
+#[cfg(unix)]
 pub(crate) mod limits;
-pub(crate) mod parent;
 pub(crate) mod private_file;
 pub(crate) mod signal;
 pub(crate) mod toml_file;

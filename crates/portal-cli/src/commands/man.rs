@@ -28,21 +28,6 @@ pub(crate) struct Args {
     all: Option<PathBuf>,
 }
 
-/// What every page says.
-const EVERYWHERE: [(&str, &str); 3] = [
-    ("PORTAL_LOG", "What is logged to stderr, such as debug or portal_http=debug. Never a secret."),
-    ("NO_COLOR", "Leave out colors."),
-    ("HTTPS_PROXY, ALL_PROXY, NO_PROXY", "Proxies, as curl has them."),
-];
-
-const FILES: [(&str, &str); 5] = [
-    ("~/.config/portal/config.toml", "Profiles."),
-    ("~/.config/portal/credentials.toml", "Their secrets. Refused if others can read it."),
-    ("~/.local/state/portal", "The ledger: every create and rename, and what came of it."),
-    ("~/.local/share/portal", "The portals of --local."),
-    ("~/.cache/portal", "Access tokens."),
-];
-
 pub(crate) fn run(
     args: &Args,
     mut portal: clap::Command,
@@ -120,9 +105,10 @@ fn page(above: &[&clap::Command], command: &clap::Command) -> anyhow::Result<Str
     }
     man.render_options_section(&mut page)?;
 
+    let portal = above.first().copied().unwrap_or(command);
     let mut rest = Roff::new();
     rest.control("SH", ["ENVIRONMENT"]).extend([notes]);
-    definitions(&mut rest, &EVERYWHERE);
+    definitions(&mut rest, portal, "Variables");
     rest.control("SH", ["EXIT STATUS"]);
     match exit_status {
         Some(text) => drop(rest.text([roman(text)])),
@@ -134,7 +120,7 @@ fn page(above: &[&clap::Command], command: &clap::Command) -> anyhow::Result<Str
         }
     }
     rest.control("SH", ["FILES"]);
-    definitions(&mut rest, &FILES);
+    definitions(&mut rest, portal, "Files");
     paragraph(
         &mut rest,
         "On other systems, and where XDG_CONFIG_HOME and its like are set, in the directories of the \
@@ -159,9 +145,12 @@ fn paragraph(roff: &mut Roff, text: &str) {
     roff.control("PP", []).text([roman(text)]);
 }
 
-fn definitions(roff: &mut Roff, list: &[(&str, &str)]) {
-    for (term, text) in list {
-        roff.control("TP", []).text([italic(*term)]).text([roman(*text)]);
+/// The definitions below a heading of `portal` itself, one per line, which every page has.
+fn definitions(roff: &mut Roff, portal: &clap::Command, heading: &str) {
+    for section in Sections::of(portal).0.iter().filter(|section| section.heading == heading) {
+        for (term, text) in section.text.lines().filter_map(|line| line.split_once("  ")) {
+            roff.control("TP", []).text([italic(term)]).text([roman(text)]);
+        }
     }
 }
 

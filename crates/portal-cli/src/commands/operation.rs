@@ -22,7 +22,7 @@ use crate::report::outcome::Report;
 use crate::report::place::Place;
 use crate::sys::signal::{raised, stop_flag, until_stopped};
 use crate::terminal::printer::Printer;
-use crate::terminal::progress::Progress;
+use crate::terminal::progress::during;
 use crate::terminal::prompt;
 
 /// What to do without a terminal to ask on.
@@ -243,8 +243,8 @@ pub(super) async fn finish(
     stop: &mut watch::Receiver<bool>,
     printer: &Printer,
 ) -> Ended {
-    let progress = Progress::new(name, deadline, call.activity(), printer);
-    let ended = progress.during(until_stopped(call, stop)).await;
+    let activity = call.activity();
+    let ended = during(until_stopped(call, stop), name, deadline, activity, printer).await;
     warn_if_not_written(&ended, printer);
     ended
 }

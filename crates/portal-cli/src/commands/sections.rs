@@ -1,5 +1,6 @@
 //! [`Sections`]: what the help of a command has after its options, which its manual page has too: its doc
-//! comment below the first paragraph, with the headings `# Exit status`, `# Examples` and `# See also`.
+//! comment below the first paragraph, with the headings `# Exit status`, `# Examples` and `# See also`, and
+//! of `portal` itself `# Variables` and `# Files`, which every page has.
 
 use std::fmt;
 
@@ -18,14 +19,14 @@ pub(crate) struct Section {
 }
 
 /// The variables that select an org.
-pub(super) const ORG: &str = "\
+pub(crate) const ORG: &str = "\
     PORTAL_CLIENT_SECRET with PORTAL_REFRESH_TOKEN, or PORTAL_ACCESS_TOKEN\n\
     PORTAL_ORG_ID is the org's id, for a token that cannot read it\n\
     Secrets are never flags. --local and --profile ignore the variables of hosts and \
     credentials. If nothing names an org, the profile of `portal profiles use` counts.";
 
 /// Where the ledger is.
-pub(super) const STATE: &str = "PORTAL_STATE_DIR is the directory of the ledger\n\
+pub(crate) const STATE: &str = "PORTAL_STATE_DIR is the directory of the ledger\n\
     PORTAL_LEDGER is a PostgreSQL database instead, which several machines share";
 
 /// What is said of the variables that a command reads, one per line.

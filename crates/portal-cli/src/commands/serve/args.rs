@@ -127,6 +127,7 @@ pub(crate) struct Args {
     #[arg(long, help_heading = OPERATING, value_name = "ADDRESS", env = "PORTAL_ADMIN_LISTEN", hide_env_values = true, value_parser = address::parse_admin)]
     pub(super) admin_listen: Option<AdminListen>,
     /// Shut down when the process that started it has ended, however it did
+    #[cfg(unix)]
     #[arg(long, help_heading = OPERATING)]
     pub(super) exit_with_parent: bool,
     /// Log each call to stderr, and warnings in the same form [default: text, where stderr is a terminal]
