@@ -99,6 +99,14 @@ fn old_entries_are_settled_and_remain_receipts() {
     assert!(matches!(decision, Decision::Granted(_)), "{decision:?}");
     let (written, _) = claim(vec![created()], &wants(create("AcmeCo")), &at(later_by - 1));
     assert!(written.iter().all(|entry| !entry.is_settled));
+    // Something may wait for longer than that.
+    let times = Times { processing_time: Duration::from_secs(60 * 60), ..times() };
+    let (written, _) = claim(
+        vec![Entry { times, ..created() }],
+        &wants(create("AcmeCo")).allow_another(),
+        &at(later_by),
+    );
+    assert!(written.iter().all(|entry| !entry.is_settled));
 }
 
 #[test]
