@@ -14,27 +14,25 @@ use portal_store::{Administration, PostgresRegistry, Registry, SqliteRegistry};
 
 use self::command::{Command, Credential, Org, User};
 use self::registry::{Admin, Place};
-use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::org::data_directory;
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure};
 use crate::terminal::printer::Printer;
 
 /// Change orgs, users and credentials of a server, log and back up
+///
+/// It works on the data itself, whether servers run on it or not; they follow within a second. Start
+/// them without `--seed` from then on: they refuse a seed that differs from what is kept.
+///
+/// # Examples
+///
+///     portal admin user add Acme ada@acme.example --data ./portals \
+///       --permission manage_portal --permission manage_portal_users
+///     portal admin credential add Acme ada@acme.example --data ./portals
+///
+/// # See also
+/// serve
 #[derive(Debug, clap::Args)]
-#[command(
-    subcommand_value_name = "COMMAND",
-    disable_help_subcommand = true,
-    add = Sections(&[
-    About("It works on the data itself, whether servers run on it or not; they follow within a second. \
-    Start them without `--seed` from then on: they refuse a seed that differs from what is kept."),
-    Examples("\
-portal admin user add Acme ada@acme.example --data ./portals \\
-  --permission manage_portal --permission manage_portal_users
-portal admin credential add Acme ada@acme.example --data ./portals"),
-    SeeAlso(&["serve"]),
-])
-)]
+#[command(verbatim_doc_comment, subcommand_value_name = "COMMAND", disable_help_subcommand = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,

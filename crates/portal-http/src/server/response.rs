@@ -79,7 +79,7 @@ impl From<RegistryError> for ServerResponse {
         if matches!(error, RegistryError::Overloaded) {
             return Self::rate_limited(false, Some(Duration::from_secs(1)));
         }
-        log_limited!(error, "the registry failed: responding with 500", %error);
+        log_limited!(error, %error, "the registry failed: responding with 500");
         rejections::internal_error().into()
     }
 }

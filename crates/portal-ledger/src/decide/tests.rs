@@ -340,6 +340,24 @@ fn greater_times_count() {
 }
 
 #[test]
+fn refused_name_of_key_precedes_what_other_name_did_not_send() {
+    let refused = || entry(create("AcmeCo")).key("k").attempted(ended(EndingKind::NameTaken, 10));
+    for state in [open(99), given_up(99), ended(EndingKind::NotDone, 90)] {
+        let other = Entry { id: EntryId::new("other"), order: 2, state, ..entry(create("Others")) };
+        let request = wants(create("AcmeCo")).key("k").allow_another();
+        let (written, grant) = granted(vec![refused(), other.clone().key("k")], &request);
+        assert_eq!(grant.entry.id, EntryId::new("earlier"));
+        // Its holder does not attempt beside this one.
+        let is_open = other.ending().is_none();
+        let taken = written.iter().any(|row| row.id == other.id && row.ending().is_some());
+        assert_eq!(is_open, taken, "{written:?}");
+    }
+    let held = Entry { id: EntryId::new("other"), order: 2, ..entry(create("Others")).key("k") };
+    let request = wants(create("AcmeCo")).key("k");
+    assert_eq!(decided(vec![refused(), held], &request), "waits until 103: UnderWay");
+}
+
+#[test]
 fn entry_of_key_precedes_later_one_without() {
     let created = entry(create("AcmeCo")).key("k").attempted(ended(EndingKind::Created, 10));
     let present = Entry {

@@ -6,8 +6,7 @@ use portal_store::sqlite;
 use serde_json::json;
 
 use super::registry::Place;
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure};
 use crate::sys::files;
 use crate::terminal::printer::Printer;
 

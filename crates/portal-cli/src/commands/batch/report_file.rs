@@ -12,11 +12,11 @@ pub(super) fn write(file: OutputFile, reports: &[Report], rows: &[Row]) -> anyho
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(["profile", "name", "fallback"].into_iter().chain(RESULT))?;
     for (report, row) in reports.iter().zip(rows) {
-        let fallbacks: Vec<&str> = row.fallbacks.iter().map(PortalName::as_str).collect();
+        let fallbacks: Vec<&str> = row.create.fallbacks.iter().map(PortalName::as_str).collect();
         let error = report.error.as_ref();
         csv.write_record([
             row.profile.as_str(),
-            row.name.as_str(),
+            row.create.name.as_str(),
             &fallbacks.join("|"),
             report.outcome,
             if report.exists() { &report.name } else { "" },

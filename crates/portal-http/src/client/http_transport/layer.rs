@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use hyper_util::client::legacy::connect::{Connected, Connection};
 use portal_model::flow::NotSent;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -36,6 +37,12 @@ pub(super) trait Layer: AsyncRead + AsyncWrite + Send + Unpin {
 }
 
 pub(super) type BoxLayer = Box<dyn Layer>;
+
+impl Connection for BoxLayer {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
 
 impl Layer for TcpStream {
     fn socket(&self) -> &TcpStream {

@@ -20,9 +20,6 @@ use super::in_flight::{self, InFlight, Work};
 /// The call runs in a task of its own from the first poll. Dropping the future does not stop it.
 ///
 /// ```
-/// # #[cfg(not(feature = "server"))]
-/// # fn main() {}
-/// # #[cfg(feature = "server")]
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # use portal_http::client::SafeClient;
@@ -102,9 +99,6 @@ impl Call {
     /// [`DeadlineTooShort`], which names the least, if an attempt and its proof don't fit.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -128,9 +122,6 @@ impl Call {
     /// Starts the call in a task of its own.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -166,9 +157,6 @@ impl Call {
     /// or a dry run shows.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
