@@ -172,8 +172,8 @@ impl Request {
     /// The same request with its access token: `Authorization: Zoho-oauthtoken …`.
     #[must_use]
     pub fn authorized(mut self, access_token: &Secret) -> Self {
-        self.headers
-            .push(("authorization", format!("{AUTHORIZATION_SCHEME} {}", access_token.expose())));
+        let value = [AUTHORIZATION_SCHEME, " ", access_token.expose()].concat();
+        self.headers.push(("authorization", value));
         self
     }
 

@@ -433,6 +433,9 @@ fn what_appears_may_be_of_operation_that_began_later() {
     assert!(has_rival(vec![doubt.clone(), unused.clone()]));
     let left = Entry { attempts: 0, ..rival(ended(EndingKind::NotDone, 30)) };
     assert!(!has_rival(vec![doubt, left]));
+    // Nothing began after a new entry.
+    let rejected = entry(create("AcmeCo")).attempted(ended(EndingKind::NotDone, 30));
+    assert!(!granted(vec![rejected], &wants(create("AcmeCo"))).1.has_rival);
 }
 
 #[test]
