@@ -120,6 +120,10 @@ proptest! {
         for (index, row) in rows.iter_mut().enumerate() {
             row.id = EntryId::new(index.to_string());
             row.order = index as u64 + 1;
+            // What a claim lost is of the same operation.
+            if let Wanted::Do(operation) = &request.wanted && request.lost.as_ref() == Some(&row.id) {
+                (row.operation, row.org) = (operation.clone(), request.org.clone());
+            }
         }
         let now = at(NOW);
         let mut all = View::new(rows.clone(), &request, &now);
