@@ -21,7 +21,8 @@ pub struct ClaimRequest {
     pub org: OrgIdentity,
     /// The caller's word for where its credentials are.
     pub label: Option<String>,
-    /// The caller's own id of the operation. Two requests of one key are one operation.
+    /// The caller's own id of the operation. Two requests of one key are one operation, so it has to be
+    /// unique over all orgs of the ledger: where an org's id is not known, nothing else tells two apart.
     pub key: Option<String>,
     /// What is wanted.
     pub wanted: Wanted,

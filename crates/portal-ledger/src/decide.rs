@@ -12,7 +12,7 @@
 //!    transaction, also one without an attempt: a holder that wakes up late would attempt beside it.
 //! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
 //!    included, and with the name of a success for another one, which is written when it is read. A later
-//!    rename of that name in this ledger determines it. A claim that lost an entry in which it attempted
+//!    rename of that name in this ledger determines it; who is told of it hears the name by now. A claim that lost an entry in which it attempted
 //!    something goes by what becomes of that.
 //! 4. **Other operations' entries are waited for, not determined.** After its horizon and the list lag
 //!    an entry has an effect that the next baseline shows, or none. A token that may not list has no
@@ -104,7 +104,7 @@ pub(crate) fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Lo
         Wanted::Do(operation) => view.last_of_same(operation),
         Wanted::Recover(id) => view.entry(id),
     };
-    let entry = entry.cloned();
+    let entry = entry.cloned().map(|entry| view.by_now(entry));
     let in_doubt = entry.as_ref().filter(|entry| entry.is_in_doubt()).map(|entry| &entry.id);
     let receipts = view.certain_receipts(in_doubt);
     Look { entry, receipts, decision: view.decide() }
@@ -341,7 +341,7 @@ impl<'a> View<'a> {
                 // The result of this very claim was lost, and somebody ended the entry since.
                 let is_own = entry.id == self.request.id;
                 return if is_own || (is_outcome && operation.concerns(entry.name())) {
-                    Err(Decision::Ended(entry.into()).into())
+                    Err(Decision::Ended(self.by_now(entry).into()).into())
                 } else if is_outcome {
                     Err(Decision::Blocked(conflict(Conflict::NameDropped, &entry)).into())
                 } else {
@@ -352,7 +352,8 @@ impl<'a> View<'a> {
         }
         if let Some(renamed) = self.renamed_since(&entry) {
             // Whose key it is, is told; without one the wish is a new one, and the next list its outcome.
-            return if is_outcome { Err(Decision::Ended(renamed.into()).into()) } else { Ok(None) };
+            let is_outcome = is_outcome.then(|| self.by_now(renamed));
+            return is_outcome.map_or(Ok(None), |told| Err(Decision::Ended(told.into()).into()));
         }
         if entry.attempts == 0 {
             entry.operation = operation.clone();
@@ -526,7 +527,22 @@ impl<'a> View<'a> {
         let is_done = |other: &&Entry| {
             other.ending().is_some_and(|ending| ending.kind == EndingKind::Renamed)
         };
-        self.later_renames(entry).find(is_done)
+        // The first one: a later one is of a portal that took the name since.
+        self.later_renames(entry).filter(is_done).last()
+    }
+
+    /// An entry that ended, with the name that its portal has by now, as far as this ledger renamed it.
+    fn by_now(&self, mut entry: Entry) -> Entry {
+        let mut name = None;
+        let mut last = Some(&entry).filter(|entry| entry.may_be_own());
+        while let Some(rename) = last.and_then(|entry| self.rename_of(entry)) {
+            name = Some(rename.name().to_owned());
+            last = Some(rename);
+        }
+        if let (State::Ended { ending, .. }, Some(name)) = (&mut entry.state, name) {
+            ending.name = Some(name);
+        }
+        entry
     }
 
     fn later_renames(&self, entry: &Entry) -> impl Iterator<Item = &Entry> {

@@ -92,9 +92,13 @@ pub async fn preview(
     let mut run =
         Run { ledger, request, version, host, stop, has_token: false, granted: None, began: None };
     // As in a run: no list makes up for what the ledger has against it.
-    if let Decision::Blocked(blocked) = decision {
-        return Ok(Preview { entry, outcome: run.blocked(blocked).outcome });
-    }
+    let decision = match decision {
+        Decision::Blocked(blocked) => {
+            return Ok(Preview { entry, outcome: run.blocked(blocked).outcome });
+        }
+        Decision::Ended(ended) => return Ok(Preview { entry, outcome: run.told(&ended).outcome }),
+        other => other,
+    };
     let driven = run.drive(flow.with_receipts(receipts), None).await;
     let open = not_done(&operation, NotDone::Preview);
     let outcome = match (driven, decision) {

@@ -67,7 +67,7 @@ use crate::audit::AuditEntry;
 use crate::change::Credential;
 use crate::error::RegistryError;
 use crate::org::{Org, OrgId, Principal, User, UserId};
-use crate::people::{Keeper, People};
+use crate::people::People;
 use crate::principals::Principals;
 use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
 use crate::seed::Seed;
@@ -262,7 +262,7 @@ impl Registry for PostgresRegistry {
     }
 }
 
-impl Keeper for PostgresRegistry {
+impl Administration for PostgresRegistry {
     async fn credentials(&self, org: OrgId) -> Result<Vec<Credential>, RegistryError> {
         self.0.pool.read(sql::CREDENTIALS, &[&org.0], sql::credential).await
     }
@@ -278,9 +278,7 @@ impl Keeper for PostgresRegistry {
         })
         .await
     }
-}
 
-impl Administration for PostgresRegistry {
     async fn audit_log(&self, limit: u32) -> Result<Vec<AuditEntry>, RegistryError> {
         let parameters: &Parameters<'_> = &[&i64::from(limit)];
         let mut entries = self.0.pool.read(sql::AUDIT, parameters, sql::audit_entry).await?;

@@ -174,7 +174,9 @@ impl<H: Host, S> Run<'_, H, S> {
                 Outcome::Unknown { name, doubt, why }
             }
             (_, Operation::Rename(rename)) => {
-                Outcome::Renamed { old: rename.old.clone(), new: rename.new.clone() }
+                // By now it may have another name.
+                let new = name.parse().unwrap_or_else(|_| rename.new.clone());
+                Outcome::Renamed { old: rename.old.clone(), new }
             }
             (EndingKind::Created, Operation::Create(create)) if is_recovery => {
                 // Another claim may have gone on from it with other fallbacks. By now it may have another name.

@@ -87,7 +87,8 @@ impl Call {
     }
 
     /// Sets the caller's own id of the operation, such as that of a sign-up. Calls of one key are one
-    /// operation, at any time and in any process: once created, that is the outcome.
+    /// operation, at any time and in any process: once created, that is the outcome. It has to be unique
+    /// over all orgs of the ledger.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self

@@ -219,3 +219,38 @@ async fn fallback_of_key_is_its_operation() {
     assert!(!outcome.exists(), "{outcome}");
     assert_eq!(service.names(), ["BetaPortal"]);
 }
+
+/// One that is sent again after its portal was renamed, when another customer has the name.
+#[tokio::test(start_paused = true)]
+async fn key_is_told_name_that_its_portal_has_by_now() {
+    let slow = Act { after: secs(12), ..LOST };
+    for (first, killed) in [(CREATED, false), (slow, true)] {
+        let (service, ledger) = (Service::new([first]), Ledger::in_memory());
+        let keyed = |key: &str, operation| {
+            let mut request = service.request(operation);
+            request.key = Some(key.to_owned());
+            request.policy.allow_another = true;
+            request
+        };
+        let created = service.run(&ledger, keyed("k", create("AcmePortal")));
+        let is_over = timeout(secs(1), created).await.is_ok();
+        assert_eq!(is_over, !killed);
+        let ledger = if killed { ledger.after_restart() } else { ledger };
+        let renamed = service.run(&ledger, keyed("r", rename("AcmePortal", "BetaPortal"))).await;
+        assert!(renamed.outcome.is_ours(), "{}", renamed.outcome);
+        let other = service.run(&ledger, keyed("other", create("AcmePortal"))).await.outcome;
+        assert!(other.is_ours() && other.name() == "AcmePortal", "{other}");
+        for _ in 0..2 {
+            let previewed = service.preview(&ledger, keyed("k", create("AcmePortal"))).await;
+            let told = service.run(&ledger, keyed("k", create("AcmePortal"))).await.outcome;
+            assert!(told.is_ours() && told.name() == "BetaPortal", "{told}");
+            assert_eq!(previewed, told);
+        }
+        let again = service.run(&ledger, keyed("s", rename("BetaPortal", "GammaPortal"))).await;
+        assert!(again.outcome.is_ours());
+        let outcome = service.run(&ledger, keyed("r", rename("AcmePortal", "BetaPortal"))).await;
+        assert_eq!(outcome.outcome.name(), "GammaPortal", "{}", outcome.outcome);
+        let told = service.run(&ledger, keyed("k", create("AcmePortal"))).await.outcome;
+        assert_eq!(told.name(), "GammaPortal");
+    }
+}
