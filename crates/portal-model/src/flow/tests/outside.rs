@@ -375,6 +375,23 @@ fn portal_of_earlier_entry_is_created_earlier() {
     assert!(script.ends().is_ours());
 }
 
+#[test]
+fn token_without_scope_goes_by_receipts() {
+    let unlisted = |policy, evidence| {
+        let receipt = Receipt { evidence, ..receipt("AcmeOther", 7200) };
+        with_receipt(policy, receipt).token().list(scope_mismatch())
+    };
+    let made = || Evidence::Made { age: Duration::from_secs(7200) };
+    let outcome = unlisted(Policy::default(), made()).ends();
+    assert!(matches!(outcome, Outcome::OrgHasPortal { portal, .. } if portal.name == "AcmeOther"));
+    let why = reason(unlisted(Policy::default(), Evidence::InDoubt).ends());
+    assert!(matches!(why, NotDone::Conflict { name, .. } if name == "AcmeOther"));
+    unlisted(Policy::default(), Evidence::Refused).sends();
+    for evidence in [made(), Evidence::InDoubt] {
+        unlisted(allow_another(), evidence).sends();
+    }
+}
+
 /// Of a name that an earlier operation of the same key was refused, when the org had these portals.
 fn refused(name: &str, before: Option<&[(&str, &str, bool)]>) -> Receipt {
     let baseline = before.map(|before| Baseline::of(&portals(before)));
