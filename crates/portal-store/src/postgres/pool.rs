@@ -20,7 +20,7 @@ const MAX_CONNECTIONS: usize = 16;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Interval between attempts to connect within [`ACQUIRE_TIMEOUT`].
-const RETRY_INTERVAL: Duration = Duration::from_millis(50);
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Timeout for opening a connection, over all hosts of the URL.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
