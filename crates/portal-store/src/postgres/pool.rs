@@ -15,7 +15,7 @@ use crate::error::RegistryError;
 /// the server's log.
 const MAX_CONNECTIONS: usize = 16;
 
-/// How long a call waits for a connection. A call that has none is certainly `NotApplied`; queued in the
+/// How long a call waits for a connection, or tries again to open one. A call that has none is certainly `NotApplied`; queued in the
 /// database, it could run into its timeout in doubt.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
