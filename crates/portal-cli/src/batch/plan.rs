@@ -45,20 +45,24 @@ struct History {
     by_name: HashMap<String, Vec<usize>>,
     /// The places of those by which something may be done yet.
     unfinished: Vec<usize>,
+    /// The places of renames that were done.
+    renames: Vec<usize>,
 }
 
 impl History {
     fn new(entries: Vec<Entry>) -> Self {
         let mut by_name = HashMap::<String, Vec<usize>>::new();
-        let mut unfinished = Vec::new();
+        let (mut unfinished, mut renames) = (Vec::new(), Vec::new());
         for (place, entry) in entries.iter().enumerate() {
             unfinished.extend(entry.is_unfinished().then_some(place));
+            let is_done = entry.ending().is_some_and(|end| end.kind == EndingKind::Renamed);
+            renames.extend(is_done.then_some(place));
             let first = entry.operation.names().next().unwrap_or_default();
             for name in HashSet::from([first, entry.name()].map(name_key)) {
                 by_name.entry(name).or_default().push(place);
             }
         }
-        Self { entries, by_name, unfinished }
+        Self { entries, by_name, unfinished, renames }
     }
 
     /// The entries of a name that the profile has, or its org as far as that is known.
@@ -89,6 +93,22 @@ impl History {
             |entry: &&Entry| org.is_none_or(|org| entry.org.compare(org) != SameOrg::No);
         let entries = self.unfinished.iter().filter_map(|place| self.entries.get(*place));
         entries.filter(may_be_here).find(concerns)
+    }
+
+    /// The name that the portal of an entry has by now, if it was renamed since.
+    fn renamed_to(&self, entry: &Entry) -> Option<&PortalName> {
+        let later = self.renames.iter().rev().filter_map(|place| self.entries.get(*place));
+        let here = later
+            .filter(|rename| rename.order > entry.order)
+            .filter(|rename| rename.org.compare(&entry.org) == SameOrg::Yes);
+        here.fold(None, |now: Option<&PortalName>, rename| match &rename.operation {
+            Operation::Rename(rename)
+                if is_same_name(&rename.old, now.map_or(entry.name(), PortalName::as_str)) =>
+            {
+                Some(&rename.new)
+            }
+            _ => now,
+        })
     }
 
     /// The entry that a row goes on from: a profile may have another name since, or two lead to one org.
@@ -124,7 +144,8 @@ impl Plan {
                 now.org().zip(entry.org.org()).is_some_and(|(now, then)| now.id != then.id);
             // That the portal was created is only said of the org to which the profile still leads.
             if is_moved || entry.is_in_doubt() || entry.org.compare(&now) == SameOrg::Yes {
-                go_on(row, entry, is_moved, &mut plan.earlier);
+                let renamed_to = plan.history.renamed_to(entry);
+                go_on(row, entry, is_moved, renamed_to, &mut plan.earlier);
             }
         }
         plan
@@ -154,7 +175,8 @@ impl Plan {
                 // That it is absent in what may be another org would prove nothing.
                 SameOrg::Unknown => !same_org,
             };
-            go_on(row, entry, is_moved, &mut self.earlier);
+            let renamed_to = self.history.renamed_to(entry);
+            go_on(row, entry, is_moved, renamed_to, &mut self.earlier);
         }
         // A doubt is determined by a list of its own.
         let State::Left { .. } = row.state else { return };
@@ -208,8 +230,14 @@ impl Plan {
 
 /// Sets the state of a row by the entry that it goes on from. `is_moved`: its profile leads to another org
 /// than that of the entry. `earlier` gets the org of a row that was created.
-fn go_on(row: &mut Row, entry: &Entry, is_moved: bool, earlier: &mut Vec<(String, OrgIdentity)>) {
-    row.state = state_of(row, entry, is_moved);
+fn go_on(
+    row: &mut Row,
+    entry: &Entry,
+    is_moved: bool,
+    renamed_to: Option<&PortalName>,
+    earlier: &mut Vec<(String, OrgIdentity)>,
+) {
+    row.state = state_of(row, entry, is_moved, renamed_to);
     match row.state {
         State::Earlier(_) => earlier.push((row.profile.clone(), entry.org.clone())),
         State::InDoubt(_) => row.key = entry.key.clone().unwrap_or_else(|| row.key.clone()),
@@ -218,7 +246,7 @@ fn go_on(row: &mut Row, entry: &Entry, is_moved: bool, earlier: &mut Vec<(String
 }
 
 /// The state of a row by the entry that it goes on from.
-fn state_of(row: &Row, entry: &Entry, is_moved: bool) -> State {
+fn state_of(row: &Row, entry: &Entry, is_moved: bool, renamed_to: Option<&PortalName>) -> State {
     if !entry.may_be_own() {
         return State::Left { note: entry.ending().and_then(|ending| ending.cause.clone()) };
     }
@@ -232,7 +260,7 @@ fn state_of(row: &Row, entry: &Entry, is_moved: bool) -> State {
     } else if entry.is_in_doubt() {
         State::InDoubt(Box::new(entry.clone()))
     } else {
-        State::Earlier(Box::new(created(entry, row)))
+        State::Earlier(Box::new(created(entry, row, renamed_to)))
     }
 }
 
@@ -244,16 +272,16 @@ fn is_of_row(entry: &Entry) -> bool {
     entry.key.as_ref() == Some(&rows::key(label, create.name.as_str()))
 }
 
-/// The outcome of a row that the ledger has as created.
-fn created(entry: &Entry, row: &Row) -> Outcome {
+/// The outcome of a row that the ledger has as created, with the name of its portal by now.
+fn created(entry: &Entry, row: &Row, renamed_to: Option<&PortalName>) -> Outcome {
     let taken = entry.taken().to_vec();
     if entry.ending().is_some_and(|ending| ending.kind == EndingKind::Appeared) {
-        let portal = Portal::new(entry.name());
+        let portal = Portal::new(renamed_to.map_or(entry.name(), PortalName::as_str));
         return Outcome::Present { portal, origin: Origin::Appeared, taken };
     }
     let is_it = |name: &&PortalName| name.is_same_as(entry.name());
-    let name = row.create.names().find(is_it).unwrap_or(&row.create.name).clone();
-    Outcome::Created { name, taken }
+    let name = renamed_to.or_else(|| row.create.names().find(is_it)).unwrap_or(&row.create.name);
+    Outcome::Created { name: name.clone(), taken }
 }
 
 /// The outcome of a row that contradicts what the ledger has.

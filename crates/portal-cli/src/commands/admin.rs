@@ -4,18 +4,21 @@
 //! It opens the registry itself, as one more of the processes that may share it, so that it works
 //! while servers run and while none does.
 
-mod backup;
 mod changes;
 mod command;
 mod lists;
 mod registry;
 
-use portal_store::{Administration, PostgresRegistry, Registry, SqliteRegistry};
+use std::path::Path;
+
+use portal_store::{Administration, PostgresRegistry, Registry, SqliteRegistry, sqlite};
+use serde_json::json;
 
 use self::command::{Command, Credential, Org, User};
 use self::registry::{Admin, Place};
 use crate::org::data_directory;
 use crate::report::failure::{ExitClass, Failure};
+use crate::sys::files;
 use crate::terminal::printer::Printer;
 
 /// Change orgs, users and credentials of a server, log and back up
@@ -43,7 +46,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let (command, place) = (&args.command, &args.place);
     if let Command::Backup { file } = command {
-        return backup::run(place, file, printer);
+        return backup(place, file, printer);
     }
     match (&place.data, &place.database_url) {
         (Some(data), _) if !data.join("registry.sqlite").exists() => {
@@ -80,4 +83,19 @@ impl<R: Administration + Registry> Admin<'_, R> {
         }
         Ok(ExitClass::Success)
     }
+}
+
+/// Copies the data directory of a server, which may be running.
+fn backup(place: &Place, file: &Path, printer: &Printer) -> Result<ExitClass, Failure> {
+    let Some(data) = &place.data else {
+        return Err(Failure::usage("expected a data directory, found no `--data`")
+            .hint("pass `--data DIR`; PostgreSQL has tools of its own, such as pg_dump"));
+    };
+    files::refuse_same(&[("--data", data), ("FILE", file)])?;
+    sqlite::backup(data, file)?;
+    printer.result(
+        format_args!("Backed up {} to {}", data.display(), file.display()),
+        &json!({ "event": "backed_up", "file": file }),
+    );
+    Ok(ExitClass::Success)
 }

@@ -1,7 +1,6 @@
 //! `portal batch FILE`: one portal in each of many orgs.
 
 mod progress;
-mod report_file;
 mod words;
 
 use std::collections::HashSet;
@@ -16,11 +15,12 @@ use portal_ledger::{Entry, Filter, Ledger};
 use portal_model::flow::Policy;
 use portal_model::neutral::{cut, printable, shell_word};
 use portal_model::outcome::NotDone;
-use portal_model::{ApiVersion, Outcome};
+use portal_model::{ApiVersion, Outcome, PortalName};
 use serde_json::json;
 
 use self::progress::Progress;
 use self::words::{Kind, View};
+use crate::batch::csv::RESULT;
 use crate::batch::mistake::{self, Problem};
 use crate::batch::orgs::{self, Clients, Org};
 use crate::batch::plan::Plan;
@@ -166,7 +166,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         batch.plan.end(outcomes);
     }
     let exit = batch.print_json(is_interrupted, printer);
-    let write = |file| report_file::write(file, &batch.reports(), &batch.plan.rows);
+    let write = |file| write_report(file, &batch.reports(), &batch.plan.rows);
     let written = report.map_or(Ok(()), write);
     if !args.dry_run {
         printer.text(batch.text(true, width::of_stdout()));
@@ -389,6 +389,26 @@ impl<'a> Batch<'a> {
         let is_cut = is_interrupted && exits.len() < self.plan.rows.len();
         combined(exits.into_iter().chain(is_cut.then_some(ExitClass::Stopped)))
     }
+}
+
+/// Writes the rows with a result for each: the file of `--report`.
+fn write_report(file: OutputFile, reports: &[Report], rows: &[Row]) -> anyhow::Result<()> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record(["profile", "name", "fallback"].into_iter().chain(RESULT))?;
+    for (report, row) in reports.iter().zip(rows) {
+        let fallbacks: Vec<&str> = row.create.fallbacks.iter().map(PortalName::as_str).collect();
+        let error = report.error.as_ref();
+        csv.write_record([
+            row.profile.as_str(),
+            row.create.name.as_str(),
+            &fallbacks.join("|"),
+            report.outcome,
+            if report.exists() { &report.name } else { "" },
+            error.map_or("", |error| &error.message),
+            error.and_then(|error| error.hint.as_deref()).unwrap_or_default(),
+        ])?;
+    }
+    file.write(&csv.into_inner().map_err(csv::IntoInnerError::into_error)?)
 }
 
 /// Why no further row begins after one with this outcome.

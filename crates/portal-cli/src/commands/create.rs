@@ -1,8 +1,9 @@
 //! `portal create NAME`: creates one portal, safely.
 
 use portal_model::CreateOperation;
+use portal_model::flow::{NameTaken, Policy};
 
-use crate::commands::operation::{OperationArgs, Options, Wanted};
+use crate::commands::operation::{OperationArgs, Wanted};
 use crate::commands::sections::{Environment, ORG, STATE};
 use crate::report::failure::{ExitClass, Failure};
 use crate::terminal::printer::Printer;
@@ -51,9 +52,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    let Args { ensure, allow_another, at_once, .. } = *args;
-    let options = Options { ensure, allow_another, at_once };
-    args.operation.run(wanted(args, printer), options, IRREVERSIBLE, printer).await
+    let adjusted = |policy: &mut Policy| {
+        policy.allow_another = args.allow_another;
+        if args.at_once {
+            policy.name_taken = NameTaken::AtOnce;
+        }
+    };
+    args.operation.run(wanted(args, printer), args.ensure, adjusted, IRREVERSIBLE, printer).await
 }
 
 /// The name and its fallbacks; every broken rule of each is reported.

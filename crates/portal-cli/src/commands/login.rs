@@ -9,7 +9,7 @@ use portal_model::{DataCenter, GetCurrentUser, GetOrg, ListPortals, Org, Scope, 
 use serde::Serialize;
 
 use crate::commands::candidates;
-use crate::commands::doctor::{Check, Status, can_create};
+use crate::commands::doctor::{Status, can_create};
 use crate::commands::target_args::{CA_FILE, CONNECTION, base_url, of_environment, part};
 use crate::org::default_org::OrgCredentials;
 use crate::org::ledger;
@@ -298,7 +298,7 @@ impl Login<'_> {
         let name = &self.name;
         let old = self.profiles.entries().get(name);
         if let Some(old) = old.filter(|old| leads_elsewhere(old, &profile.entry)) {
-            confirm_replacement(name, old, &profile.entry, self.args.yes, printer)?;
+            self.confirm_replacement(old, &profile.entry)?;
         }
         let earlier = self.profiles.get(name).ok();
         profile::store(self.directory, name, &profile)?;
@@ -318,20 +318,11 @@ impl Login<'_> {
             create: create.status,
         };
         logged_in.print(if old.is_none() { "stored" } else { "replaced" }, printer);
-        match create {
-            Check { status: Status::Ok, .. } if printer.is_json() => {}
-            Check { status: Status::Ok, .. } => {
-                if logged_in.portals.as_ref().is_some_and(Vec::is_empty) {
-                    printer
-                        .note(format_args!("Next: portal create NAME --profile {name} --dry-run"));
-                }
-            }
-            Check { message, hint, .. } => {
-                printer.warning(message);
-                if let Some(hint) = hint {
-                    printer.hint(hint);
-                }
-            }
+        if create.status != Status::Ok {
+            printer.warning(create.message);
+            create.hint.iter().for_each(|hint| printer.hint(hint));
+        } else if portals.is_some_and(|portals| portals.is_empty()) && !printer.is_json() {
+            printer.note(format_args!("Next: portal create NAME --profile {name} --dry-run"));
         }
         Ok(ExitClass::Success)
     }
@@ -358,6 +349,25 @@ impl Login<'_> {
              wait for each other",
         );
         Ok(None)
+    }
+
+    fn confirm_replacement(&self, old: &Entry, new: &Entry) -> Result<(), Failure> {
+        let (name, earlier, now) = (&self.name, old.place(), new.place());
+        if self.args.yes {
+            let text = format!("the profile {name} was for {earlier}; from now on it is for {now}");
+            self.printer.warning(text);
+            return Ok(());
+        }
+        let is_wanted = prompt::confirm(
+            &format!(
+                "The profile {name} is for {earlier}. Whatever uses it will act in {now} from now on. \
+                 Replace it?"
+            ),
+            &format!("the profile {name} is for {earlier}, and this login is for {now}"),
+            "pass `--yes` to replace it, or another `--profile`; a code is used up by now",
+        )?;
+        let declined = || Failure::cancelled("not confirmed; nothing was stored");
+        is_wanted.then_some(()).ok_or_else(declined)
     }
 
     /// Whether nothing needs the earlier refresh token any more: neither another profile, nor what is
@@ -407,31 +417,6 @@ fn leads_elsewhere(old: &Entry, new: &Entry) -> bool {
         // Without the ids a difference of the hosts is all there is to see.
         _ => old.hosts != new.hosts,
     }
-}
-
-fn confirm_replacement(
-    profile: &str,
-    old: &Entry,
-    new: &Entry,
-    is_confirmed: bool,
-    printer: &Printer,
-) -> Result<(), Failure> {
-    let (earlier, now) = (old.place(), new.place());
-    if is_confirmed {
-        printer.warning(format_args!(
-            "the profile {profile} was for {earlier}; from now on it is for {now}"
-        ));
-        return Ok(());
-    }
-    let is_wanted = prompt::confirm(
-        &format!(
-            "The profile {profile} is for {earlier}. Whatever uses it will act in {now} from \
-             now on. Replace it?"
-        ),
-        &format!("the profile {profile} is for {earlier}, and this login is for {now}"),
-        "pass `--yes` to replace it, or another `--profile`; a code is used up by now",
-    )?;
-    if is_wanted { Ok(()) } else { Err(Failure::cancelled("not confirmed; nothing was stored")) }
 }
 
 /// What the earlier credentials left in doubt is recovered with them, or on the user's word.

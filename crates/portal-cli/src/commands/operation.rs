@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use portal_http::client::{Call, Client, Ended, InFlight, SafeClient};
 use portal_ledger::{Entry, EntryId, Ledger};
-use portal_model::flow::{NameTaken, Policy};
+use portal_model::flow::Policy;
 use portal_model::outcome::{NotDone, Origin};
 use portal_model::{InvalidPortalName, ListPortals, Operation, Outcome};
 use tokio::sync::watch;
@@ -44,14 +44,6 @@ pub(super) struct OperationArgs {
     target: TargetArgs,
 }
 
-/// What only a create can ask for.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Options {
-    pub(super) ensure: bool,
-    pub(super) allow_another: bool,
-    pub(super) at_once: bool,
-}
-
 /// What is wanted, or a name that is invalid.
 pub(super) type Wanted<'a> = Result<Operation, (&'a str, InvalidPortalName)>;
 
@@ -76,26 +68,23 @@ enum Consent {
 }
 
 impl OperationArgs {
-    /// Does what is wanted. `why` names what has to be confirmed.
+    /// Does what is wanted, with a policy that is `adjusted`; with `ensure` a portal that exists is a success.
+    /// `why` names what has to be confirmed.
     pub(super) async fn run(
         &self,
         wanted: Wanted<'_>,
-        options: Options,
+        ensure: bool,
+        adjusted: impl FnOnce(&mut Policy),
         why: &str,
         printer: &Printer,
     ) -> Result<ExitClass, Failure> {
         let destination = self.target.destination()?;
         let is_this_machine = destination.is_this_machine();
         let mut policy = self.policy.policy(destination.default_policy(), is_this_machine)?;
-        policy.allow_another = options.allow_another;
-        if options.at_once {
-            policy.name_taken = NameTaken::AtOnce;
-        }
+        adjusted(&mut policy);
         let org = self.target.arguments(destination.place());
-        let context = ReportContext {
-            ensure: options.ensure,
-            ..ReportContext::new(destination.place(), org, &policy)
-        };
+        let context =
+            ReportContext { ensure, ..ReportContext::new(destination.place(), org, &policy) };
         let operation = match wanted {
             Ok(operation) => operation,
             Err((name, invalid)) => {

@@ -1,6 +1,6 @@
 //! `portal recover [NAME]`: determines the outcome of what earlier processes left unfinished.
 
-use portal_ledger::{Entry, Filter, Ledger, State};
+use portal_ledger::{Entry, Filter, Ledger};
 use portal_model::flow::Policy;
 use portal_model::identity::SameOrg;
 use portal_model::{ListPortals, OrgIdentity};
@@ -75,7 +75,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let wanted: Vec<&Entry> = wanted.collect();
     let recovery = Recovery { ledger: &ledger, args, printer, stop: stop_flag() };
     let mut exits = Vec::new();
-    for entry in wanted.iter().filter(|entry| is_unfinished(entry)) {
+    for entry in wanted.iter().filter(|entry| entry.is_unfinished()) {
         let report = recovery.run(entry).await;
         let report = report.unwrap_or_else(|failure| recovery.undetermined(entry, failure));
         exits.push(report.print(printer));
@@ -91,10 +91,6 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     recovery.warn_of_late(&wanted, &entries).await;
     Ok(combined(exits))
-}
-
-fn is_unfinished(entry: &Entry) -> bool {
-    matches!(entry.state, State::Open(_)) || entry.is_in_doubt()
 }
 
 struct Recovery<'a> {

@@ -2,7 +2,7 @@
 
 use portal_model::RenameOperation;
 
-use crate::commands::operation::{OperationArgs, Options};
+use crate::commands::operation::OperationArgs;
 use crate::commands::sections::{Environment, ORG, STATE};
 use crate::report::failure::{ExitClass, Failure};
 use crate::terminal::printer::Printer;
@@ -40,5 +40,5 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let new = parse_name(&args.new, printer).map_err(|error| (&*args.new, error));
     let wanted = new.map(|new| RenameOperation::new(&args.old, new).into());
     let why = "links to the old name stop working";
-    args.operation.run(wanted, Options::default(), why, printer).await
+    args.operation.run(wanted, false, |_| {}, why, printer).await
 }

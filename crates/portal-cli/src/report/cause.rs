@@ -129,9 +129,10 @@ impl Subject<'_> {
                  permission, and a database has to take UTF-8 and to respond in time, which a batch \
                  makes easier with fewer `--jobs`",
             ),
-            NotDone::Conflict { conflict, name } => self
-                .not_done(ErrorKind::Conflict, contradiction(*conflict, name))
-                .hint(way_out(*conflict, name)),
+            NotDone::Conflict { conflict, name } => {
+                let (how, way_out) = contradiction(*conflict, name);
+                self.not_done(ErrorKind::Conflict, how).hint(way_out)
+            }
             NotDone::OtherOrg { .. } => {
                 not_done(ErrorKind::AnotherOrg).exit(ExitClass::Invalid).hint(CORRECT_ORG)
             }
@@ -170,7 +171,7 @@ impl Subject<'_> {
             Unverified::Elsewhere => {
                 format!("wait for the other process, then run `portal recover {name}{org}`")
             }
-            Unverified::Conflict(conflict) => way_out(*conflict, name),
+            Unverified::Conflict(conflict) => contradiction(*conflict, name).1,
             Unverified::Ledger(_) => {
                 "make the ledger, or its database, readable and writable, and run the same command \
                  again"
@@ -210,32 +211,25 @@ impl Subject<'_> {
     }
 }
 
-/// How the ledger contradicts what is wanted.
-fn contradiction(conflict: Conflict, name: &str) -> String {
+/// How the ledger contradicts what is wanted, and what to do about it.
+fn contradiction(conflict: Conflict, name: &str) -> (String, String) {
     match conflict {
-        Conflict::NameDropped => {
-            format!("an earlier run of it got to {name}, which is not among the names now")
-        }
-        Conflict::LabelMoved => {
-            format!("when {name} was begun, the profile led to another org, or to what may be one")
-        }
-        other => format!("{other}: {name}"),
-    }
-}
-
-/// What to do if the ledger contradicts what is wanted.
-fn way_out(conflict: Conflict, name: &str) -> String {
-    match conflict {
-        Conflict::NameDropped => {
-            format!("pass `--fallback {name}` again, or run `portal recover {name}`")
-        }
-        Conflict::LabelMoved => {
-            "log in to that org again, or log in to this one with another `--profile`".to_owned()
-        }
-        Conflict::InDoubt => {
-            format!("run `portal recover {name}` with a token that has the scope {READ}")
-        }
-        _ => format!("run `portal history {name}` to see what the ledger has"),
+        Conflict::NameDropped => (
+            format!("an earlier run of it got to {name}, which is not among the names now"),
+            format!("pass `--fallback {name}` again, or run `portal recover {name}`"),
+        ),
+        Conflict::LabelMoved => (
+            format!("when {name} was begun, the profile led to another org, or to what may be one"),
+            "log in to that org again, or log in to this one with another `--profile`".to_owned(),
+        ),
+        Conflict::InDoubt => (
+            format!("{conflict}: {name}"),
+            format!("run `portal recover {name}` with a token that has the scope {READ}"),
+        ),
+        other => (
+            format!("{other}: {name}"),
+            format!("run `portal history {name}` to see what the ledger has"),
+        ),
     }
 }
 
@@ -245,7 +239,7 @@ fn in_words(why: &Unverified, name: &str) -> String {
         Unverified::ListRejected(error) if error.is_scope_mismatch() => {
             "the token is not allowed to list the org's portals".to_owned()
         }
-        Unverified::Conflict(conflict) => contradiction(*conflict, name),
+        Unverified::Conflict(conflict) => contradiction(*conflict, name).0,
         why => with_sources(why),
     }
 }

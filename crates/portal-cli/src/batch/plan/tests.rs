@@ -5,7 +5,7 @@ use portal_ledger::{
     Wanted,
 };
 use portal_model::flow::CreateIntent;
-use portal_model::{CreateOperation, ErrorCode, Org, OrgIdentity};
+use portal_model::{CreateOperation, ErrorCode, Org, OrgIdentity, RenameOperation};
 
 use super::*;
 
@@ -51,6 +51,17 @@ impl World {
         ending.name = Some(tried.to_string());
         ending.cause = (kind == EndingKind::NotDone).then(|| "NO_PERMISSION".to_owned());
         permit.end(&ending, &now).await.unwrap();
+    }
+
+    /// Renames a portal once every create is listed.
+    async fn rename(&self, old: &str, new: &str) {
+        let now = Moment::new("boot", Duration::from_secs(10_000));
+        let rename = RenameOperation::new(old, new.parse().unwrap());
+        let id = EntryId::random().unwrap();
+        let request = ClaimRequest::new(id, self.identity.clone(), Wanted::Do(rename.into()));
+        let claim = self.ledger.claim(&request, &now).await.unwrap();
+        let Claim::Granted(permit) = claim else { panic!("{claim:?}") };
+        permit.end(&Ending::new(EndingKind::Renamed), &now).await.unwrap();
     }
 
     async fn plan(&self, rows: &[Row]) -> Plan {
@@ -176,6 +187,17 @@ async fn profile_that_states_another_org_blocks_row() {
         assert_eq!(plan(identity("other", Some("8000"))), expected);
         assert!(!plan(identity("token", Some("7000"))).contains("moved"));
     }
+}
+
+#[tokio::test]
+async fn created_row_has_the_name_of_its_portal_by_now() {
+    let world = World::new();
+    let own = row("acme", &["AcmeOne"]);
+    world.run(&own, Some(own.key.clone()), Some(EndingKind::Created)).await;
+    world.rename("AcmeOne", "AcmeTwo").await;
+    world.rename("acmetwo", "AcmeThree").await;
+    assert_eq!(world.state(&own).await, "earlier AcmeThree");
+    assert_eq!(world.state(&row("beta", &["AcmeOne"])).await, "earlier AcmeThree");
 }
 
 #[tokio::test]

@@ -286,7 +286,7 @@ fn next_step(outcome: &Outcome, alone: Option<String>) -> Option<String> {
         }
         (Conflict::LabelMoved, _) => Some(
             "log in to that org again, or log in to this one as another profile; pass `--same-org` \
-             if it is the same org"
+             if it is the same org with new credentials"
                 .to_owned(),
         ),
         _ => alone,
