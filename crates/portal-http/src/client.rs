@@ -18,8 +18,8 @@
 //! | `http_transport` | the transport over sockets: proxies, TLS, attempts (feature `sockets`) |
 //! | `transport` | [`Transport`], and the bounds of a response |
 //! | `file_token_cache` | tokens in a directory: [`FileTokenCache`] |
-//! | `token_cache`, `api_url` | tokens for other processes; the API that the accounts server named |
 //! | `fingerprint` | tells credentials apart |
+//! | `token_cache`, `api_url` | tokens for other processes; the API that the accounts server named |
 //! | `base_url`, `clock`, `credential`, `echo`, `error`, `slots` | leaves |
 
 mod accounts;

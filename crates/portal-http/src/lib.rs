@@ -10,7 +10,7 @@ pub use portal_model as model;
 
 #[cfg(feature = "client")]
 pub mod client;
-#[cfg(any(feature = "sockets", all(feature = "server", feature = "tls")))]
+#[cfg(any(feature = "sockets", feature = "server"))]
 mod pem;
 #[cfg(feature = "server")]
 pub mod server;

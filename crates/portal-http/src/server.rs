@@ -11,7 +11,7 @@
 //! | `accept` | [`Server`]: the accept loop |
 //! | `connection` | one connection |
 //! | `tls` | the certificate of a server, and the handshake |
-//! | `timeout` | timeouts of a connection |
+//! | `timeout` | the timeout of a body |
 //! | `connections` | the open connections, and which of them to close |
 //! | `service` | [`PortalService`], its builder, and how a request is received |
 //! | `dispatch` | a received request: faults, the operation, the access log |
@@ -61,10 +61,8 @@ mod served_request;
 mod service;
 mod state;
 mod timeout;
-#[cfg(feature = "tls")]
 mod tls;
 
-#[cfg(feature = "tls")]
 pub use crate::pem::TlsError;
 pub use accept::Server;
 pub use body::{BODY_LIMIT, InjectedAbort, ResponseBody};
@@ -77,5 +75,4 @@ pub use served_request::{
     MaskedMessage, MaskedRequest, RequestRecord, RequestResult, ServedRequest,
 };
 pub use service::{PortalService, PortalServiceBuilder};
-#[cfg(feature = "tls")]
 pub use tls::ServerTls;

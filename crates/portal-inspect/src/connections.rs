@@ -3,10 +3,8 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::header;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,20 +14,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_io_timeout::TimeoutStream;
 
-use crate::events::EVENTS;
 use crate::inspector::Inspector;
 
-/// Connections at once, those that follow the requests included.
+/// Connections at once. The oldest makes room for a new one, so that open connections keep no health check
+/// out; a browser that follows the requests connects again.
 const MAX_CONNECTIONS: usize = 64;
 /// Longest wait for a head, or for a peer that does not read.
 const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A connection that is served.
-struct Open {
-    task: AbortHandle,
-    /// Whether it follows the requests, which few do.
-    is_follower: Arc<AtomicBool>,
-}
 
 impl<R: Registry + 'static> Inspector<R> {
     /// Serves the page at `/`, and what else the README names, until the future is dropped.
@@ -40,7 +31,7 @@ impl<R: Registry + 'static> Inspector<R> {
         self.about.is_exposed = !listener.address().ip().to_canonical().is_loopback();
         let inspector = Arc::new(self);
         let mut tasks = JoinSet::new();
-        let mut connections = VecDeque::new();
+        let mut connections = VecDeque::<AbortHandle>::new();
         loop {
             let Ok((stream, _)) = listener.accept().await else {
                 // Such as out of descriptors; some are given back meanwhile.
@@ -48,10 +39,13 @@ impl<R: Registry + 'static> Inspector<R> {
                 continue;
             };
             while tasks.try_join_next().is_some() {}
-            make_room(&mut connections);
-            let is_follower = Arc::<AtomicBool>::default();
-            let connection = serve_connection(stream, inspector.clone(), is_follower.clone());
-            connections.push_back(Open { task: tasks.spawn(connection), is_follower });
+            connections.retain(|connection| !connection.is_finished());
+            if connections.len() == MAX_CONNECTIONS
+                && let Some(oldest) = connections.pop_front()
+            {
+                oldest.abort();
+            }
+            connections.push_back(tasks.spawn(serve_connection(stream, inspector.clone())));
         }
     }
 }
@@ -59,33 +53,14 @@ impl<R: Registry + 'static> Inspector<R> {
 async fn serve_connection<R: Registry>(
     stream: impl AsyncRead + AsyncWrite,
     inspector: Arc<Inspector<R>>,
-    is_follower: Arc<AtomicBool>,
 ) {
-    let service = service_fn(async |request| {
-        let response = inspector.respond(request).await;
-        let is_stream = response.headers().get(header::CONTENT_TYPE).is_some_and(|it| it == EVENTS);
-        is_follower.store(is_stream, Ordering::Relaxed);
-        Ok::<_, Infallible>(response)
-    });
+    let service = service_fn(async |request| Ok::<_, Infallible>(inspector.respond(request).await));
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(TIMEOUT));
     let mut connection = http1::Builder::new();
     connection.timer(TokioTimer::new()).header_read_timeout(TIMEOUT);
     // Ignore the error: the client disconnected.
     let _ = connection.serve_connection(TokioIo::new(Box::pin(stream)), service).await;
-}
-
-/// Ends the oldest connection if there are too many, so that open connections keep no health check out.
-/// Those that follow the requests have a limit of their own.
-fn make_room(connections: &mut VecDeque<Open>) {
-    connections.retain(|open| !open.task.is_finished());
-    if connections.len() < MAX_CONNECTIONS {
-        return;
-    }
-    let oldest = connections.iter().position(|open| !open.is_follower.load(Ordering::Relaxed));
-    if let Some(open) = oldest.and_then(|at| connections.remove(at)) {
-        open.task.abort();
-    }
 }
 
 #[cfg(test)]
@@ -106,7 +81,7 @@ mod tests {
             // Room for the request, but not for the response.
             let (stream, mut client) = tokio::io::duplex(64);
             client.write_all(request.as_bytes()).await.unwrap();
-            let served = serve_connection(stream, inspector.clone(), Arc::default());
+            let served = serve_connection(stream, inspector.clone());
             let served = timeout(TIMEOUT + Duration::from_secs(1), served).await;
             assert!(served.is_ok(), "{request}");
         }

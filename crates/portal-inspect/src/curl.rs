@@ -12,18 +12,16 @@ const OF_CURL: [&str; 6] =
 
 /// The same request to the server at `url`; the token is taken from the environment.
 pub(crate) fn command(recorded: &Recorded, url: &str) -> String {
-    let record = &recorded.record;
-    let query =
-        recorded.masked.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
+    let (method, request) = (&recorded.record.method, &recorded.masked.request);
     // As it was sent: no ranges, and no `..` taken out.
-    let mut command =
-        format!("curl --globoff --path-as-is {}", quoted(&format!("{url}{}{query}", record.path)));
-    if record.method == "HEAD" {
+    let url = quoted(&format!("{url}{}", recorded.target()));
+    let mut command = format!("curl --globoff --path-as-is {url}");
+    if method == "HEAD" {
         command.push_str(" --head");
-    } else if record.method != "GET" || !recorded.masked.request.body.is_empty() {
-        let _ = write!(command, " -X {}", quoted(&record.method));
+    } else if method != "GET" || !request.body.is_empty() {
+        let _ = write!(command, " -X {}", quoted(method));
     }
-    for (name, value) in &recorded.masked.request.headers {
+    for (name, value) in &request.headers {
         if name == "authorization" {
             let scheme = value.split_once(' ').map_or("Zoho-oauthtoken", |(scheme, _)| scheme);
             let header = quoted(&format!("Authorization: {scheme} "));
@@ -32,12 +30,12 @@ pub(crate) fn command(recorded: &Recorded, url: &str) -> String {
             let _ = write!(command, " \\\n  -H {}", quoted(&format!("{name}: {value}")));
         }
     }
-    if !recorded.masked.request.body.is_empty() {
-        if !recorded.masked.request.headers.iter().any(|(name, _)| name == "content-type") {
+    if !request.body.is_empty() {
+        if !request.headers.iter().any(|(name, _)| name == "content-type") {
             // curl would say that it is a form.
             command.push_str(" \\\n  -H 'Content-Type:'");
         }
-        let body = &recorded.masked.request.body;
+        let body = &request.body;
         // The same JSON, without characters that do something to the terminal it is pasted into.
         let body = if body.starts_with(['{', '[']) { escaped(body) } else { body.clone() };
         let _ = write!(command, " \\\n  --data-raw {}", quoted(&body));

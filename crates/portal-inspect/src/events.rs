@@ -17,7 +17,7 @@ use crate::request::ReceivedRequest;
 use crate::response::{Refusal, RouteResult, with_type};
 
 /// The type of a response that lasts as long as its reader wants.
-pub(crate) const EVENTS: &str = "text/event-stream";
+const EVENTS: &str = "text/event-stream";
 /// A comment is sent so often, so that a reader who is gone is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 

@@ -27,9 +27,11 @@ struct ChangedFaults {
 
 impl<R: Registry> Inspector<R> {
     pub(crate) fn faults(&self) -> Value {
-        let text =
+        let faults = self.service.faults().into_iter();
+        let (once, others): (Vec<_>, Vec<_>) = faults.partition(FaultSpec::is_once);
+        let texts =
             |faults: Vec<FaultSpec>| -> Vec<_> { faults.iter().map(ToString::to_string).collect() };
-        json!({ "faults": text(self.service.faults()), "once": text(self.service.faults_once()) })
+        json!({ "faults": texts(others), "once": texts(once) })
     }
 
     pub(crate) fn change_faults(&self, request: &ReceivedRequest) -> RouteResult {
@@ -38,13 +40,12 @@ impl<R: Registry> Inspector<R> {
             texts.iter().map(|text| text.trim().parse().map_err(bad_request)).collect()
         };
         // All or nothing.
-        let (faults, more) = (changed.faults.map(parse).transpose()?, parse(changed.once)?);
-        self.update_faults(|in_force, once| {
+        let (faults, once) = (changed.faults.map(parse).transpose()?, parse(changed.once)?);
+        self.update_faults(|in_force| {
             if let Some(faults) = faults {
                 *in_force = faults;
-                once.clear();
             }
-            once.extend(more);
+            in_force.extend(once.into_iter().map(FaultSpec::once));
         })?;
         Ok(json(&self.faults()))
     }
@@ -59,27 +60,27 @@ impl<R: Registry> Inspector<R> {
                 return Ok(with_status(StatusCode::BAD_REQUEST, page));
             }
         };
-        self.update_faults(|in_force, once| match &*request.field("action") {
-            "once" => once.push(fault),
+        self.update_faults(|in_force| match &*request.field("action") {
+            "once" => in_force.push(fault.once()),
             "remove" => in_force.retain(|other| *other != fault),
-            "remove-once" => once.retain(|other| *other != fault),
+            "remove-once" => {
+                let fault = fault.once();
+                in_force.retain(|other| *other != fault);
+            }
             _ if in_force.contains(&fault) => {}
             _ => in_force.push(fault),
         })?;
         Ok(see_other(page::section(&request.field("back"))))
     }
 
-    /// Changes those in force and those for one request, unless there would be too many.
-    fn update_faults(
-        &self,
-        change: impl FnOnce(&mut Vec<FaultSpec>, &mut Vec<FaultSpec>),
-    ) -> Result<(), Refusal> {
-        let changed = self.service.update_faults(|in_force, once| {
-            let before = (in_force.clone(), once.clone());
-            change(in_force, once);
-            let count = in_force.len() + once.len();
+    /// Changes those in force, unless there would be too many.
+    fn update_faults(&self, change: impl FnOnce(&mut Vec<FaultSpec>)) -> Result<(), Refusal> {
+        let changed = self.service.update_faults(|in_force| {
+            let before = in_force.clone();
+            change(in_force);
+            let count = in_force.len();
             if count > MAX_FAULTS {
-                (*in_force, *once) = before;
+                *in_force = before;
                 let limit = format!("expected at most {MAX_FAULTS} faults in all, found {count}");
                 return Err(bad_request(limit));
             }
@@ -92,7 +93,7 @@ impl<R: Registry> Inspector<R> {
     /// Invokes the callback with the faults in force.
     pub(crate) fn report_faults(&self) {
         if let Some(on_faults) = &self.about.on_faults {
-            on_faults(&[self.service.faults(), self.service.faults_once()].concat());
+            on_faults(&self.service.faults());
         }
     }
 }

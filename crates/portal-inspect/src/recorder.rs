@@ -166,18 +166,15 @@ impl Recorded {
         listed
     }
 
-    /// About the bytes that it takes in memory.
+    /// About the bytes that it takes in memory: its JSON has all texts, and a name for each member.
     fn size(&self) -> usize {
-        let RequestRecord { method, path, org, portal, code, agent, faults, .. } = &self.record;
-        let MaskedRequest { query, request, response, .. } = &self.masked;
-        let texts = [org, portal, code, agent, query].into_iter().flatten().chain([method, path]);
-        let messages = [request, response];
-        let headers = messages.iter().flat_map(|message| &message.headers);
-        size_of::<Self>()
-            + texts.map(String::len).sum::<usize>()
-            + faults.iter().map(|fault| fault.len() + 24).sum::<usize>()
-            + messages.iter().map(|message| message.body.len()).sum::<usize>()
-            + headers.map(|(name, value)| name.len() + value.len() + 48).sum::<usize>()
+        size_of::<Self>() + serde_json::to_vec(self).map_or(0, |json| json.len())
+    }
+
+    /// The path with its query.
+    pub(crate) fn target(&self) -> String {
+        let query = self.masked.query.as_ref().map(|query| format!("?{query}"));
+        self.record.path.clone() + &query.unwrap_or_default()
     }
 }
 

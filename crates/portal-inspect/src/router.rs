@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use maud::Markup;
@@ -14,7 +13,6 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::filter;
-use crate::har;
 use crate::inspector::Inspector;
 use crate::page::{self, Frame};
 use crate::recorder::{Recorded, Since};
@@ -22,8 +20,6 @@ use crate::request::ReceivedRequest;
 use crate::response::{
     Body, Refusal, RouteResult, html, json, plain, see_other, text, with_status,
 };
-
-use self::Handler::{Later, Now};
 
 /// A probe gets its response before it gives up.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -45,47 +41,7 @@ const HEADERS: [(HeaderName, &str); 4] = [
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What responds to the requests of a route.
-enum Handler<R> {
-    Now(fn(&Inspector<R>, &ReceivedRequest) -> RouteResult),
-    /// After a look into the registry.
-    Later(for<'a> fn(&'a Inspector<R>, &'a ReceivedRequest) -> BoxFuture<'a, RouteResult>),
-}
-
 impl<R: Registry> Inspector<R> {
-    /// The first that matches responds; `{id}` stands for the last segment of a path.
-    const GET: [(&str, Handler<R>); 17] = [
-        ("/", Now(|it, request| Ok(html(it.page_of_requests(request))))),
-        ("/requests/events", Now(|it, request| it.events(request, row))),
-        (
-            "/requests/{id}",
-            Now(|it, request| Ok(html(page::request(&Frame::of(it), &*it.get(request)?)))),
-        ),
-        ("/orgs", Later(|it, request| Box::pin(it.page_of_orgs(request)))),
-        ("/faults", Now(|it, _| Ok(html(page::faults(&Frame::of(it), None))))),
-        ("/icon.svg", Now(|_, _| Ok(text("image/svg+xml", page::ICON)))),
-        ("/style.css", Now(|_, _| Ok(text("text/css; charset=utf-8", page::STYLE)))),
-        ("/script.js", Now(|_, _| Ok(text("text/javascript; charset=utf-8", page::SCRIPT)))),
-        ("/api/requests", Now(Self::api_requests)),
-        ("/api/requests.har", Now(Self::archive)),
-        ("/api/requests/events", Now(|it, request| it.events(request, line))),
-        ("/api/requests/{id}", Now(|it, request| Ok(json(&json!(*it.get(request)?))))),
-        ("/api/faults", Now(|it, _| Ok(json(&it.faults())))),
-        ("/openapi.json", Now(|it, _| Ok(json(&it.about.openapi())))),
-        ("/healthz", Now(|_, _| Ok(text("text/plain; charset=utf-8", "ok\n")))),
-        ("/readyz", Later(|it, _| Box::pin(it.ready()))),
-        ("/metrics", Now(|it, _| Ok(text(OPEN_METRICS, it.watch.metrics.text())))),
-    ];
-
-    const POST: [(&str, Handler<R>); 6] = [
-        ("/faults", Now(Self::switch_fault)),
-        ("/reset", Now(|it, request| it.reset().map(|()| back(request)))),
-        ("/clear", Now(|it, request| Ok(it.clear(back(request))))),
-        ("/api/faults", Now(Self::change_faults)),
-        ("/api/clear", Now(|it, _| Ok(it.clear(json(&json!({ "cleared": true })))))),
-        ("/api/reset", Now(|it, _| it.reset().map(|()| json(&json!({ "reset": true }))))),
-    ];
-
     /// Responds, also to a request that is refused.
     pub(crate) async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
         let is_api = request.uri().path().starts_with("/api/");
@@ -105,17 +61,36 @@ impl<R: Registry> Inspector<R> {
     }
 
     async fn route(&self, request: Request<Incoming>) -> RouteResult {
-        let request = ReceivedRequest::receive(request, &self.about).await?;
-        let routes: &[(&str, Handler<R>)] =
-            if request.is_post() { &Self::POST } else { &Self::GET };
-        let matches = |pattern: &str| match pattern.strip_suffix("{id}") {
-            Some(before) => request.path().strip_prefix(before).is_some_and(|id| !id.contains('/')),
-            None => request.path() == pattern,
-        };
-        match routes.iter().find(|(pattern, _)| matches(pattern)) {
-            Some((_, Now(respond))) => respond(self, &request),
-            Some((_, Later(respond))) => respond(self, &request).await,
-            None => Err(nothing_here()),
+        let request = &ReceivedRequest::receive(request, &self.about).await?;
+        let frame = || Frame::of(self);
+        // The last segment may be the id of a request.
+        let (parent, id) = request.path().rsplit_once('/').unwrap_or_default();
+        match (request.is_post(), request.path()) {
+            (false, "/") => Ok(html(self.page_of_requests(request))),
+            (false, "/requests/events") => self.events(request, row),
+            (false, "/orgs") => self.page_of_orgs(request).await,
+            (false, "/faults") => Ok(html(page::faults(&frame(), None))),
+            (false, "/icon.svg") => Ok(text("image/svg+xml", page::ICON)),
+            (false, "/style.css") => Ok(text("text/css; charset=utf-8", page::STYLE)),
+            (false, "/script.js") => Ok(text("text/javascript; charset=utf-8", page::SCRIPT)),
+            (false, "/api/requests") => self.api_requests(request),
+            (false, "/api/requests/events") => self.events(request, line),
+            (false, "/api/faults") => Ok(json(&self.faults())),
+            (false, "/openapi.json") => Ok(json(&self.about.openapi())),
+            (false, "/healthz") => Ok(plain("ok")),
+            (false, "/readyz") => self.ready().await,
+            (false, "/metrics") => Ok(text(OPEN_METRICS, self.watch.metrics.text())),
+            (true, "/faults") => self.switch_fault(request),
+            (true, "/reset") => self.reset().map(|()| back(request)),
+            (true, "/clear") => Ok(self.clear(back(request))),
+            (true, "/api/faults") => self.change_faults(request),
+            (true, "/api/clear") => Ok(self.clear(json(&json!({ "cleared": true })))),
+            (true, "/api/reset") => self.reset().map(|()| json(&json!({ "reset": true }))),
+            (false, _) if parent == "/requests" => {
+                Ok(html(page::request(&frame(), &*self.get(id)?)))
+            }
+            (false, _) if parent == "/api/requests" => Ok(json(&json!(*self.get(id)?))),
+            _ => Err(nothing_here()),
         }
     }
 
@@ -125,27 +100,14 @@ impl<R: Registry> Inspector<R> {
     }
 
     fn api_requests(&self, request: &ReceivedRequest) -> RouteResult {
-        let since = self.matching(request)?;
-        let requests: Vec<_> = since.requests.iter().map(|recorded| recorded.listed()).collect();
-        Ok(json(&json!({ "requests": requests, "not_recorded": since.skipped })))
-    }
-
-    /// The same requests in full, as browsers' developer tools and HTTP clients import them.
-    fn archive(&self, request: &ReceivedRequest) -> RouteResult {
-        Ok(json(&har::archive(&self.matching(request)?.requests, &self.about.url)))
-    }
-
-    /// The requests that a reader asks for.
-    fn matching(&self, request: &ReceivedRequest) -> Result<Since, Refusal> {
-        let mut since = self.watch.recorder.since(request.after()?);
+        let Since { mut requests, skipped, .. } = self.watch.recorder.since(request.after()?);
         let filter = request.parameter("q").unwrap_or_default();
-        since.requests.retain(|recorded| filter::matches(&recorded.record, &filter));
-        Ok(since)
+        requests.retain(|recorded| filter::matches(&recorded.record, &filter));
+        let requests: Vec<_> = requests.iter().map(|recorded| recorded.listed()).collect();
+        Ok(json(&json!({ "requests": requests, "not_recorded": skipped })))
     }
 
-    /// The request whose id is at the end of the path.
-    fn get(&self, request: &ReceivedRequest) -> Result<Arc<Recorded>, Refusal> {
-        let id = request.path().rsplit('/').next().unwrap_or_default();
+    fn get(&self, id: &str) -> Result<Arc<Recorded>, Refusal> {
         let id = id.parse().map_err(|_| nothing_here())?;
         self.watch.recorder.get(id).ok_or_else(|| {
             Refusal(StatusCode::NOT_FOUND, format!("the request {id} is not kept any more"))

@@ -21,7 +21,8 @@ pub struct ClaimRequest {
     pub org: OrgIdentity,
     /// The caller's word for where its credentials are.
     pub label: Option<String>,
-    /// The caller's own id of the operation. Two requests of one key are one operation.
+    /// The caller's own id of the operation. Two requests of one key are one operation, so it has to be
+    /// unique over all orgs of the ledger: where an org's id is not known, nothing else tells two apart.
     pub key: Option<String>,
     /// What is wanted.
     pub wanted: Wanted,
@@ -47,6 +48,32 @@ pub enum Wanted {
     Do(Operation),
     /// To determine what came of this entry, without another attempt.
     Recover(EntryId),
+}
+
+/// What a [`ClaimRequest`] leads to.
+#[derive(Debug)]
+#[must_use = "a permit that is dropped gives the entry up"]
+pub enum Claim<G> {
+    /// The next attempt may be made.
+    Granted(G),
+    /// The operation ended earlier: this is its entry.
+    Ended(Box<Entry>),
+    /// Something else has to end first. List meanwhile: presence ends the wait, only absence needs
+    /// it. Claim again at `until`, or every few seconds.
+    Wait(Wait),
+    /// It can't be granted, however long one waits.
+    Blocked(Blocked),
+}
+
+impl<G> Claim<G> {
+    pub(crate) fn map<H>(self, granted: impl FnOnce(G) -> H) -> Claim<H> {
+        match self {
+            Self::Granted(grant) => Claim::Granted(granted(grant)),
+            Self::Ended(entry) => Claim::Ended(entry),
+            Self::Wait(wait) => Claim::Wait(wait),
+            Self::Blocked(blocked) => Claim::Blocked(blocked),
+        }
+    }
 }
 
 /// What a claim waits for.

@@ -12,10 +12,11 @@
 //!    transaction, also one without an attempt: a holder that wakes up late would attempt beside it.
 //! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
 //!    included, and with the name of a success for another one, which is written when it is read. A later
-//!    rename of that name in this ledger determines it. A claim that lost an entry in which it attempted
+//!    rename of that name in this ledger determines it; who is told of it hears the name by now. A claim that lost an entry in which it attempted
 //!    something goes by what becomes of that.
 //! 4. **Other operations' entries are waited for, not determined.** After its horizon and the list lag
-//!    an entry has an effect that the next baseline shows, or none.
+//!    an entry has an effect that the next baseline shows, or none. A token that may not list has no
+//!    baseline: it is told of such an entry, and creates nothing beside it.
 //! 5. **What is waited for**: an open entry, until its lease ends, and if an attempt was recorded until
 //!    horizon and list lag; an ended one that had or may have had an effect, until the list lag after
 //!    its end, and until horizon and list lag of any attempt that was ever in doubt: if it ended as
@@ -27,9 +28,9 @@
 //!    unless the caller states that the credentials of the two lead to different orgs.
 //!    With `allow_another` the names alone count.
 //! 7. **A key is one operation**: created, or there after an attempt, and its entry is returned; in doubt,
-//!    and it goes on; ended without a portal, and it begins anew. A name that is taken and not verified is
-//!    in doubt for the same key and name; another name of the key waits until a list shows whether a copy
-//!    took it, and is not created beside that.
+//!    and it goes on, for a fallback that it got to as well; ended without a portal, and it begins anew. A name that is taken and not verified is
+//!    in doubt for the same key and name, whatever other name of the key sent nothing since; another name
+//!    of the key waits until a list shows whether a copy took it, and is not created beside that.
 //! 8. **A moment of another clock counts from when it is first read**: another boot, machine or time
 //!    namespace.
 //! 9. **`Created` is accepted from anybody, everything else from the holder.** But once another holder
@@ -38,37 +39,28 @@
 
 use std::time::Duration;
 
-use portal_model::flow::{Intent, Receipt, Refused};
+use portal_model::flow::{Evidence, Intent, Receipt};
 use portal_model::identity::SameOrg;
 use portal_model::name::is_same_name;
 use portal_model::operation::Operation;
 use portal_model::outcome::Conflict;
 
-use crate::claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
+use crate::claim::{Blocked, Claim, ClaimRequest, Wait, Wanted, Why};
 use crate::entry::{Ending, EndingKind, Entry, EntryId, Lease, State};
-use crate::rows::Lookup;
 use crate::time::{Mark, Moment};
 
 /// Nothing is waited for as long as this, so an older entry is settled for every reader.
 const SETTLED_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// What [`claim`] decides.
-#[derive(Debug)]
-pub enum Decision {
-    Granted(Box<Grant>),
-    Ended(Box<Entry>),
-    Wait(Wait),
-    Blocked(Blocked),
-}
+pub type Decision = Claim<Box<Grant>>;
 
 /// What the holder of an entry works with.
 #[derive(Debug)]
 pub struct Grant {
     pub entry: Entry,
-    /// Other portals that this ledger created in what may be the org.
+    /// Other portals that this ledger created, or may have created, in what may be the org.
     pub receipts: Vec<Receipt>,
-    /// The names that earlier operations of the same key were refused, by whom was not verified.
-    pub refused: Vec<Refused>,
     /// Whether what appears may be another operation's.
     pub has_rival: bool,
 }
@@ -101,8 +93,8 @@ pub(crate) struct Look {
     pub entry: Option<Entry>,
     /// What this ledger created besides.
     pub receipts: Vec<Receipt>,
-    /// Why a claim could not be granted.
-    pub blocked: Option<Blocked>,
+    /// What would be decided.
+    pub decision: Decision,
 }
 
 /// What a claim would find.
@@ -112,14 +104,10 @@ pub(crate) fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Lo
         Wanted::Do(operation) => view.last_of_same(operation),
         Wanted::Recover(id) => view.entry(id),
     };
-    let entry = entry.cloned();
+    let entry = entry.cloned().map(|entry| view.by_now(entry));
     let in_doubt = entry.as_ref().filter(|entry| entry.is_in_doubt()).map(|entry| &entry.id);
     let receipts = view.certain_receipts(in_doubt);
-    let blocked = match view.decide() {
-        Decision::Blocked(blocked) => Some(blocked),
-        Decision::Granted(_) | Decision::Ended(_) | Decision::Wait(_) => None,
-    };
-    Look { entry, receipts, blocked }
+    Look { entry, receipts, decision: view.decide() }
 }
 
 /// Decides whether the holder may make the attempt that `intent` describes. Returns the row to write.
@@ -223,7 +211,10 @@ fn with_end(mut entry: Entry, last: Option<&AttemptEnd>) -> Entry {
     entry
 }
 
-fn ended(mut entry: Entry, ending: Ending, at: Mark) -> Entry {
+fn ended(mut entry: Entry, mut ending: Ending, at: Mark) -> Entry {
+    if entry.attempts == 0 && ending.kind == EndingKind::Unknown {
+        ending.kind = EndingKind::NotDone;
+    }
     entry.doubt_ended = entry.last_doubtful_end().cloned();
     entry.is_settled = entry.attempts == 0;
     // The next holder must know of it, because no list shows it.
@@ -235,8 +226,7 @@ fn ended(mut entry: Entry, ending: Ending, at: Mark) -> Entry {
 }
 
 fn taken_over(entry: Entry, at: Mark) -> Entry {
-    let kind = if entry.attempts > 0 { EndingKind::Unknown } else { EndingKind::NotDone };
-    ended(entry, Ending::new(kind), at)
+    ended(entry, Ending::new(EndingKind::Unknown), at)
 }
 
 /// The later of two moments of one clock.
@@ -254,13 +244,6 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn new(rows: Vec<Entry>, request: &'a ClaimRequest, now: &'a Moment) -> Self {
-        let mut view = Self::of_all(rows, request, now);
-        let lookup = Lookup::of_claim(request, view.operation());
-        view.entries.retain(lookup.selects());
-        view
-    }
-
-    fn of_all(rows: Vec<Entry>, request: &'a ClaimRequest, now: &'a Moment) -> Self {
         let mut view = Self { entries: Vec::new(), written: Vec::new(), request, now };
         for mut row in rows {
             if age(&mut row, request, now) {
@@ -358,7 +341,7 @@ impl<'a> View<'a> {
                 // The result of this very claim was lost, and somebody ended the entry since.
                 let is_own = entry.id == self.request.id;
                 return if is_own || (is_outcome && operation.concerns(entry.name())) {
-                    Err(Decision::Ended(entry.into()).into())
+                    Err(Decision::Ended(self.by_now(entry).into()).into())
                 } else if is_outcome {
                     Err(Decision::Blocked(conflict(Conflict::NameDropped, &entry)).into())
                 } else {
@@ -369,7 +352,8 @@ impl<'a> View<'a> {
         }
         if let Some(renamed) = self.renamed_since(&entry) {
             // Whose key it is, is told; without one the wish is a new one, and the next list its outcome.
-            return if is_outcome { Err(Decision::Ended(renamed.into()).into()) } else { Ok(None) };
+            let is_outcome = is_outcome.then(|| self.by_now(renamed));
+            return is_outcome.map_or(Ok(None), |told| Err(Decision::Ended(told.into()).into()));
         }
         if entry.attempts == 0 {
             entry.operation = operation.clone();
@@ -425,7 +409,7 @@ impl<'a> View<'a> {
             let has_key = has_equal_key(entry, self.request);
             let has_label = entry.label.is_some() && entry.label == self.request.label;
             let moved = is_other_org(entry, self.request);
-            if has_key && (!is_first || moved) {
+            if has_key && (moved || !is_same_wish(entry, operation)) {
                 return Some(conflict(Conflict::KeyOfAnother, entry));
             }
             (has_label && is_first && moved).then(|| conflict(Conflict::LabelMoved, entry))
@@ -434,22 +418,24 @@ impl<'a> View<'a> {
 
     /// The last entry of the same operation: of the same id, or of an equal key; or, where at most
     /// one of the two has a key, of the same org, kind and first name. What ended without a portal, under
-    /// the key or lost, says nothing of one that came later.
+    /// the key or lost, says nothing of one that came later; nor does what another name of the key was
+    /// begun for and sent nothing, of whose a refused name is.
     fn last_of_same(&self, operation: &Operation) -> Option<&Entry> {
         let last = |is_same: &dyn Fn(&&Entry) -> bool| self.entries.iter().find(is_same);
         let has_other_key = |entry: &Entry| entry.key.is_some() && self.request.key.is_some();
-        // What is of another org for certain is not done here.
-        let has_key = |entry: &Entry| {
-            has_equal_key(entry, self.request) && !is_other_org(entry, self.request)
-        };
         let is_lost = |entry: &Entry| self.request.lost.as_ref() == Some(&entry.id);
         let is_open = |entry: &Entry| entry.ending().is_none();
+        let may_be_done = |entry: &Entry| entry.may_be_own() || entry.may_be_done(self.now);
         last(&|entry| entry.id == self.request.id)
             .or_else(|| last(&|entry| is_lost(entry) && (is_open(entry) || entry.may_be_own())))
-            .or_else(|| last(&|entry| has_key(entry) && (is_open(entry) || entry.may_be_own())))
+            .or_else(|| last(&|entry| self.is_under_key(entry) && may_be_done(entry)))
+            .or_else(|| {
+                let is_first = |entry: &Entry| operation.is_same_as(&entry.operation);
+                last(&|entry| self.is_refused_under_key(entry) && is_first(entry))
+            })
             .or_else(|| {
                 last(&|entry| {
-                    has_key(entry)
+                    self.is_under_key(entry)
                         || !has_other_key(entry)
                             && is_same_org(entry, self.request)
                             && operation.is_same_as(&entry.operation)
@@ -460,7 +446,7 @@ impl<'a> View<'a> {
     /// Rule 6: whether an entry of another operation has to be waited for at all.
     fn counts(&self, entry: &Entry, operation: &Operation) -> bool {
         has_common_name(entry, operation)
-            || self.is_refused_under_key(entry)
+            || self.is_under_key(entry)
             || (!self.request.policy.allow_another && !is_other_org(entry, self.request))
     }
 
@@ -541,7 +527,22 @@ impl<'a> View<'a> {
         let is_done = |other: &&Entry| {
             other.ending().is_some_and(|ending| ending.kind == EndingKind::Renamed)
         };
-        self.later_renames(entry).find(is_done)
+        // The first one: a later one is of a portal that took the name since.
+        self.later_renames(entry).filter(is_done).last()
+    }
+
+    /// An entry that ended, with the name that its portal has by now, as far as this ledger renamed it.
+    fn by_now(&self, mut entry: Entry) -> Entry {
+        let mut name = None;
+        let mut last = Some(&entry).filter(|entry| entry.may_be_own());
+        while let Some(rename) = last.and_then(|entry| self.rename_of(entry)) {
+            name = Some(rename.name().to_owned());
+            last = Some(rename);
+        }
+        if let (State::Ended { ending, .. }, Some(name)) = (&mut entry.state, name) {
+            ending.name = Some(name);
+        }
+        entry
     }
 
     fn later_renames(&self, entry: &Entry) -> impl Iterator<Item = &Entry> {
@@ -580,12 +581,6 @@ impl<'a> View<'a> {
         // One that may be of the org forbids what no list can clear.
         let receipts = self.receipts(Some(&entry.id), |other| !is_other_org(other, self.request));
         let has_rival = self.has_rival(&entry);
-        let refused = self.entries.iter().filter(|other| self.is_refused_under_key(other));
-        let refused = refused.map(|other| Refused {
-            name: other.name().to_owned(),
-            baseline: other.intent.as_ref().and_then(Intent::baseline).cloned(),
-        });
-        let refused = refused.collect();
         // The attempt of a holder that went away ended with its lease at the latest.
         entry.doubt_ended = entry.last_doubtful_end().cloned();
         entry.times = entry.times.max(self.request.times());
@@ -597,14 +592,18 @@ impl<'a> View<'a> {
             process: self.request.process.clone(),
         });
         self.write(&entry);
-        Decision::Granted(Box::new(Grant { entry, receipts, refused, has_rival }))
+        Decision::Granted(Box::new(Grant { entry, receipts, has_rival }))
+    }
+
+    /// Whether it is of the key of the request. What is of another org for certain is not done here.
+    fn is_under_key(&self, entry: &Entry) -> bool {
+        has_equal_key(entry, self.request) && !is_other_org(entry, self.request)
     }
 
     /// Rule 7: whether the key may have its portal by a copy of an attempt whose name was taken.
     fn is_refused_under_key(&self, entry: &Entry) -> bool {
-        has_equal_key(entry, self.request)
+        self.is_under_key(entry)
             && entry.ending().is_some_and(|ending| ending.kind == EndingKind::NameTaken)
-            && !is_other_org(entry, self.request)
     }
 
     /// Whether another create of its names began since: it waited until no attempt of this entry could
@@ -647,30 +646,41 @@ impl<'a> View<'a> {
         // The newest first: of several that created a portal of one name, it is the last one's.
         let others = self.entries.iter().filter(|entry| {
             own != Some(&entry.id)
-                && entry.may_be_own()
                 && counts(entry)
                 && !may_be_renamed(entry)
                 // While a rename is in doubt, the portal may have either name.
                 && !self.later_renames(entry).any(Entry::may_be_own)
         });
-        others
-            .filter_map(|entry| match &entry.state {
-                State::Ended { ending, at } if ending.kind.is_positive() => {
-                    let age = at.reading(self.now).and_then(|at| self.now.since(at));
-                    let age = if entry.is_settled { Some(SETTLED_AFTER) } else { age };
-                    Some(Receipt {
-                        entry: entry.id.to_string(),
-                        name: entry.name().to_owned(),
-                        is_of_org: is_same_org(entry, self.request),
-                        id: ending.portal.as_ref().and_then(|portal| portal.id.clone()),
-                        baseline: entry.intent.as_ref().and_then(Intent::baseline).cloned(),
-                        has_same_key: has_equal_key(entry, self.request),
-                        age: age.unwrap_or_default(),
-                    })
-                }
-                _ => None,
+        let receipt = |entry: &Entry| {
+            let portal = entry.ending().and_then(|ending| ending.portal.as_ref());
+            Some(Receipt {
+                entry: entry.id.to_string(),
+                name: entry.name().to_owned(),
+                is_of_org: is_same_org(entry, self.request),
+                id: portal.and_then(|portal| portal.id.clone()),
+                baseline: entry.intent.as_ref().and_then(Intent::baseline).cloned(),
+                has_same_key: has_equal_key(entry, self.request),
+                evidence: self.evidence(entry)?,
             })
-            .collect()
+        };
+        others.filter_map(receipt).collect()
+    }
+
+    /// What is known of the portal of an entry, if it created one or may have done so.
+    fn evidence(&self, entry: &Entry) -> Option<Evidence> {
+        match &entry.state {
+            State::Ended { ending, at } if ending.kind.is_own() => {
+                let age = at.reading(self.now).and_then(|at| self.now.since(at));
+                let age = if entry.is_settled { Some(SETTLED_AFTER) } else { age };
+                Some(Evidence::Made { age: age.unwrap_or_default() })
+            }
+            _ if self.is_refused_under_key(entry) => Some(Evidence::Refused),
+            // A name that was only refused is another org's, unless a copy of the attempt took it.
+            _ if entry.is_in_doubt() && entry.last_doubtful_end().is_some() => {
+                matches!(entry.operation, Operation::Create(_)).then_some(Evidence::InDoubt)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -693,6 +703,13 @@ pub(crate) fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
 /// Whether the ending of the entry is the outcome of the request, and not the next list.
 fn is_theirs_too(entry: &Entry, request: &ClaimRequest) -> bool {
     has_equal_key(entry, request) || request.lost.as_ref() == Some(&entry.id)
+}
+
+/// Whether an entry of the same key is of what is wanted: by its first name, or by the one it got to.
+pub fn is_same_wish(entry: &Entry, operation: &Operation) -> bool {
+    let are_creates =
+        matches!((operation, &entry.operation), (Operation::Create(_), Operation::Create(_)));
+    operation.is_same_as(&entry.operation) || are_creates && operation.concerns(entry.name())
 }
 
 fn has_equal_key(entry: &Entry, request: &ClaimRequest) -> bool {

@@ -1,19 +1,22 @@
 //! [`Ledger`] and [`Permit`]: the decisions over a store that lasts.
 
+use std::future::{Future, ready};
+use std::pin::Pin;
 use std::time::Duration;
 
-use portal_model::flow::{Intent, Receipt, Refused};
+use portal_model::flow::{Intent, Receipt};
 use portal_model::{Org, OrgIdentity};
+use tokio::sync::oneshot;
 
-use crate::claim::{Blocked, ClaimRequest, Wait, Wanted};
-use crate::decide::{self, Adopted, AttemptEnd, Decision, Grant};
+use crate::claim::{ClaimRequest, Wait, Wanted};
+use crate::decide::{self, Adopted, AttemptEnd, Grant};
 use crate::entry::{Ending, Entry, EntryId};
 use crate::error::LedgerError;
 use crate::memory::Memory;
 #[cfg(feature = "postgres")]
 use crate::postgres::Postgres;
 use crate::process::Process;
-use crate::rows::{Filter, Lookup, Rows};
+use crate::rows::{Decide, Filter, Lookup, Rows};
 #[cfg(feature = "sqlite")]
 use crate::sqlite::{OpenError, Sqlite};
 use crate::time::Moment;
@@ -31,20 +34,11 @@ enum Engine {
     Postgres(Postgres),
 }
 
+/// The result of a transaction.
+type Submitted = Pin<Box<dyn Future<Output = Result<(), LedgerError>> + Send>>;
+
 /// What a [`ClaimRequest`] leads to.
-#[derive(Debug)]
-#[must_use = "a permit that is dropped gives the entry up"]
-pub enum Claim {
-    /// The next attempt may be made.
-    Granted(Permit),
-    /// The operation ended earlier: this is its entry.
-    Ended(Box<Entry>),
-    /// Something else has to end first. List meanwhile: presence ends the wait, only absence needs
-    /// it. Claim again at `until`, or every few seconds.
-    Wait(Wait),
-    /// It can't be granted, however long one waits.
-    Blocked(Blocked),
-}
+pub type Claim = crate::claim::Claim<Permit>;
 
 /// The right to make the next attempt of an entry, until its lease ends or somebody adopts it.
 ///
@@ -155,28 +149,27 @@ impl Ledger {
             let (written, decision) = decide::claim(rows, &asked, &at);
             (written, (decision, at))
         };
-        let (decision, at) = self.transact(self.rows_of(request).await?, decide).await?;
-        Ok(match decision {
-            Decision::Granted(grant) => Claim::Granted(Permit {
-                ledger: self.clone(),
-                holder: request.id.clone(),
-                held_until: now.plus(grant.entry.times.attempt_budget),
-                grant,
-                granted_at: at,
-                last: None,
-                has_ended: false,
-            }),
-            Decision::Ended(entry) => Claim::Ended(entry),
-            Decision::Wait(wait) => {
+        let (claim, at) = self.transact(self.rows_of(request).await?, decide).await?;
+        let claim = claim.map(|grant| Permit {
+            ledger: self.clone(),
+            holder: request.id.clone(),
+            held_until: now.plus(grant.entry.times.attempt_budget),
+            grant,
+            granted_at: at.clone(),
+            last: None,
+            has_ended: false,
+        });
+        Ok(match claim {
+            Claim::Wait(wait) => {
                 // `now` was read earlier than the clock: too early, if anything, and asked again then.
                 let until = wait.until.read_at(&at, now);
                 Claim::Wait(Wait { until, ..wait })
             }
-            Decision::Blocked(blocked) => Claim::Blocked(blocked),
+            other => other,
         })
     }
 
-    /// The org that the credential of `identity` led to, as far as an entry has it.
+    /// The org that the credential of `identity` led to, if the service told that to an entry.
     ///
     /// # Errors
     /// [`LedgerError`].
@@ -184,7 +177,7 @@ impl Ledger {
         let find = |rows: Vec<Entry>, _: Option<&Moment>| {
             (Vec::new(), rows.first().and_then(|entry| entry.org.org().cloned()))
         };
-        self.transact(Rows::Lookup(Lookup::org_of(identity)), find).await
+        self.transact(Lookup::org_of(identity), find).await
     }
 
     /// What a claim would find.
@@ -201,13 +194,13 @@ impl Ledger {
     }
 
     /// Which entries a claim reads.
-    async fn rows_of(&self, request: &ClaimRequest) -> Result<Rows, LedgerError> {
+    async fn rows_of(&self, request: &ClaimRequest) -> Result<Lookup, LedgerError> {
         let operation = match &request.wanted {
             Wanted::Do(operation) => Some(operation.clone()),
             // What an entry is about changes no more once there is something to recover.
             Wanted::Recover(id) => self.entry(id).await?.map(|entry| entry.operation),
         };
-        Ok(Rows::Lookup(Lookup::of_claim(request, operation.as_ref())))
+        Ok(Lookup::of_claim(request, operation.as_ref()))
     }
 
     /// The entry of that id, if there is one.
@@ -215,8 +208,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub async fn entry(&self, id: &EntryId) -> Result<Option<Entry>, LedgerError> {
-        let rows = Rows::Lookup(Lookup::entry(id));
-        self.transact(rows, |mut rows, _| (Vec::new(), rows.pop())).await
+        self.transact(Lookup::entry(id), |mut rows, _| (Vec::new(), rows.pop())).await
     }
 
     /// The entries that `filter` selects, newest first.
@@ -224,53 +216,41 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub async fn entries(&self, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
-        let rows = Rows::Filter(filter.clone());
-        self.transact(rows, |rows, _| (Vec::new(), rows)).await
+        self.transact(filter.clone(), |rows, _| (Vec::new(), rows)).await
     }
 
-    /// Reads rows, decides, and writes rows, in one transaction. An engine of several machines has a
-    /// clock of its own, which was read after the rows; moments of its rows are of that.
-    #[cfg_attr(
-        not(any(feature = "sqlite", feature = "postgres")),
-        expect(clippy::unused_async, reason = "the engine without a disk never waits")
-    )]
+    /// Reads rows, decides, and writes rows, in one transaction.
     async fn transact<T: Send + 'static>(
         &self,
-        rows: Rows,
+        rows: impl Into<Rows>,
         decide: impl FnOnce(Vec<Entry>, Option<&Moment>) -> (Vec<Entry>, T) + Send + 'static,
     ) -> Result<T, LedgerError> {
-        match &self.0 {
-            Engine::Memory(memory) => memory.transact(&rows, |rows| decide(rows, None)),
-            #[cfg(feature = "sqlite")]
-            Engine::Sqlite(sqlite) => sqlite.transact(rows, |rows| decide(rows, None)).await,
-            #[cfg(feature = "postgres")]
-            Engine::Postgres(postgres) => {
-                postgres.transact(rows, |rows, clock| decide(rows, Some(clock))).await
-            }
-        }
+        let (decided, decision) = oneshot::channel();
+        let decide: Decide = Box::new(move |rows, clock| {
+            let (written, decision) = decide(rows, clock);
+            drop(decided.send(decision));
+            written
+        });
+        self.submit(rows.into(), decide).await?;
+        decision.await.map_err(|_| LedgerError::Unknown("nothing was decided".to_owned()))
     }
 
-    /// The same for the row of a holder, with the end of its last attempt.
-    async fn write(
-        &self,
-        id: &EntryId,
-        last: Option<AttemptEnd>,
-        now: &Moment,
-        decide: impl FnOnce(Entry, Option<&AttemptEnd>, &Moment) -> Result<Entry, Adopted>
-        + Send
-        + 'static,
-    ) -> Result<Entry, RecordError> {
-        let now = now.clone();
-        let decide = move |mut rows: Vec<Entry>, clock: Option<&Moment>| {
-            let clock = clock.unwrap_or(&now);
-            // The clock was read later than `now`: the end is not too early.
-            let last = last.map(|last| AttemptEnd { at: last.at.read_at(&now, clock), ..last });
-            match rows.pop().ok_or(Adopted).and_then(|row| decide(row, last.as_ref(), clock)) {
-                Ok(entry) => (vec![entry.clone()], Ok(entry)),
-                Err(adopted) => (Vec::new(), Err(adopted)),
-            }
-        };
-        Ok(self.transact(Rows::Lookup(Lookup::entry(id)), decide).await??)
+    /// The same; it goes on if the future is dropped.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "sqlite")),
+        expect(
+            clippy::needless_pass_by_value,
+            reason = "memory is the only engine that can borrow"
+        )
+    )]
+    fn submit(&self, rows: Rows, decide: Decide) -> Submitted {
+        match &self.0 {
+            Engine::Memory(memory) => Box::pin(ready(memory.submit(&rows, decide))),
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(sqlite) => Box::pin(sqlite.submit(rows, decide)),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(postgres) => Box::pin(postgres.submit(rows, decide)),
+        }
     }
 }
 
@@ -298,14 +278,9 @@ impl Permit {
         &self.held_until
     }
 
-    /// The portals that this ledger created in what may be the org: a list may not show them yet.
+    /// What this ledger created, or may have created, in what may be the org: a list may not show it yet.
     pub fn receipts(&self) -> &[Receipt] {
         &self.grant.receipts
-    }
-
-    /// The names that earlier operations of the same key were refused, by whom was not verified.
-    pub fn refused(&self) -> &[Refused] {
-        &self.grant.refused
     }
 
     /// Notes the end of the attempt that was recorded last; it is written with the next record or
@@ -323,12 +298,11 @@ impl Permit {
     /// # Cancel safety
     /// If the future is dropped, the attempt may be recorded; it must not be made.
     pub async fn record(&mut self, intent: &Intent, now: &Moment) -> Result<(), RecordError> {
-        let (holder, intent) = (self.holder.clone(), intent.clone());
-        let decide = move |entry, last: Option<&_>, now: &_| {
-            decide::record(entry, &holder, &intent, last, now)
-        };
-        let id = &self.grant.entry.id;
-        self.grant.entry = self.ledger.write(id, self.last.clone(), now, decide).await?;
+        let (last, intent) = (self.last.clone(), intent.clone());
+        self.write(last, now, move |entry, holder, last, now| {
+            decide::record(entry, holder, &intent, last, now)
+        })
+        .await?;
         self.held_until = now.plus(self.grant.entry.times.attempt_budget);
         self.last = None;
         Ok(())
@@ -339,12 +313,11 @@ impl Permit {
     /// # Errors
     /// [`RecordError`]: the ending may keep it yet.
     pub async fn learn(&mut self, other_name: &str, now: &Moment) -> Result<(), RecordError> {
-        let (holder, other_name) = (self.holder.clone(), other_name.to_owned());
-        let decide =
-            move |entry, last: Option<&_>, _: &_| decide::learn(entry, &holder, &other_name, last);
-        let id = &self.grant.entry.id;
-        self.grant.entry = self.ledger.write(id, self.last.clone(), now, decide).await?;
-        Ok(())
+        let (last, other_name) = (self.last.clone(), other_name.to_owned());
+        self.write(last, now, move |entry, holder, last, _| {
+            decide::learn(entry, holder, &other_name, last)
+        })
+        .await
     }
 
     /// Ends the entry, durably, and returns it.
@@ -354,13 +327,36 @@ impl Permit {
     /// was created, or somebody else was told that it is theirs; the ending is then for them to determine. After an error of the ledger the
     /// outcome is as true as before, and the next claim determines it again.
     pub async fn end(mut self, ending: &Ending, now: &Moment) -> Result<Entry, RecordError> {
-        let (holder, ending) = (self.holder.clone(), ending.clone());
-        let decide =
-            move |entry, last: Option<&_>, now: &_| decide::end(entry, &holder, &ending, last, now);
-        let last = self.last.take();
-        let entry = self.ledger.write(&self.grant.entry.id, last, now, decide).await?;
+        let (last, ending) = (self.last.take(), ending.clone());
+        self.write(last, now, move |entry, holder, last, now| {
+            decide::end(entry, holder, &ending, last, now)
+        })
+        .await?;
         self.has_ended = true;
-        Ok(entry)
+        Ok(self.grant.entry.clone())
+    }
+
+    /// Writes the row that is held, with the end of its last attempt.
+    async fn write(
+        &mut self,
+        last: Option<AttemptEnd>,
+        now: &Moment,
+        decide: impl FnOnce(Entry, &EntryId, Option<&AttemptEnd>, &Moment) -> Result<Entry, Adopted>
+        + Send
+        + 'static,
+    ) -> Result<(), RecordError> {
+        let (holder, now) = (self.holder.clone(), now.clone());
+        let decide = move |mut rows: Vec<Entry>, clock: Option<&Moment>| {
+            let clock = clock.unwrap_or(&now);
+            // The clock was read later than `now`: the end is not too early.
+            let last = last.map(|last| AttemptEnd { at: last.at.read_at(&now, clock), ..last });
+            let row = rows.pop().ok_or(Adopted);
+            let written = row.and_then(|row| decide(row, &holder, last.as_ref(), clock));
+            (written.iter().cloned().collect(), written)
+        };
+        let row = Lookup::entry(&self.grant.entry.id);
+        self.grant.entry = self.ledger.transact(row, decide).await??;
+        Ok(())
     }
 }
 
@@ -375,18 +371,10 @@ impl Drop for Permit {
             let last =
                 last.map(|last| AttemptEnd { at: clock.unwrap_or(&last.at).clone(), ..last });
             let released = rows.pop().and_then(|row| decide::release(row, &holder, last.as_ref()));
-            (released.into_iter().collect(), ())
+            released.into_iter().collect()
         };
-        let rows = Rows::Lookup(Lookup::entry(&self.grant.entry.id));
         // Best effort: without it the entry is held until its lease ends.
-        match &self.ledger.0 {
-            Engine::Memory(memory) => drop(memory.transact(&rows, |rows| decide(rows, None))),
-            #[cfg(feature = "sqlite")]
-            Engine::Sqlite(sqlite) => drop(sqlite.submit(rows, |rows| decide(rows, None).0)),
-            #[cfg(feature = "postgres")]
-            Engine::Postgres(postgres) => {
-                postgres.submit(rows, |rows, clock| decide(rows, Some(clock)));
-            }
-        }
+        let row = Lookup::entry(&self.grant.entry.id);
+        drop(self.ledger.submit(row.into(), Box::new(decide)));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::entry::{Entry, State};
 use crate::error::LedgerError;
-use crate::rows::{Rows, terms};
+use crate::rows::{Decide, Rows, terms};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
@@ -37,27 +37,22 @@ impl Memory {
         Self { begun_at, ..self.clone() }
     }
 
-    pub(crate) fn transact<T>(
-        &self,
-        rows: &Rows,
-        decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T),
-    ) -> Result<T, LedgerError> {
+    pub(crate) fn submit(&self, rows: &Rows, decide: Decide) -> Result<(), LedgerError> {
         // No decision panics, and rows are written only after it.
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if self.restarts.load(Ordering::SeqCst) != self.begun_at {
             return Err(LedgerError::NotApplied("the process was killed".to_owned()));
         }
-        let (written, decision) = decide(entries.read(rows));
-        for entry in written {
+        for entry in decide(entries.read(rows), None) {
             entries.write(entry);
         }
-        Ok(decision)
+        Ok(())
     }
 }
 
 impl Entries {
     fn read(&self, rows: &Rows) -> Vec<Entry> {
-        let places: BTreeSet<usize> = match rows.lookup() {
+        let places: BTreeSet<usize> = match &rows.lookup {
             Some(lookup) => {
                 let of_term = |term| self.by_term.get(term);
                 let ids = lookup.ids.iter().filter_map(|id| self.ids.get(id));
@@ -68,8 +63,7 @@ impl Entries {
             None => (0..self.all.len()).collect(),
         };
         let found = places.iter().rev().filter_map(|place| self.all.get(*place));
-        let mut selects = rows.selects();
-        found.filter(|entry| selects(entry)).cloned().collect()
+        found.filter(|entry| rows.selects(entry)).take(rows.limit()).cloned().collect()
     }
 
     fn write(&mut self, mut entry: Entry) {

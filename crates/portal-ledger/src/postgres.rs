@@ -18,7 +18,7 @@ use tokio_postgres::{Client, Row};
 
 use crate::entry::Entry;
 use crate::error::LedgerError;
-use crate::rows::{Lookup, Rows, from_row, terms, to_row};
+use crate::rows::{Decide, Lookup, Rows, from_row, terms, to_row};
 use crate::time::Moment;
 
 /// The version of the schema. A later one is refused, and left as it is.
@@ -87,26 +87,23 @@ impl fmt::Debug for Postgres {
 impl Postgres {
     /// Runs to completion, even if the caller drops the future: a transaction that is left in the
     /// middle would keep its lock.
-    pub(crate) async fn transact<T: Send + 'static>(
-        &self,
-        rows: Rows,
-        decide: impl FnOnce(Vec<Entry>, &Moment) -> (Vec<Entry>, T) + Send + 'static,
-    ) -> Result<T, LedgerError> {
-        let runtime = Handle::try_current().map_err(|error| {
-            LedgerError::NotApplied(format!("PostgreSQL needs a tokio runtime: {error}"))
-        })?;
-        let task = runtime.spawn(transact(self.0.clone(), rows, decide));
-        task.await.unwrap_or_else(|error| Err(LedgerError::Unknown(error.to_string())))
-    }
-
-    /// The same without waiting for the result, if there is a runtime.
     pub(crate) fn submit(
         &self,
         rows: Rows,
-        decide: impl FnOnce(Vec<Entry>, &Moment) -> (Vec<Entry>, ()) + Send + 'static,
-    ) {
-        if let Ok(runtime) = Handle::try_current() {
-            drop(runtime.spawn(transact(self.0.clone(), rows, decide)));
+        decide: Decide,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send + use<> {
+        let runtime = Handle::try_current();
+        let task = runtime.map(|runtime| runtime.spawn(transact(self.0.clone(), rows, decide)));
+        async move {
+            match task {
+                Ok(task) => {
+                    task.await.unwrap_or_else(|error| Err(LedgerError::Unknown(error.to_string())))
+                }
+                Err(error) => {
+                    let reason = format!("PostgreSQL needs a tokio runtime: {error}");
+                    Err(LedgerError::NotApplied(reason))
+                }
+            }
         }
     }
 }
@@ -188,15 +185,11 @@ fn close(client: Object) {
     drop(Object::take(client));
 }
 
-async fn transact<T>(
-    pool: Pool,
-    rows: Rows,
-    decide: impl FnOnce(Vec<Entry>, &Moment) -> (Vec<Entry>, T),
-) -> Result<T, LedgerError> {
+async fn transact(pool: Pool, rows: Rows, decide: Decide) -> Result<(), LedgerError> {
     let deadline = Instant::now() + TIMEOUT;
     let (client, entries, now) =
         begin(&pool, &rows, deadline).await.map_err(Failure::not_applied)?;
-    let (written, decision) = decide(entries, &now);
+    let written = decide(entries, Some(&now));
     if let Err(failure) = within(deadline, write(&client, &written)).await {
         close(client);
         return Err(failure.not_applied());
@@ -210,7 +203,7 @@ async fn transact<T>(
             return Err(LedgerError::Unknown(failure.describe()));
         }
     }
-    Ok(decision)
+    Ok(())
 }
 
 /// Begins a transaction and reads, over as many connections as it takes: nothing is written yet.
@@ -259,13 +252,13 @@ async fn read(client: &Client, rows: &Rows) -> Result<(Vec<Entry>, Moment), Fail
         }
         Err(error) => return Err(error.into()),
     }
-    let lookup = rows.lookup();
-    let Lookup { origin, ids, terms, newest } = lookup.unwrap_or_default();
+    let nothing = Lookup::default();
+    let Lookup { origin, ids, terms, newest } = rows.lookup.as_ref().unwrap_or(&nothing);
     // The one entry of somebody who writes to it. One that is only read is locked for as short a time.
     let id = ids.first().filter(|_| origin.is_none());
-    let lock: [Parameter<'_>; 2] = [(&origin, Type::TEXT), (&id, Type::TEXT)];
+    let lock: [Parameter<'_>; 2] = [(origin, Type::TEXT), (&id, Type::TEXT)];
     let which: [Parameter<'_>; 3] =
-        [(&ids, Type::TEXT_ARRAY), (&terms, Type::TEXT_ARRAY), (&newest, Type::TEXT_ARRAY)];
+        [(ids, Type::TEXT_ARRAY), (terms, Type::TEXT_ARRAY), (newest, Type::TEXT_ARRAY)];
     let (_, _, clock, found) = try_join!(
         biased;
         client.query_typed(ADD_ORIGIN, &lock[..1]),
@@ -277,11 +270,10 @@ async fn read(client: &Client, rows: &Rows) -> Result<(Vec<Entry>, Moment), Fail
     let (started, micros): (i64, i64) = (clock.try_get(0)?, clock.try_get(1)?);
     let since_1970 = Duration::from_micros(micros.unsigned_abs());
     let now = Moment::new(format!("PostgreSQL started at {started}"), since_1970);
-    let (mut entries, mut selects) = (Vec::new(), rows.selects());
-    select(&mut selects, &found, &mut entries)?;
-    if let (Rows::Filter(filter), None) = (rows, rows.lookup()) {
-        let limit = filter.limit.unwrap_or(usize::MAX);
-        read_all(client, &mut selects, limit, &mut entries).await?;
+    let mut entries = Vec::new();
+    select(rows, &found, &mut entries)?;
+    if rows.lookup.is_none() {
+        read_all(client, rows, &mut entries).await?;
     }
     Ok((entries, now))
 }
@@ -303,33 +295,24 @@ fn check(found: Option<&Row>) -> Result<(), Failure> {
 }
 
 /// Newest first, a page at a time, until there are enough.
-async fn read_all(
-    client: &Client,
-    selects: &mut impl FnMut(&Entry) -> bool,
-    limit: usize,
-    entries: &mut Vec<Entry>,
-) -> Result<(), Failure> {
+async fn read_all(client: &Client, rows: &Rows, entries: &mut Vec<Entry>) -> Result<(), Failure> {
     let mut before = i64::MAX;
-    while entries.len() < limit {
+    while entries.len() < rows.limit() {
         let which: [Parameter<'_>; 2] = [(&before, Type::INT8), (&PAGE, Type::INT8)];
         let page = client.query_typed(OLDER, &which).await?;
         let Some(last) = page.last() else { break };
         before = last.try_get(0)?;
-        select(selects, &page, entries)?;
+        select(rows, &page, entries)?;
     }
     Ok(())
 }
 
-fn select(
-    selects: &mut impl FnMut(&Entry) -> bool,
-    found: &[Row],
-    entries: &mut Vec<Entry>,
-) -> Result<(), Failure> {
+fn select(rows: &Rows, found: &[Row], entries: &mut Vec<Entry>) -> Result<(), Failure> {
     for row in found {
         let position: i64 = row.try_get(0)?;
         let entry = from_row(position, row.try_get(1)?)
             .map_err(|error| damaged(&format!("row {position}: {error}")))?;
-        if selects(&entry) {
+        if entries.len() < rows.limit() && rows.selects(&entry) {
             entries.push(entry);
         }
     }

@@ -1,4 +1,4 @@
-//! [`Rows`]: which entries a decision reads, and what engines find them by.
+//! [`Rows`]: which entries a transaction reads, and what engines find them by.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,20 @@ use portal_model::{Operation, Org};
 
 use crate::claim::{ClaimRequest, Wanted};
 use crate::entry::{Entry, EntryId};
+use crate::time::Moment;
 
-/// Which entries a decision reads.
+/// Which entries a transaction reads.
 #[derive(Clone, Debug)]
-pub(crate) enum Rows {
-    /// Those that an engine looks up.
-    Lookup(Lookup),
-    /// For people, who may want to read all of them.
-    Filter(Filter),
+pub(crate) struct Rows {
+    /// What an engine finds them by; `None` for all of them.
+    pub(crate) lookup: Option<Lookup>,
+    /// Those of them that people want to see, who write nothing.
+    pub(crate) filter: Option<Filter>,
 }
+
+/// Takes what was read, the newest first, and returns what to write. An engine of several machines has a
+/// clock of its own, which was read after the rows; moments of its rows are of that.
+pub(crate) type Decide = Box<dyn FnOnce(Vec<Entry>, Option<&Moment>) -> Vec<Entry> + Send>;
 
 /// What an engine finds entries by: an id, or a term that each of them has.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +61,7 @@ enum Reach {
     Newest,
     /// Those of its org: it tells whose a portal is, whatever its name is by now.
     Org,
-    /// Those of what may be its org: it may be waited for.
+    /// Those of what may be its org: it may be waited for, or there may be its portal.
     MaybeOrg,
 }
 
@@ -70,6 +75,7 @@ impl Reach {
             Operation::Rename(_) if entry.may_be_own() => Self::Org,
             Operation::Create(_) if ending.kind.is_own() && has_id => Self::Org,
             Operation::Create(_) if ending.kind.is_own() => Self::Newest,
+            Operation::Create(_) if entry.is_in_doubt() => Self::MaybeOrg,
             Operation::Create(_) | Operation::Rename(_) => Self::Named,
         }
     }
@@ -99,7 +105,7 @@ impl Lookup {
         }
     }
 
-    /// The newest entry of a credential of which the org is known.
+    /// The newest entry of a credential that the service told the org of.
     pub(crate) fn org_of(org: &OrgIdentity) -> Self {
         let newest = vec![format!("known {} {}", org.origin(), org.fingerprint())];
         Self { newest, ..Self::default() }
@@ -109,44 +115,30 @@ impl Lookup {
     pub(crate) fn entry(id: &EntryId) -> Self {
         Self { ids: vec![id.to_string()], ..Self::default() }
     }
+}
 
-    /// Whether it finds an entry, asked of each from the newest to the oldest.
-    pub(crate) fn selects(&self) -> impl FnMut(&Entry) -> bool {
-        let mut newest: BTreeSet<&str> = self.newest.iter().map(|term| &**term).collect();
-        move |entry| {
-            let terms = terms(entry);
-            let is_newest = terms.iter().filter(|term| newest.remove(term.as_str())).count() > 0;
-            is_newest
-                || self.ids.iter().any(|id| entry.id.as_str() == id)
-                || terms.iter().any(|term| self.terms.contains(term))
-        }
+impl From<Lookup> for Rows {
+    fn from(lookup: Lookup) -> Self {
+        Self { lookup: Some(lookup), filter: None }
+    }
+}
+
+impl From<Filter> for Rows {
+    fn from(filter: Filter) -> Self {
+        let unfinished = || Lookup { terms: vec![UNFINISHED.to_owned()], ..Lookup::default() };
+        Self { lookup: filter.is_unfinished.then(unfinished), filter: Some(filter) }
     }
 }
 
 impl Rows {
-    /// What an engine looks up; `None` to look through all of them.
-    pub(crate) fn lookup(&self) -> Option<Lookup> {
-        match self {
-            Self::Lookup(lookup) => Some(lookup.clone()),
-            Self::Filter(filter) => filter
-                .is_unfinished
-                .then(|| Lookup { terms: vec![UNFINISHED.to_owned()], ..Lookup::default() }),
-        }
+    /// Whether an entry that an engine found is one of them.
+    pub(crate) fn selects(&self, entry: &Entry) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.selects(entry))
     }
 
-    /// Whether an entry is one of them, asked of each from the newest to the oldest.
-    pub(crate) fn selects(&self) -> Box<dyn FnMut(&Entry) -> bool + Send + '_> {
-        match self {
-            Self::Lookup(lookup) => Box::new(lookup.selects()),
-            Self::Filter(filter) => {
-                let mut left = filter.limit.unwrap_or(usize::MAX);
-                Box::new(move |entry| {
-                    let is_selected = left > 0 && filter.selects(entry);
-                    left -= usize::from(is_selected);
-                    is_selected
-                })
-            }
-        }
+    /// How many there are at most: the newest.
+    pub(crate) fn limit(&self) -> usize {
+        self.filter.as_ref().and_then(|filter| filter.limit).unwrap_or(usize::MAX)
     }
 }
 
@@ -167,7 +159,7 @@ pub(crate) fn terms(entry: &Entry) -> Vec<String> {
             terms.extend(org.org().is_none().then(|| format!("open {origin} unknown")));
         }
     }
-    terms.extend(org.org().map(|_| format!("known {origin} {credential}")));
+    terms.extend(org.told_org().map(|_| format!("known {origin} {credential}")));
     terms.extend(entry.is_unfinished().then(|| UNFINISHED.to_owned()));
     terms.extend(entry.key.iter().map(|key| format!("key {origin} {key}")));
     let names = entry.operation.names().chain([entry.name()]);

@@ -13,8 +13,9 @@ use portal_model::outcome::NotDone;
 use portal_model::{ApiVersion, Operation, Outcome};
 
 use self::stop::Stop;
-use crate::claim::{Blocked, ClaimRequest, Wanted};
-use crate::decide::{Adopted, Look};
+use self::unattempted::may_lag_behind_rename;
+use crate::claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
+use crate::decide::{Adopted, Decision, Look};
 use crate::entry::{Entry, EntryId};
 use crate::error::LedgerError;
 use crate::host::Host;
@@ -62,8 +63,9 @@ pub async fn run(
 pub struct Preview {
     /// What the ledger has of the same operation.
     pub entry: Option<Entry>,
-    /// What would come of it: [`NotDone::Preview`] if something would be sent, [`Outcome::Unknown`] if
-    /// what the ledger has in doubt is to be determined first.
+    /// What would come of it: [`NotDone::Preview`] if something would be sent, or if only a later list can
+    /// tell, since this ledger just renamed the portal; [`Outcome::Unknown`] if what the ledger has in doubt
+    /// is to be determined first.
     pub outcome: Outcome,
 }
 
@@ -77,7 +79,7 @@ pub async fn preview(
     version: ApiVersion,
     host: &mut impl Host,
 ) -> Result<Preview, LedgerError> {
-    let Look { entry, receipts, blocked } = ledger.look(&request, &host.now()).await?;
+    let Look { entry, receipts, decision } = ledger.look(&request, &host.now()).await?;
     let operation = match (&request.wanted, &entry) {
         (Wanted::Do(operation), _) => operation.clone(),
         (Wanted::Recover(_), Some(entry)) => entry.operation.clone(),
@@ -90,11 +92,24 @@ pub async fn preview(
     let mut run =
         Run { ledger, request, version, host, stop, has_token: false, granted: None, began: None };
     // As in a run: no list makes up for what the ledger has against it.
-    if let Some(blocked) = blocked {
-        return Ok(Preview { entry, outcome: run.blocked(blocked).outcome });
-    }
+    let decision = match decision {
+        Decision::Blocked(blocked) => {
+            return Ok(Preview { entry, outcome: run.blocked(blocked).outcome });
+        }
+        Decision::Ended(ended) => return Ok(Preview { entry, outcome: run.told(&ended).outcome }),
+        other => other,
+    };
     let driven = run.drive(flow.with_receipts(receipts), None).await;
-    let outcome = driven.unwrap_or_else(|Adopted| not_done(&operation, NotDone::Preview));
+    let open = not_done(&operation, NotDone::Preview);
+    let outcome = match (driven, decision) {
+        (Ok(outcome), Decision::Wait(Wait { why: Why::Rename, .. }))
+            if may_lag_behind_rename(&outcome) =>
+        {
+            open
+        }
+        (Ok(outcome), _) => outcome,
+        (Err(Adopted), _) => open,
+    };
     Ok(Preview { entry, outcome: run.previewed(outcome).await })
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::entry::Entry;
 use crate::error::LedgerError;
-use crate::rows::{Lookup, Rows, from_row, terms, to_row};
+use crate::rows::{Decide, Lookup, Rows, from_row, terms, to_row};
 
 const FILE_NAME: &str = "ledger.sqlite";
 /// `PLed`: tells the file from those of other programs.
@@ -68,8 +68,7 @@ pub(crate) fn path_in(directory: &Path) -> PathBuf {
 /// A part of a transaction.
 struct Job {
     rows: Rows,
-    /// Takes what was read, and returns what to write.
-    decide: Box<dyn FnOnce(Vec<Entry>) -> Vec<Entry> + Send>,
+    decide: Decide,
     /// Told once that is durable, or why it is not.
     reply: oneshot::Sender<Result<(), LedgerError>>,
 }
@@ -94,8 +93,7 @@ impl Sqlite {
         let work = move || {
             while let Ok(first) = queue.recv() {
                 let jobs = std::iter::once(first).chain(queue.try_iter());
-                let (reads, writes) =
-                    jobs.partition::<Vec<_>, _>(|job| matches!(job.rows, Rows::Filter(_)));
+                let (reads, writes) = jobs.partition::<Vec<_>, _>(|job| job.rows.filter.is_some());
                 perform(&mut connection, writes, TransactionBehavior::Immediate, &name);
                 // For people, also from a file that can't be written.
                 perform(&mut connection, reads, TransactionBehavior::Deferred, &name);
@@ -109,32 +107,19 @@ impl Sqlite {
         &self.path
     }
 
-    pub(crate) async fn transact<T: Send + 'static>(
-        &self,
-        rows: Rows,
-        decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T) + Send + 'static,
-    ) -> Result<T, LedgerError> {
-        let (decided, decision) = oneshot::channel();
-        let replied = self.submit(rows, move |entries| {
-            let (written, decision) = decide(entries);
-            drop(decided.send(decision));
-            written
-        })?;
-        let stopped = |_| LedgerError::Unknown(STOPPED.to_owned());
-        replied.await.map_err(stopped)??;
-        decision.await.map_err(stopped)
-    }
-
-    /// The same without waiting for the result.
+    /// Hands the transaction over at once; the future is its result.
     pub(crate) fn submit(
         &self,
         rows: Rows,
-        decide: impl FnOnce(Vec<Entry>) -> Vec<Entry> + Send + 'static,
-    ) -> Result<oneshot::Receiver<Result<(), LedgerError>>, LedgerError> {
+        decide: Decide,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send + use<> {
         let (reply, replied) = oneshot::channel();
-        let job = Job { rows, decide: Box::new(decide), reply };
+        let job = Job { rows, decide, reply };
         let sent = self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok());
-        sent.map(|()| replied).ok_or_else(|| LedgerError::NotApplied(STOPPED.to_owned()))
+        async move {
+            sent.ok_or_else(|| LedgerError::NotApplied(STOPPED.to_owned()))?;
+            replied.await.unwrap_or_else(|_| Err(LedgerError::Unknown(STOPPED.to_owned())))
+        }
     }
 }
 
@@ -171,7 +156,7 @@ fn perform(
             let entries = read(&transaction, &rows);
             let read = entries.as_ref().map(|_| ()).map_err(|error| failure(error, path, false));
             replies.push((reply, read));
-            let written = entries.map_or_else(|_| Vec::new(), decide);
+            let written = entries.map_or_else(|_| Vec::new(), |entries| decide(entries, None));
             has_written |= !written.is_empty();
             written.iter().try_for_each(|entry| write(&transaction, entry))?;
         }
@@ -215,20 +200,22 @@ const DROP_TERMS: &str =
 const ADD_TERMS: &str = "INSERT OR IGNORE INTO terms SELECT value, ?1 FROM json_each(?2)";
 
 fn read(connection: &Connection, rows: &Rows) -> rusqlite::Result<Vec<Entry>> {
-    let lookup = rows.lookup();
-    let mut statement = connection.prepare_cached(if lookup.is_some() { FIND } else { ALL })?;
-    let mut found = match lookup {
+    let sql = if rows.lookup.is_some() { FIND } else { ALL };
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut found = match &rows.lookup {
         Some(Lookup { ids, terms, newest, .. }) => {
-            statement.query([json_array(&ids), json_array(&terms), json_array(&newest)])?
+            statement.query([json_array(ids), json_array(terms), json_array(newest)])?
         }
         None => statement.query([])?,
     };
-    let (mut entries, mut selects) = (Vec::new(), rows.selects());
-    while let Some(row) = found.next()? {
+    let mut entries = Vec::new();
+    while entries.len() < rows.limit()
+        && let Some(row) = found.next()?
+    {
         let entry = from_row(row.get(0)?, row.get_ref(1)?.as_str()?).map_err(|error| {
             rusqlite::Error::FromSqlConversionFailure(1, Type::Text, error.into())
         })?;
-        if selects(&entry) {
+        if rows.selects(&entry) {
             entries.push(entry);
         }
     }

@@ -73,7 +73,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use evidence::{Receipt, Refused};
+pub use evidence::{Evidence, Receipt};
 pub use kernel::Flow;
 #[doc(hidden)]
 pub use kernel::{IfAbsent, InFlight, Phase};

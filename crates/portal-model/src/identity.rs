@@ -17,6 +17,9 @@ pub struct OrgIdentity {
     origin: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     org: Option<Org>,
+    /// Whether that is the caller's word, which no other run of the credential goes by.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_stated: bool,
     fingerprint: String,
 }
 
@@ -34,13 +37,20 @@ pub enum SameOrg {
 impl OrgIdentity {
     /// The org, not known yet, of a credential with that fingerprint, at the API `api_url`.
     pub fn new(api_url: &str, fingerprint: impl Into<String>) -> Self {
-        Self { origin: origin(api_url), org: None, fingerprint: fingerprint.into() }
+        let fingerprint = fingerprint.into();
+        Self { origin: origin(api_url), org: None, is_stated: false, fingerprint }
     }
 
-    /// The same with its org, once that is known.
+    /// The same with its org, once the service told it.
     #[must_use]
     pub fn with_org(self, org: Option<Org>) -> Self {
-        Self { org, ..self }
+        Self { org, is_stated: false, ..self }
+    }
+
+    /// The same with the org that its caller says it is.
+    #[must_use]
+    pub fn with_stated_org(self, org: Org) -> Self {
+        Self { org: Some(org), is_stated: true, ..self }
     }
 
     /// The [origin] of the API.
@@ -48,9 +58,14 @@ impl OrgIdentity {
         &self.origin
     }
 
-    /// The org, if the token can read it.
+    /// The org, if the token can read it or its caller stated it.
     pub fn org(&self) -> Option<&Org> {
         self.org.as_ref()
+    }
+
+    /// The org, if the service told it.
+    pub fn told_org(&self) -> Option<&Org> {
+        self.org.as_ref().filter(|_| !self.is_stated)
     }
 
     /// A text that differs for different credentials and can't be traced back to one.

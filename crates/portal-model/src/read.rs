@@ -29,7 +29,7 @@ impl Endpoint for ListPortals {
     const SCOPES: &'static [Scope] = &[Scope::PORTAL_READ];
 
     fn request(&self, version: ApiVersion) -> Request {
-        Request::new(Method::Get, portals_path(version))
+        get(portals_path(version))
     }
 
     fn decode(&self, response: &Response) -> Result<Vec<Portal>, ResponseError> {
@@ -66,7 +66,7 @@ impl Endpoint for GetPortal {
     const SCOPES: &'static [Scope] = &[Scope::PORTAL_READ];
 
     fn request(&self, version: ApiVersion) -> Request {
-        Request::new(Method::Get, portal_path(version, &self.name))
+        get(portal_path(version, &self.name))
     }
 
     fn decode(&self, response: &Response) -> Result<Option<Portal>, ResponseError> {
@@ -93,6 +93,11 @@ pub(crate) fn portals_path(version: ApiVersion) -> String {
 /// `/crm/{version}/settings/portals/{name}`
 pub(crate) fn portal_path(version: ApiVersion, name: &str) -> String {
     format!("{}/{}", portals_path(version), utf8_percent_encode(name, UNRESERVED))
+}
+
+/// A request that caches pass on: what they have shows an earlier state, and counts for nothing here.
+fn get(path: String) -> Request {
+    Request::new(Method::Get, path).with_header("cache-control", "no-cache")
 }
 
 fn incomplete_list(response: &Response, why: &'static str) -> ResponseError {
@@ -147,17 +152,21 @@ fn incomplete(info: &Info, count: usize) -> Option<&'static str> {
         None => value.as_str().to_owned(),
     };
     let is_absent = |value: &RawJson| matches!(text(value).as_str(), "" | "null" | "false");
-    let says_more = |name: &str| name == "more_records" || name.starts_with("next");
-    if info.0.iter().any(|(name, value)| says_more(name) && !is_absent(value)) {
-        return Some("it has more pages");
-    }
-    if info.0.get("page").map(text).is_some_and(|page| !matches!(page.as_str(), "null" | "1")) {
-        return Some("it is a later page");
-    }
-    let counts = ["count", "total", "total_count", "total_records"];
-    let mut counted = counts.iter().filter_map(|name| info.0.get(*name)).map(text);
-    let differs = counted.any(|counted| counted != "null" && counted != count.to_string());
-    differs.then_some("it has not as many portals as it says")
+    info.0.iter().find_map(|(name, value)| {
+        // A gateway may spell the names in its own way, such as `moreRecords`.
+        let name = name.replace(['_', '-'], "").to_ascii_lowercase();
+        match name.as_str() {
+            "morerecords" if !is_absent(value) => Some("it has more pages"),
+            next if next.starts_with("next") && !is_absent(value) => Some("it has more pages"),
+            "page" if !matches!(&*text(value), "null" | "1") => Some("it is a later page"),
+            "count" | "total" | "totalcount" | "totalrecords"
+                if !matches!(&*text(value), "null") && text(value) != count.to_string() =>
+            {
+                Some("it has not as many portals as it says")
+            }
+            _ => None,
+        }
+    })
 }
 
 /// What a list says of itself; `None` if it is unreadable.

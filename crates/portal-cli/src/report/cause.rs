@@ -145,6 +145,15 @@ impl Subject<'_> {
     pub(super) fn in_doubt(&self, doubt: &Doubt, why: &Unverified) -> Failure {
         let (name, org) = (self.name, &self.context.org);
         let reason = in_words(why, name);
+        let (now, done) = (self.now(), self.done());
+        if let Doubt::Done(entry) = doubt {
+            let message = format!(
+                "{now} was {done} earlier (entry {entry}); it is not known whether that is still \
+                 so: {reason}"
+            );
+            let hint = format!("run `portal list{org}` to see what the org has now");
+            return Failure::new(ErrorKind::InDoubt, message).hint(hint);
+        }
         let doubt = match (doubt, why) {
             // Who can't read it doesn't know.
             (Doubt::Earlier, Unverified::Ledger(_)) => {
@@ -152,11 +161,7 @@ impl Subject<'_> {
             }
             (doubt, _) => with_sources(doubt),
         };
-        let message = format!(
-            "it is not known whether {} was {}: {doubt}; {reason}",
-            self.now(),
-            self.done()
-        );
+        let message = format!("it is not known whether {now} was {done}: {doubt}; {reason}");
         let kind = match why {
             Unverified::Elsewhere => ErrorKind::InProgress,
             Unverified::Ledger(_) => ErrorKind::UnreadableLedger,
@@ -216,6 +221,10 @@ fn contradiction(conflict: Conflict, name: &str) -> (String, String) {
         Conflict::LabelMoved => (
             format!("when {name} was begun, the profile led to another org, or to what may be one"),
             "log in to that org again, or log in to this one with another `--profile`".to_owned(),
+        ),
+        Conflict::InDoubt => (
+            format!("{conflict}: {name}"),
+            format!("run `portal recover {name}` with a token that has the scope {READ}"),
         ),
         other => (
             format!("{other}: {name}"),

@@ -203,7 +203,9 @@ impl Served {
         let Some(admin) = self.listening["admin"].as_str() else { return String::new() };
         let get = |path: &str| crate::raw::send(admin, &format!("GET {path}"), &[], "");
         let all = get("/api/requests");
-        all.body + &get("/api/requests.har").body + &get("/").body
+        let requests = all.json()["requests"].as_array().cloned().unwrap_or_default();
+        let each = requests.iter().map(|it| get(&format!("/api/requests/{}", it["id"])).body);
+        each.collect::<String>() + &all.body + &get("/").body
     }
 
     #[cfg(unix)]

@@ -12,7 +12,6 @@ use super::api_url::ApiUrl;
 use super::base_url::{BaseUrl, InvalidBaseUrl};
 use super::core::Core;
 use super::credential::{Credential, InvalidCredential};
-#[cfg(feature = "ledger")]
 use super::handle::Client;
 #[cfg(feature = "sockets")]
 use super::http_transport::HttpTransport;

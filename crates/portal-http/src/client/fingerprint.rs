@@ -1,9 +1,9 @@
 //! The fingerprint of a credential.
 
 use portal_model::datacenter::origin;
-use sha2::{Digest as _, Sha256};
 
 use super::credential::Credential;
+use super::token_cache::digest;
 
 impl Credential {
     /// 16 hexadecimal digits that tell credentials of the accounts server apart and can't be traced back to
@@ -21,19 +21,14 @@ impl Credential {
     /// ```
     pub fn fingerprint(&self, accounts_url: Option<&str>) -> String {
         let accounts = accounts_url.map(origin).unwrap_or_default();
-        let parts = match self {
+        let mut digits = match self {
             Self::RefreshToken { client_id, refresh_token, .. } => {
-                ["refresh", &accounts, client_id, refresh_token.expose()].to_vec()
+                digest(&["refresh", &accounts, client_id, refresh_token.expose()])
             }
-            Self::AccessToken(token) => ["access", token.expose()].to_vec(),
+            Self::AccessToken(token) => digest(&["access", token.expose()]),
         };
-        let mut hash = Sha256::new();
-        for part in parts {
-            // Prefixed with its length, so that no two lists of parts hash alike.
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        hash.finalize().iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+        digits.truncate(16);
+        digits
     }
 }
 

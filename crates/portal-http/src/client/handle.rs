@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use portal_model::flow::{Policy, TokenError};
-use portal_model::{ApiVersion, Endpoint, Method, ReadOnly, Request, ResponseError};
+use portal_model::{ApiVersion, Endpoint, Method, ReadOnly, ResponseError};
 
 use super::base_url::BaseUrl;
 use super::core::Core;
 use super::error::ClientError;
 use super::slots::Urgency;
+use super::token::Token;
 use super::transport::Bounds;
 
 /// A client of one org. Cloning is cheap; clones share their token, connections and limit of
@@ -27,29 +28,17 @@ impl Client {
     /// # Cancel safety
     /// If the future is dropped, the request may or may not have been sent.
     pub async fn call<E: ReadOnly + Sync>(&self, endpoint: &E) -> Result<E::Output, ClientError> {
-        let request = endpoint.request(self.0.version);
-        let bounds = self.bounds(&request);
         let token = self.0.tokens.get(None).await?;
-        let slot = self.0.slots.acquire(Urgency::New).await;
-        let response = self.0.exchange(request, Some(&token), bounds).await?;
-        let error = match endpoint.decode(&response) {
-            Ok(output) => return Ok(output),
-            Err(error) => error,
+        let error = match self.exchange(endpoint, &token, Urgency::New, false).await? {
+            Err(error) if error.needs_new_token() => error,
+            result => return Ok(result?),
         };
-        if !error.needs_new_token() {
-            return Err(error.into());
-        }
-        // Don't occupy a slot while requesting a token, which may take long.
-        drop(slot);
         let token = match self.0.tokens.get(Some(token.id)).await {
             Ok(token) => token,
             Err(TokenError::NotRenewable) => return Err(error.into()),
             Err(error) => return Err(error.into()),
         };
-        let _slot = self.0.slots.acquire(Urgency::Begun).await;
-        let request = endpoint.request(self.0.version);
-        let response = self.0.exchange(request, Some(&token), bounds).await?;
-        Ok(endpoint.decode(&response)?)
+        Ok(self.exchange(endpoint, &token, Urgency::Begun, false).await??)
     }
 
     /// Sends a request of any kind at most once, over a connection of its own, and verifies nothing.
@@ -71,14 +60,8 @@ impl Client {
         &self,
         endpoint: &E,
     ) -> Result<E::Output, ClientError> {
-        let request = endpoint.request(self.0.version);
-        let mut bounds = self.bounds(&request);
-        bounds.is_attempt = true;
         let token = self.0.tokens.get(None).await?;
-        let slot = self.0.slots.acquire(Urgency::New).await;
-        let response = self.0.exchange(request, Some(&token), bounds).await?;
-        drop(slot);
-        let result = endpoint.decode(&response);
+        let result = self.exchange(endpoint, &token, Urgency::New, true).await?;
         if result.as_ref().is_err_and(ResponseError::needs_new_token) {
             // If that fails, so will the next call, and say why.
             let _ = self.0.tokens.get(Some(token.id)).await;
@@ -86,11 +69,24 @@ impl Client {
         Ok(result?)
     }
 
-    fn bounds(&self, request: &Request) -> Bounds {
-        match request.method {
+    /// Sends one request and reads its response. Occupies a slot only meanwhile: getting a token may take
+    /// long.
+    async fn exchange<E: Endpoint + Sync>(
+        &self,
+        endpoint: &E,
+        token: &Token,
+        urgency: Urgency,
+        is_attempt: bool,
+    ) -> Result<Result<E::Output, ResponseError>, ClientError> {
+        let request = endpoint.request(self.0.version);
+        let mut bounds = match request.method {
             Method::Get => Bounds::of_list(self.0.policy.read_timeout),
             _ => Bounds::new(self.0.policy.attempt_timeout),
-        }
+        };
+        let _slot = self.0.slots.acquire(urgency).await;
+        bounds.is_attempt = is_attempt;
+        let response = self.0.exchange(request, Some(token), bounds).await?;
+        Ok(endpoint.decode(&response))
     }
 
     /// Returns the policy of safe calls over this client.

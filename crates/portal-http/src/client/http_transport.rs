@@ -5,11 +5,11 @@ mod connect;
 mod failure;
 mod layer;
 mod proxy;
-#[cfg_attr(not(feature = "tls"), path = "http_transport/without_tls.rs")]
 mod tls;
-mod trust;
+mod wire;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,12 +22,11 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use portal_model::flow::{NoResponse, NotSent, TransportError};
 use tokio::time::{Instant, timeout_at};
 
-use self::attempt::LONGEST_HEAD;
 use self::connect::Connector;
 use self::failure::{find, lost};
 pub use self::proxy::{InvalidProxy, Proxy};
-use self::tls::Tls;
-use self::trust::Trust;
+use self::tls::{Tls, Trust};
+use self::wire::LONGEST_HEAD;
 use super::transport::{Bounds, Transport, after, read};
 pub use crate::pem::TlsError;
 
@@ -160,7 +159,6 @@ impl HttpTransportBuilder {
     }
 
     /// The same from bytes in PEM form, such as a secret of the deployment.
-    #[cfg(feature = "tls")]
     pub fn ca_pem(mut self, certificates: impl Into<Vec<u8>>) -> Self {
         self.trust = Trust::Pem(certificates.into());
         self
@@ -169,8 +167,7 @@ impl HttpTransportBuilder {
     /// Replaces the whole TLS configuration, for example to send a client certificate or to trust fewer
     /// roots than the platform. Leave ALPN empty, since requests are HTTP/1.1, and early data off,
     /// since an attempt in it could be replayed.
-    #[cfg(feature = "tls")]
-    pub fn tls_config(mut self, config: impl Into<std::sync::Arc<rustls::ClientConfig>>) -> Self {
+    pub fn tls_config(mut self, config: impl Into<Arc<rustls::ClientConfig>>) -> Self {
         self.trust = Trust::Config(config.into());
         self
     }

@@ -36,9 +36,6 @@ impl SafeClient {
     /// Creates a portal. Nothing happens until the [`Call`] is awaited or started.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -60,9 +57,6 @@ impl SafeClient {
     /// Links to the portal change with its name, and anyone can take the old name at once.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -83,9 +77,6 @@ impl SafeClient {
     /// or started.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -110,9 +101,6 @@ impl SafeClient {
     /// Spawn it at the start of a service; an operation that is called again meanwhile waits for it.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -151,9 +139,6 @@ impl SafeClient {
     /// Determines what came of one entry. Sends nothing but lists.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -197,9 +182,6 @@ impl SafeClient {
     /// which [`recover`](Self::recover) determines in the next process.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;

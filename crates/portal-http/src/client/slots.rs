@@ -23,11 +23,9 @@ pub(super) enum Urgency {
     New,
 }
 
-/// Permission for one request at a time, until it is dropped.
-#[derive(Debug)]
-pub(super) struct Slot {
-    _permit: Option<OwnedSemaphorePermit>,
-}
+/// Permission for one request at a time, until it is dropped. There is always one: the semaphore is never
+/// closed.
+pub(super) type Slot = Option<OwnedSemaphorePermit>;
 
 impl Slots {
     pub(super) fn new(count: usize) -> Self {
@@ -43,8 +41,7 @@ impl Slots {
             Urgency::Begun => None,
             Urgency::New => Some(self.can_wait.lock().await),
         };
-        // There is always one: the semaphore is never closed.
-        Slot { _permit: self.free.clone().acquire_owned().await.ok() }
+        self.free.clone().acquire_owned().await.ok()
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use portal_model::Secret;
 use portal_model::error::with_sources;
 use portal_model::flow::{TokenError, TokenId};
-use portal_model::oauth::{OAuthError, TokenRequest, TokenState};
+use portal_model::oauth::{TokenRequest, TokenState};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -62,8 +62,6 @@ pub(super) struct State {
     /// The id of the last token.
     count: u64,
     refresh: Option<Refresh>,
-    /// Set once the credentials are known to be wrong; retrying is pointless then.
-    rejected: Option<OAuthError>,
     /// When a refresh last failed, and why.
     failed: Option<(Instant, TokenError)>,
 }
@@ -100,8 +98,7 @@ impl Refreshed {
             match held.map(|held| (held.state(), held.token.clone())) {
                 Some((TokenState::Valid, token)) => return Ok(token),
                 Some((TokenState::RefreshSoon, token)) => {
-                    let failed = |(at, _): &(Instant, _)| at.elapsed() < PAUSE;
-                    if state.rejected.is_none() && !state.failed.as_ref().is_some_and(failed) {
+                    if state.failure_within(PAUSE).is_none() {
                         self.refresh(&mut state);
                     }
                     return Ok(token);
@@ -109,11 +106,8 @@ impl Refreshed {
                 // Expired.
                 _ => {}
             }
-            if let Some(error) = &state.rejected {
-                return Err(TokenError::Rejected(error.clone()));
-            }
-            if let Some(error) = state.unreadable() {
-                return Err(error);
+            if let Some(error) = state.failure_within(Duration::ZERO) {
+                return Err(error.clone());
             }
             self.refresh(&mut state)
         };
@@ -144,11 +138,6 @@ impl Refreshed {
                 Err(error) => {
                     tracing::warn!(error = with_sources(&error), "cannot refresh the access token");
                     state.failed = Some((Instant::now(), error.clone()));
-                    if let TokenError::Rejected(error) = &error
-                        && error.is_wrong_credential()
-                    {
-                        state.rejected = Some(error.clone());
-                    }
                     Err(error)
                 }
             };
@@ -213,16 +202,25 @@ impl Refreshed {
 /// Pause after a failed refresh in the background, and after an unreadable response.
 const PAUSE: Duration = Duration::from_secs(30);
 
+/// How long those who ask for a token get the same error again.
+fn lasts(error: &TokenError) -> Duration {
+    const PAUSE_OF_GATEWAY: Duration = Duration::from_secs(5);
+    match error {
+        // Trying again is pointless.
+        TokenError::Rejected(error) if error.is_wrong_credential() => Duration::MAX,
+        // Somebody else's response, such as a page: the service counts the request all the same, and
+        // grants ten tokens in ten minutes. A gateway whose service is restarting recovers earlier.
+        TokenError::Unreadable(page) if page.http_status < 500 => PAUSE,
+        TokenError::Unreadable(_) => PAUSE_OF_GATEWAY,
+        _ => Duration::ZERO,
+    }
+}
+
 impl State {
-    /// The error of a refresh whose response was somebody else's, such as a page. The service counts
-    /// it all the same, and grants ten tokens in ten minutes: those who ask again soon get the same
-    /// error. A gateway whose service is restarting recovers earlier.
-    fn unreadable(&self) -> Option<TokenError> {
-        const PAUSE_OF_GATEWAY: Duration = Duration::from_secs(5);
+    /// The error of the last refresh, if it failed within `pause` or is one that lasts.
+    fn failure_within(&self, pause: Duration) -> Option<&TokenError> {
         let (at, error) = self.failed.as_ref()?;
-        let TokenError::Unreadable(response) = error else { return None };
-        let pause = if response.http_status < 500 { PAUSE } else { PAUSE_OF_GATEWAY };
-        (at.elapsed() < pause).then(|| error.clone())
+        (at.elapsed() < pause.max(lasts(error))).then_some(error)
     }
 
     fn hold(&mut self, found: &CachedToken) -> Token {

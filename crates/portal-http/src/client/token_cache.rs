@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use portal_model::Secret;
 use portal_model::oauth::{AccessToken, TokenState};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use super::base_url::BaseUrl;
 
@@ -31,9 +31,6 @@ use super::base_url::BaseUrl;
 ///
 /// # Example
 /// ```
-/// # #[cfg(not(feature = "server"))]
-/// # fn main() {}
-/// # #[cfg(feature = "server")]
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::collections::HashMap;
@@ -116,20 +113,25 @@ impl CacheKey {
         client_secret: &Secret,
         refresh_token: &Secret,
     ) -> Self {
-        let mut hash = Sha256::new();
-        let parts =
-            [accounts_url.as_str(), client_id, client_secret.expose(), refresh_token.expose()];
-        for part in parts {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        Self(hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
+        let (secret, token) = (client_secret.expose(), refresh_token.expose());
+        Self(digest(&[accounts_url.as_str(), client_id, secret, token]))
     }
 
     /// Returns the digits, which are safe as a file name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// 64 hexadecimal digits of all parts together.
+pub(super) fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        // Prefixed with its length, so that no two lists of parts hash alike.
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// An access token with the data needed for later use.

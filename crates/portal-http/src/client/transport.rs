@@ -58,9 +58,6 @@ use super::clock::NotAfter;
 /// One around another, whose duties it leaves to it:
 ///
 /// ```
-/// # #[cfg(not(feature = "server"))]
-/// # fn main() {}
-/// # #[cfg(feature = "server")]
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use bytes::Bytes;

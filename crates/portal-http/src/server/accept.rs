@@ -19,7 +19,6 @@ use super::limits::ServerLimits;
 use super::listener::{BindError, Listener};
 use super::log_limit::log_limited;
 use super::service::PortalService;
-#[cfg(feature = "tls")]
 use super::tls::ServerTls;
 
 /// How often to check waiting connections, scarcity and the progress of a shutdown.
@@ -31,7 +30,6 @@ pub struct Server {
     listener: Listener,
     limits: ServerLimits,
     allowed_hosts: Vec<String>,
-    #[cfg(feature = "tls")]
     tls: Option<ServerTls>,
 }
 
@@ -46,13 +44,7 @@ impl Server {
 
     /// Serves those who connect to `listener`.
     pub fn on(listener: Listener) -> Self {
-        Self {
-            listener,
-            limits: ServerLimits::default(),
-            allowed_hosts: Vec::new(),
-            #[cfg(feature = "tls")]
-            tls: None,
-        }
+        Self { listener, limits: ServerLimits::default(), allowed_hosts: Vec::new(), tls: None }
     }
 
     /// Replaces the limits.
@@ -63,7 +55,6 @@ impl Server {
     }
 
     /// Serves over TLS, and plain HTTP no more.
-    #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(mut self, tls: ServerTls) -> Self {
         self.tls = Some(tls);
@@ -88,11 +79,8 @@ impl Server {
 
     /// The base URL, such as `http://127.0.0.1:8780`.
     pub fn url(&self) -> String {
-        #[cfg(feature = "tls")]
-        if self.tls.is_some() {
-            return format!("https://{}", self.address());
-        }
-        format!("http://{}", self.address())
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address())
     }
 
     /// Serves until `shutdown` is ready, then accepts no more connections and waits for open
@@ -107,15 +95,9 @@ impl Server {
         service: PortalService<R>,
         shutdown: impl Future<Output = ()>,
     ) {
-        let Self { listener, limits, allowed_hosts, .. } = self;
+        let Self { listener, limits, allowed_hosts, tls } = self;
         let hosts = HostPolicy::new(listener.address().ip(), &allowed_hosts, service.public_url());
-        let config = Arc::new(ConnectionConfig {
-            service,
-            hosts,
-            limits,
-            #[cfg(feature = "tls")]
-            tls: self.tls,
-        });
+        let config = Arc::new(ConnectionConfig { service, hosts, limits, tls });
         let max_connections = limits.effective_max_connections();
         if max_connections < limits.max_connections {
             tracing::warn!(max_connections, "the limit on open files bounds the connections");
@@ -162,12 +144,12 @@ impl Server {
                 // The chosen connection must close first; a tick or its end brings us back here.
                 Admission::Wait => {
                     let open = table.len();
-                    log_limited!(warn, "connection limit reached: closing idle connections", open);
+                    log_limited!(warn, open, "connection limit reached: closing idle connections");
                     accepted = Some((stream, peer));
                 }
                 // Dropping the stream closes it. Waiting would block everybody else's connections.
                 Admission::Refuse => log_limited!(
-                    warn, "connection limit of a peer reached: refusing connections", peer = %peer.ip()
+                    warn, peer = %peer.ip(), "connection limit of a peer reached: refusing connections"
                 ),
             }
         }
@@ -187,9 +169,9 @@ fn ticks() -> Interval {
 
 /// Closes connections that have kept the server waiting for longer than it can afford now.
 fn close_slow(table: &Connections, timeout: Duration) {
-    let closed = table.close_waiting(&[Phase::Head, Phase::Body, Phase::Write], timeout);
+    let closed = table.close_waiting(&[Phase::Head, Phase::Body], timeout);
     if closed > 0 {
-        log_limited!(warn, "connections are scarce: closing slow ones", closed);
+        log_limited!(warn, closed, "connections are scarce: closing slow ones");
     }
 }
 
@@ -228,6 +210,6 @@ async fn after_failed_accept(error: &io::Error, table: &Connections) {
         return;
     }
     table.make_room();
-    log_limited!(error, "failed to accept a connection", %error, open = table.len());
+    log_limited!(error, %error, open = table.len(), "failed to accept a connection");
     sleep(TICK).await;
 }

@@ -14,14 +14,14 @@ use hyper_util::server::graceful::Watcher;
 use portal_store::Registry;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_io_timeout::TimeoutStream;
 
 use super::body::ResponseBody;
 use super::connections::{Connection, Phase, Registration};
 use super::host::HostPolicy;
 use super::limits::ServerLimits;
 use super::service::PortalService;
-use super::timeout::{TimeoutBody, TimeoutStream};
-#[cfg(feature = "tls")]
+use super::timeout::TimeoutBody;
 use super::tls::ServerTls;
 
 /// What all connections of a server have in common.
@@ -29,7 +29,6 @@ pub(super) struct ConnectionConfig<R> {
     pub(super) service: PortalService<R>,
     pub(super) hosts: HostPolicy,
     pub(super) limits: ServerLimits,
-    #[cfg(feature = "tls")]
     pub(super) tls: Option<ServerTls>,
 }
 
@@ -46,8 +45,9 @@ pub(super) async fn serve_connection<R: Registry>(
     }
     let state = &registration.connection;
     // Below TLS, since it is the peer's system that does not take what is sent.
-    let stream = TimeoutStream::new(stream, config.limits.write_timeout, Arc::clone(state));
-    #[cfg(feature = "tls")]
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(config.limits.write_timeout));
+    let stream = Box::pin(stream);
     if let Some(tls) = &config.tls {
         let accepted = tls.accept(stream, config.limits.handshake_timeout, state).await;
         let Some(stream) = accepted else { return };
@@ -102,6 +102,7 @@ async fn respond<R: Registry>(
     let body = TimeoutBody::new(body, config.limits.body_timeout, Arc::clone(&state));
     let request = Request::from_parts(head, body);
     let response = config.service.respond(request, checked).await;
-    state.enter(Phase::Write);
+    // It is written right away, unless the peer reads slowly.
+    state.enter(Phase::Head);
     response
 }

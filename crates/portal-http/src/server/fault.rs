@@ -66,6 +66,16 @@ pub(super) enum Action {
     Respond(FaultResponse),
 }
 
+/// The actions that are one word.
+const WORDS: [(Action, &str); 6] = [
+    (Action::Expire, "expire"),
+    (Action::Respond(FaultResponse::Drop), "drop"),
+    (Action::Respond(FaultResponse::RateLimit(None)), "429"),
+    (Action::Respond(FaultResponse::Fail), "500"),
+    (Action::Respond(FaultResponse::Html), "html"),
+    (Action::Respond(FaultResponse::Cut), "cut"),
+];
+
 /// Which of the requests that a fault matches get it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
@@ -79,6 +89,8 @@ pub(super) enum Which {
     Nth(u32),
     /// This one and all after it.
     From(u32),
+    /// The next one, after which the fault is gone. Not part of a specification.
+    Once,
 }
 
 impl Which {
@@ -93,6 +105,7 @@ impl Which {
             }
             Self::Nth(number) => count == u64::from(number),
             Self::From(number) => count >= u64::from(number),
+            Self::Once => count == 1,
         }
     }
 }
@@ -108,6 +121,24 @@ pub(super) enum FaultResponse {
 }
 
 impl FaultSpec {
+    /// What a specification looks like, in one line for people.
+    pub const GRAMMAR: &str = "[METHOD ]POINT:ACTION[:WHICH] with METHOD one of GET, POST, PUT, TOKEN; \
+        POINT one of request (before anything is done), committed (done, but no response sent yet); ACTION \
+        one of drop, delay=300ms (or s, m, h), 429, 429=SECONDS, 500, html, cut, expire and, for [GET ]request, \
+        stale=5s (the list of portals as it was that long ago); WHICH one of 1/2 (or N/M: N of every M \
+        requests), @1 (the first only), @2+ (from the second on)";
+
+    /// The same fault for the next request that it matches only, whatever its WHICH: then it is gone.
+    #[must_use]
+    pub fn once(self) -> Self {
+        Self { which: Which::Once, ..self }
+    }
+
+    /// Whether it is for one request only.
+    pub fn is_once(&self) -> bool {
+        self.which == Which::Once
+    }
+
     /// How much later a request that it matches takes effect: a proof of absence has to wait longer.
     ///
     /// ```
@@ -178,17 +209,12 @@ fn parse_action(text: &str) -> Option<Action> {
         Some((word, argument)) => (word, Some(argument)),
     };
     Some(match (word, argument) {
+        (word, None) => WORDS.iter().find(|(_, known)| *known == word)?.0,
         ("delay", Some(duration)) => Action::Delay(humantime::parse_duration(duration).ok()?),
-        ("expire", None) => Action::Expire,
         ("stale", Some(duration)) => Action::Stale(humantime::parse_duration(duration).ok()?),
-        ("drop", None) => Action::Respond(FaultResponse::Drop),
-        ("429", None) => Action::Respond(FaultResponse::RateLimit(None)),
         ("429", Some(seconds)) => {
             Action::Respond(FaultResponse::RateLimit(Some(seconds.parse().ok()?)))
         }
-        ("500", None) => Action::Respond(FaultResponse::Fail),
-        ("html", None) => Action::Respond(FaultResponse::Html),
-        ("cut", None) => Action::Respond(FaultResponse::Cut),
         _ => return None,
     })
 }
@@ -223,16 +249,14 @@ impl fmt::Display for FaultSpec {
         match self.action {
             Action::Delay(duration) => write!(f, "delay={}", without_spaces(duration)),
             Action::Stale(duration) => write!(f, "stale={}", without_spaces(duration)),
-            Action::Expire => f.write_str("expire"),
-            Action::Respond(FaultResponse::Drop) => f.write_str("drop"),
-            Action::Respond(FaultResponse::RateLimit(None)) => f.write_str("429"),
             Action::Respond(FaultResponse::RateLimit(Some(seconds))) => write!(f, "429={seconds}"),
-            Action::Respond(FaultResponse::Fail) => f.write_str("500"),
-            Action::Respond(FaultResponse::Html) => f.write_str("html"),
-            Action::Respond(FaultResponse::Cut) => f.write_str("cut"),
+            other => WORDS
+                .iter()
+                .filter(|(action, _)| *action == other)
+                .try_for_each(|(_, word)| f.write_str(word)),
         }?;
         match self.which {
-            Which::All => Ok(()),
+            Which::All | Which::Once => Ok(()),
             Which::Share { hit, of } => write!(f, ":{hit}/{of}"),
             Which::Nth(number) => write!(f, ":@{number}"),
             Which::From(number) => write!(f, ":@{number}+"),
@@ -247,13 +271,7 @@ fn without_spaces(duration: Duration) -> String {
 
 /// The text is not a valid [`FaultSpec`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "invalid fault {text:?}: unexpected {wrong:?}, expected [METHOD ]POINT:ACTION[:WHICH] with \
-     METHOD one of GET, POST, PUT, TOKEN; POINT one of request, committed; ACTION one of drop, \
-     delay=300ms (or s, m, h), 429, 429=SECONDS, 500, html, cut, expire and, for [GET ]request, \
-     stale=5s; WHICH one of 1/2 (or N/M: N of every M requests), @1 (the first only), @2+ (from the \
-     second on)"
-)]
+#[error("invalid fault {text:?}: unexpected {wrong:?}, expected {}", FaultSpec::GRAMMAR)]
 pub struct InvalidFaultSpec {
     text: String,
     wrong: String,

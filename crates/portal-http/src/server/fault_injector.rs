@@ -26,8 +26,6 @@ struct Armed {
     spec: FaultSpec,
     /// How many requests it has matched.
     matched: AtomicU64,
-    /// Injected into the next request that it matches only.
-    once: bool,
     /// What a stale list shows.
     past: Option<Arc<PastLists>>,
 }
@@ -78,21 +76,21 @@ impl FaultInjector {
                 continue;
             }
             let count = fault.matched.fetch_add(1, Ordering::Relaxed) + 1;
-            is_spent |= fault.once;
-            if if fault.once { count == 1 } else { fault.spec.which.includes(count) } {
+            is_spent |= fault.spec.is_once();
+            if fault.spec.which.includes(count) {
                 injected.add(fault);
             }
         }
         if is_spent {
             // It removes what is spent.
-            self.update(|_, _| ());
+            self.update(|_| ());
         }
         injected
     }
 
-    /// The faults in force: those for one request only, or the others.
-    pub(super) fn specs(&self, once: bool) -> Vec<FaultSpec> {
-        specs(&self.armed.read().unwrap_or_else(PoisonError::into_inner), once)
+    /// The faults in force.
+    pub(super) fn specs(&self) -> Vec<FaultSpec> {
+        specs(&self.armed.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The past of every stale list in force.
@@ -104,43 +102,38 @@ impl FaultInjector {
         armed.iter().filter_map(|fault| fault.past.clone()).collect()
     }
 
-    /// Changes the faults in force and those for one request. Those that stay keep their count and
-    /// their past.
-    pub(super) fn update<T>(
-        &self,
-        update: impl FnOnce(&mut Vec<FaultSpec>, &mut Vec<FaultSpec>) -> T,
-    ) -> T {
+    /// Changes the faults in force. Those that stay keep their count and their past.
+    pub(super) fn update<T>(&self, update: impl FnOnce(&mut Vec<FaultSpec>) -> T) -> T {
         let mut armed = self.armed.write().unwrap_or_else(PoisonError::into_inner);
         armed.retain(|fault| !fault.is_spent());
-        let (mut in_force, mut of_once) = (specs(&armed, false), specs(&armed, true));
-        let result = update(&mut in_force, &mut of_once);
+        let mut in_force = specs(&armed);
+        let result = update(&mut in_force);
         let mut old = mem::take(&mut *armed);
-        let new = in_force.into_iter().map(|spec| (spec, false));
-        for (spec, once) in new.chain(of_once.into_iter().map(|spec| (spec, true))) {
-            let kept = old.iter().position(|fault| fault.once == once && fault.spec == spec);
-            armed.push(kept.map_or_else(|| Armed::new(spec, once), |at| old.swap_remove(at)));
+        for spec in in_force {
+            let kept = old.iter().position(|fault| fault.spec == spec);
+            armed.push(kept.map_or_else(|| Armed::new(spec), |at| old.swap_remove(at)));
         }
         self.is_armed.store(!armed.is_empty(), Ordering::Release);
         result
     }
 }
 
-fn specs(armed: &[Armed], once: bool) -> Vec<FaultSpec> {
-    armed.iter().filter(|fault| fault.once == once).map(|fault| fault.spec.clone()).collect()
+fn specs(armed: &[Armed]) -> Vec<FaultSpec> {
+    armed.iter().map(|fault| fault.spec.clone()).collect()
 }
 
 impl Armed {
-    fn new(spec: FaultSpec, once: bool) -> Self {
+    fn new(spec: FaultSpec) -> Self {
         let past = match spec.action {
             Action::Stale(age) => Some(Arc::new(PastLists::new(age))),
             Action::Delay(_) | Action::Expire | Action::Respond(_) => None,
         };
-        Self { spec, matched: AtomicU64::new(0), once, past }
+        Self { spec, matched: AtomicU64::new(0), past }
     }
 
     /// Whether it was injected into the only request that it is for.
     fn is_spent(&self) -> bool {
-        self.once && self.matched.load(Ordering::Relaxed) > 0
+        self.spec.is_once() && self.matched.load(Ordering::Relaxed) > 0
     }
 }
 
@@ -171,7 +164,7 @@ mod tests {
     fn injector<'a>(specs: impl IntoIterator<Item = &'a str>) -> FaultInjector {
         let injector = FaultInjector::default();
         let specs = specs.into_iter().map(|spec| spec.parse().unwrap());
-        injector.update(|in_force, _| in_force.extend(specs));
+        injector.update(|in_force| in_force.extend(specs));
         injector
     }
 
@@ -209,8 +202,8 @@ mod tests {
             let injected = faults.check(Point::Request, &Method::POST, "/crm/v7/settings/portals");
             injected.faults.len()
         };
-        faults.update(|_, once| once.push("POST request:drop:1/9".parse().unwrap()));
-        assert_eq!(faults.specs(false), []);
+        let fault: FaultSpec = "POST request:drop:1/9".parse().unwrap();
+        faults.update(|in_force| in_force.push(fault.once()));
         assert_eq!(faults.check(Point::Request, &Method::GET, "/crm/v7/org").faults, []);
         assert_eq!([check(), check()], [1, 0]);
         assert!(!faults.is_armed.load(Ordering::Relaxed));
@@ -221,24 +214,20 @@ mod tests {
         let faults = injector(["request:500:1/2"]);
         let check = || !faults.check(Point::Request, &Method::GET, "/crm/v7/org").faults.is_empty();
         assert!(!check());
-        faults.update(|in_force, _| in_force.insert(0, "TOKEN request:429".parse().unwrap()));
+        faults.update(|in_force| in_force.insert(0, "TOKEN request:429".parse().unwrap()));
         assert!(check());
-        faults.update(|in_force, _| in_force.clear());
+        faults.update(Vec::clear);
         assert!(!check() && !check());
     }
 
     #[test]
-    fn updated_faults_are_of_their_kind() {
+    fn fault_for_one_request_is_another_than_same_in_force() {
         let spec: FaultSpec = "request:500".parse().unwrap();
         let faults = injector(["request:500"]);
-        faults.update(|_, once| once.push(spec.clone()));
-        let removed = faults.update(|in_force, once| {
-            in_force.clear();
-            once.len()
-        });
-        assert_eq!(removed, 1);
-        assert_eq!((faults.specs(false), faults.specs(true)), (vec![], vec![spec]));
+        faults.update(|in_force| in_force.push(spec.clone().once()));
+        faults.update(|in_force| in_force.retain(|fault| *fault != spec));
+        assert_eq!(faults.specs(), [spec.once()]);
         faults.check(Point::Request, &Method::GET, "/crm/v7/org");
-        assert_eq!(faults.update(|_, once| once.len()), 0);
+        assert_eq!(faults.specs(), []);
     }
 }

@@ -75,13 +75,7 @@ impl LocalServer {
 
     /// Configures a server.
     pub fn builder() -> LocalServerBuilder {
-        LocalServerBuilder {
-            registry: MemoryRegistry::default(),
-            seed: Seed::new([own_org()]),
-            faults: Vec::new(),
-            enforces_limits: false,
-            on_request: None,
-        }
+        LocalServerBuilder::over(MemoryRegistry::default())
     }
 
     /// Begins anew, as if the server had just started: with the orgs of its seed and without
@@ -211,20 +205,14 @@ impl<R: Registry> LocalServer<R> {
     /// keeps its count.
     pub fn set_faults(&self, faults: impl IntoIterator<Item = FaultSpec>) {
         let faults = faults.into_iter().collect();
-        self.service.update_faults(|in_force, once| {
-            *in_force = faults;
-            once.clear();
-        });
+        self.service.update_faults(|in_force| *in_force = faults);
     }
 
     /// Injects `fault` into the next request that it matches, whatever its WHICH.
     ///
     /// ```
-    /// # #[cfg(not(feature = "client"))]
-    /// # fn main() {}
     /// # use portal_http::model::CreatePortal;
     /// # use portal_http::server::LocalServer;
-    /// # #[cfg(feature = "client")]
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = LocalServer::start().await?;
@@ -237,18 +225,15 @@ impl<R: Registry> LocalServer<R> {
     /// # }
     /// ```
     pub fn inject_once(&self, fault: FaultSpec) {
-        self.service.update_faults(|_, once| once.push(fault));
+        self.service.update_faults(|in_force| in_force.push(fault.once()));
     }
 
     /// The requests so far, oldest first, with their bodies. One is recorded when it is served, that
     /// is before its response is sent; at most the last 1000 are kept.
     ///
     /// ```
-    /// # #[cfg(not(feature = "client"))]
-    /// # fn main() {}
     /// # use portal_http::model::CreatePortal;
     /// # use portal_http::server::LocalServer;
-    /// # #[cfg(feature = "client")]
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = LocalServer::start().await?;
@@ -302,26 +287,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Configures a [`LocalServer`].
 pub struct LocalServerBuilder<R = MemoryRegistry> {
-    registry: R,
+    service: PortalServiceBuilder<R>,
     seed: Seed,
-    faults: Vec<FaultSpec>,
-    enforces_limits: bool,
     on_request: Option<OnRequest>,
 }
 
 impl<R: Registry> LocalServerBuilder<R> {
+    /// Configures a server whose data is in `registry`.
+    pub fn over(registry: R) -> Self {
+        let seed = Seed::new([own_org()]);
+        Self { service: PortalService::builder(registry), seed, on_request: None }
+    }
+
     /// Adds a fault, such as `"POST committed:drop:1/2".parse()?`.
     #[must_use]
     pub fn fault(mut self, fault: FaultSpec) -> Self {
-        self.faults.push(fault);
+        self.service = self.service.fault(fault);
         self
-    }
-
-    /// Keeps the data in `registry` instead of in memory.
-    #[must_use]
-    pub fn registry<S: Registry>(self, registry: S) -> LocalServerBuilder<S> {
-        let Self { registry: _, seed, faults, enforces_limits, on_request } = self;
-        LocalServerBuilder { registry, seed, faults, enforces_limits, on_request }
     }
 
     /// Adds orgs to its own.
@@ -334,7 +316,7 @@ impl<R: Registry> LocalServerBuilder<R> {
     /// Enforces the quotas of the service: see [`PortalServiceBuilder::enforce_limits`](super::PortalServiceBuilder::enforce_limits).
     #[must_use]
     pub fn enforce_limits(mut self) -> Self {
-        self.enforces_limits = true;
+        self.service = self.service.enforce_limits();
         self
     }
 
@@ -353,24 +335,23 @@ impl<R: Registry> LocalServerBuilder<R> {
     /// # Errors
     /// [`StartError`] if no port is free or the registry fails.
     pub async fn start(self) -> Result<LocalServer<R>, StartError> {
-        let Self { registry, seed, faults, enforces_limits, on_request } = self;
+        let Self { service, seed, on_request } = self;
         let ahead = Arc::<Mutex<Duration>>::default();
         let requests = Arc::<Mutex<VecDeque<_>>>::default();
         let (by, log) = (Arc::clone(&ahead), Arc::clone(&requests));
         // Both are needed: tokio's clock can be paused, and has no date.
         let (system, started) = (SystemTime::now(), Instant::now());
-        let builder = PortalService::builder(registry).clock(move || {
+        let service = service.clock(move || {
             let now = system + started.elapsed();
             now.checked_add(*lock(&by)).unwrap_or(now)
         });
-        let builder = builder.on_request(move |request| {
+        let service = service.on_request(move |request| {
             record(&mut lock(&log), request);
             if let Some(on_request) = &on_request {
                 on_request(request);
             }
         });
-        let builder = faults.into_iter().fold(builder, PortalServiceBuilder::fault);
-        let service = if enforces_limits { builder.enforce_limits() } else { builder }.build();
+        let service = service.build();
         service.registry().apply_seed(&seed, service.now()).await?;
         let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let url = server.url();

@@ -2,8 +2,9 @@
 //!
 //! Headers, parameters and segments after `/oauth` are shown if they are known to be harmless: clients
 //! put secrets under names of their own. JSON has too many names for that, so there the names of
-//! secrets are known; what is neither JSON nor a form is shown only if nothing in it looks like one.
-//! A name counts however it is spelled: in any case, with escapes, with `_` or `-`.
+//! secrets are known: what a client sends is left out if anything in it looks like one, and of what the
+//! server sends the values under such names are. A name counts however it is spelled: in any case, with
+//! escapes, with `_` or `-`.
 
 use std::borrow::Cow;
 
@@ -175,31 +176,19 @@ pub(super) fn body(bytes: &[u8], path: &str, headers: &HeaderMap) -> (String, us
     if is_form && !text.trim_start().starts_with(['{', '[']) {
         return (parameters(text), 0);
     }
-    json(text, Side::Client).map_or(left_out, |text| (text, 0))
+    if is_clean(text) { (text.to_owned(), 0) } else { left_out }
 }
 
 /// The body of a response.
 pub(super) fn response_body(bytes: &[u8]) -> (String, usize) {
-    let text = std::str::from_utf8(bytes).ok().and_then(|text| json(text, Side::Server));
-    text.map_or((String::new(), bytes.len()), |text| (text, 0))
-}
-
-/// Who wrote a text. A client can write the name of a secret as a value, with the secret beside it; the
-/// server does so only in the codes of its errors.
-#[derive(Clone, Copy, PartialEq)]
-enum Side {
-    Client,
-    Server,
-}
-
-/// JSON without its secrets, other text if it can have none.
-fn json(text: &str, side: Side) -> Option<String> {
-    if is_clean(text) {
-        return Some(text.to_owned());
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && is_clean(text)
+    {
+        return (text.to_owned(), 0);
     }
-    let mut value = serde_json::from_str(text).ok()?;
-    mask(&mut value, side);
-    Some(value.to_string())
+    let Ok(mut value) = serde_json::from_slice(bytes) else { return (String::new(), bytes.len()) };
+    mask(&mut value);
+    (value.to_string(), 0)
 }
 
 /// Whether nothing in a text looks like a secret or its name. With an escape or in another encoding a
@@ -213,54 +202,26 @@ fn is_clean(text: &str) -> bool {
         && by_value(text) == text
 }
 
-fn mask(value: &mut Value, side: Side) {
+fn mask(value: &mut Value) {
     match value {
-        Value::Object(members) => {
-            if members.keys().any(|name| by_value(name) != *name) {
+        Value::Object(members) => members.iter_mut().for_each(|(name, value)| {
+            // That of a token response is `Bearer`.
+            if is_suspicious(name) && name != "token_type" {
                 *value = Value::from(MASK);
-                return;
+            } else {
+                mask(value);
             }
-            let is_pair = side == Side::Client && members.values().any(is_name_of_secret);
-            for (name, value) in members {
-                // That of a token response is `Bearer`.
-                if is_suspicious(name) && name != "token_type" {
-                    *value = Value::from(MASK);
-                } else {
-                    mask_member(value, is_pair, side);
-                }
-            }
-        }
-        Value::Array(values) => {
-            let is_pair = side == Side::Client && values.iter().any(is_name_of_secret);
-            for value in values {
-                mask_member(value, is_pair, side);
-            }
-        }
+        }),
+        Value::Array(values) => values.iter_mut().for_each(mask),
         Value::String(string) => *string = text(string),
         _ => {}
     }
 }
 
-/// Masks what stands beside the name of a secret.
-fn mask_member(value: &mut Value, is_pair: bool, side: Side) {
-    if is_pair && !is_name_of_secret(value) {
-        *value = Value::from(MASK);
-    } else {
-        mask(value, side);
-    }
-}
-
-fn is_name_of_secret(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| {
-        text.len() <= LONGEST_NAME && !text.contains(char::is_whitespace) && is_suspicious(text)
-    })
-}
-
 /// A text that can be JSON or a header itself. Messages such as `invalid oauth token` stay.
 pub(super) fn text(text: &str) -> String {
-    if text.trim_start().starts_with(['{', '[']) {
-        json(text, Side::Client).unwrap_or_else(|| MASK.to_owned())
-    } else if is_suspicious(text) && decoded(text).contains(['=', ':', '>'])
+    if text.trim_start().starts_with(['{', '[']) && !is_clean(text)
+        || is_suspicious(text) && decoded(text).contains(['=', ':', '>'])
         || has_scheme(text)
         || text.contains('\0')
     {

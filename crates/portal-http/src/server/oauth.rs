@@ -22,7 +22,7 @@ pub(super) async fn token<R: Registry>(
     let granted = state.registry.issue_token(&grant, state.token_rules, state.now()).await?;
     let mut token = granted.inspect_err(|refused| {
         // One who guesses leaves a trace, even if nobody logs requests.
-        log_limited!(warn, "a request for a token was refused", code = refused.error);
+        log_limited!(warn, code = refused.error, "a request for a token was refused");
     })?;
     token.api_domain = match &state.public_url {
         PublicUrl::Given(url) => Some(url.clone()),

@@ -1,6 +1,6 @@
 //! The documented quotas of the service, enforced on request: concurrent calls and credits.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,8 +34,10 @@ pub(super) struct Quotas {
 struct Usage {
     /// By client.
     running: HashMap<String, Arc<Semaphore>>,
-    /// Requests by hour, oldest first.
-    by_hour: VecDeque<(i64, u64)>,
+    /// When the present day began, with the first request after the last one, in seconds since 1970.
+    since: i64,
+    /// Requests since then.
+    used: u64,
 }
 
 /// Permission for one request, until it is dropped.
@@ -46,68 +48,43 @@ pub(super) struct Admission {
     pub(super) credits_remaining: Option<u64>,
 }
 
-/// The quota is exhausted for now.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct RateLimited {
-    /// How long to wait.
-    pub(super) retry_after: Duration,
-}
-
-const HOUR: i64 = 3600;
+const DAY: i64 = 24 * 3600;
 
 impl Quotas {
     pub(super) fn new(allowance: Allowance) -> Self {
         Self { allowance, orgs: Mutex::default() }
     }
 
-    /// Counts a request of `client_id` in `org`, unless it exceeds the quota. A refused request
-    /// costs no credit.
+    /// Counts a request of `client_id` in `org`, unless it exceeds the quota: the error is how long to wait. A
+    /// refused request costs no credit.
     pub(super) fn admit(
         &self,
         org: OrgId,
         client_id: &str,
         now: Timestamp,
-    ) -> Result<Admission, RateLimited> {
+    ) -> Result<Admission, Duration> {
         let Allowance { concurrent, credits } = self.allowance;
         // No code under the lock can panic between two changes, so the map is consistent.
         let mut orgs = self.orgs.lock().unwrap_or_else(PoisonError::into_inner);
         let usage = orgs.entry(org).or_default();
-        let used = usage.used_at(now);
-        if used >= credits {
-            let free_at = usage.by_hour.front().map_or(0, |(hour, _)| (hour + 25) * HOUR);
-            let seconds = u64::try_from(free_at - now.unix_seconds()).unwrap_or_default();
-            return Err(RateLimited { retry_after: Duration::from_secs(seconds.max(1)) });
+        let now = now.unix_seconds();
+        if now >= usage.since.saturating_add(DAY) {
+            (usage.since, usage.used) = (now, 0);
+        }
+        if usage.used >= credits {
+            let seconds = u64::try_from(usage.since + DAY - now).unwrap_or_default();
+            return Err(Duration::from_secs(seconds));
         }
         let running = usage.running.entry(client_id.to_owned());
         let running = running.or_insert_with(|| Arc::new(Semaphore::new(concurrent)));
-        let running = Arc::clone(running)
-            .try_acquire_owned()
-            .map_err(|_| RateLimited { retry_after: Duration::from_secs(1) })?;
-        usage.count(now);
-        let left = credits - used - 1;
+        let running =
+            Arc::clone(running).try_acquire_owned().map_err(|_| Duration::from_secs(1))?;
+        usage.used += 1;
+        let left = credits - usage.used;
         Ok(Admission {
             _running: running,
             credits_remaining: (left <= credits / 2).then_some(left),
         })
-    }
-}
-
-impl Usage {
-    /// The requests of the last 24 hours. Only full hours expire, so one counts for up to 25.
-    fn used_at(&mut self, now: Timestamp) -> u64 {
-        let oldest = now.unix_seconds().div_euclid(HOUR) - 24;
-        while self.by_hour.front().is_some_and(|(hour, _)| *hour < oldest) {
-            self.by_hour.pop_front();
-        }
-        self.by_hour.iter().map(|(_, requests)| requests).sum()
-    }
-
-    fn count(&mut self, now: Timestamp) {
-        let hour = now.unix_seconds().div_euclid(HOUR);
-        match self.by_hour.back_mut() {
-            Some((last, requests)) if *last >= hour => *requests += 1,
-            _ => self.by_hour.push_back((hour, 1)),
-        }
     }
 }
 
@@ -134,7 +111,7 @@ mod tests {
         let _second = quotas.admit(org, "one", at(0)).unwrap();
         let _other = quotas.admit(org, "other", at(0)).unwrap();
         let refused = quotas.admit(org, "one", at(0)).unwrap_err();
-        assert_eq!(refused.retry_after, Duration::from_secs(1));
+        assert_eq!(refused, Duration::from_secs(1));
         drop(first);
         assert!(quotas.admit(org, "one", at(0)).is_ok());
     }
@@ -161,7 +138,7 @@ mod tests {
             .collect();
         assert_eq!(shown, [None, Some(2), Some(1), Some(0)]);
         let refused = quotas.admit(org, "one", at(600)).unwrap_err();
-        let free_at = 600 + i64::try_from(refused.retry_after.as_secs()).unwrap();
+        let free_at = 600 + i64::try_from(refused.as_secs()).unwrap();
         assert!(quotas.admit(org, "one", at(free_at - 1)).is_err());
         assert!(quotas.admit(org, "one", at(free_at)).is_ok());
     }

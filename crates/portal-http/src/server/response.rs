@@ -13,7 +13,7 @@ use portal_store::{Principal, RegistryError};
 use super::body::ResponseBody;
 use super::fault::FaultResponse;
 use super::log_limit::log_limited;
-use super::quota::{Admission, RateLimited};
+use super::quota::Admission;
 
 const RESET: HeaderName = HeaderName::from_static("x-accesstoken-reset");
 const CREDITS: HeaderName = HeaderName::from_static("x-api-credits-remaining");
@@ -68,18 +68,12 @@ impl From<OAuthError> for ServerResponse {
     }
 }
 
-impl From<RateLimited> for ServerResponse {
-    fn from(limited: RateLimited) -> Self {
-        Self::rate_limited(false, Some(limited.retry_after))
-    }
-}
-
 impl From<RegistryError> for ServerResponse {
     fn from(error: RegistryError) -> Self {
         if matches!(error, RegistryError::Overloaded) {
             return Self::rate_limited(false, Some(Duration::from_secs(1)));
         }
-        log_limited!(error, "the registry failed: responding with 500", %error);
+        log_limited!(error, %error, "the registry failed: responding with 500");
         rejections::internal_error().into()
     }
 }

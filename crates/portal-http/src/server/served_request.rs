@@ -67,16 +67,6 @@ impl<'a> ServedRequest<'a> {
         self.response.code.as_deref()
     }
 
-    /// The headers of the response, without those that the connection adds.
-    pub fn response_headers(&self) -> HeaderMap {
-        self.response.headers()
-    }
-
-    /// The body of the response, if one was sent.
-    pub fn response_body(&self) -> &'a [u8] {
-        self.response.body()
-    }
-
     /// The request and its response in full, with `•••` for each secret.
     pub fn masked(&self) -> MaskedRequest {
         let headers = &self.head.headers;
@@ -84,8 +74,8 @@ impl<'a> ServedRequest<'a> {
             query: self.head.uri.query().map(mask::parameters),
             request: MaskedMessage::new(headers, mask::body(self.body, self.path(), headers)),
             response: MaskedMessage::new(
-                &self.response_headers(),
-                mask::response_body(self.response_body()),
+                &self.response.headers(),
+                mask::response_body(self.response.body()),
             ),
         }
     }
@@ -123,14 +113,7 @@ impl MaskedMessage {
 
 impl fmt::Debug for ServedRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServedRequest")
-            .field("method", self.method())
-            .field("path", &mask::path(self.path()))
-            .field("org", &self.org())
-            .field("status", &self.status())
-            .field("code", &self.code())
-            .field("faults", &self.faults)
-            .finish_non_exhaustive()
+        RequestRecord::from(self).fmt(f)
     }
 }
 
@@ -179,18 +162,10 @@ pub struct RequestRecord {
     pub request_body: String,
 }
 
-/// Leaves the body of the request out: that of a token request has secrets.
+/// As JSON, without the body of the request: that of a token request has secrets.
 impl fmt::Debug for RequestRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestRecord")
-            .field("method", &self.method)
-            .field("path", &self.path)
-            .field("org", &self.org)
-            .field("portal", &self.portal)
-            .field("status", &self.status)
-            .field("code", &self.code)
-            .field("faults", &self.faults)
-            .finish_non_exhaustive()
+        f.write_str(&serde_json::to_string(self).unwrap_or_default())
     }
 }
 

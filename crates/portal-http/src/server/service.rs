@@ -67,47 +67,35 @@ impl<R: Registry> PortalService<R> {
         }
     }
 
-    /// The faults in force, without those for one request only.
+    /// The faults in force; of those for one request only, those that no request has matched yet.
     pub fn faults(&self) -> Vec<FaultSpec> {
-        self.state.faults.specs(false)
+        self.state.faults.specs()
     }
 
-    /// The faults for one request only that no request has matched yet.
-    pub fn faults_once(&self) -> Vec<FaultSpec> {
-        self.state.faults.specs(true)
-    }
-
-    /// Changes the faults in force and, in the second list, those that are injected into the next
-    /// request that they match only, whatever their WHICH. Both change at once: no request comes
-    /// between what `update` sees and what it leaves. A fault that stays keeps its count.
+    /// Changes the faults in force at once: no request comes between what `update` sees and what it
+    /// leaves. A fault that stays keeps its count.
     ///
     /// `update` must not call this service.
     ///
     /// ```
-    /// use portal_http::server::PortalService;
+    /// use portal_http::server::{FaultSpec, PortalService};
     /// use portal_store::MemoryRegistry;
     ///
     /// let service = PortalService::new(MemoryRegistry::new());
-    /// let fault = "POST committed:drop".parse()?;
-    /// service.update_faults(|_, once| once.push(fault));
-    /// assert_eq!(service.faults_once().len(), 1);
+    /// let fault: FaultSpec = "POST committed:drop".parse()?;
+    /// service.update_faults(|in_force| in_force.push(fault.once()));
+    /// assert_eq!(service.faults().len(), 1);
     /// # Ok::<(), portal_http::server::InvalidFaultSpec>(())
     /// ```
-    pub fn update_faults<T>(
-        &self,
-        update: impl FnOnce(&mut Vec<FaultSpec>, &mut Vec<FaultSpec>) -> T,
-    ) -> T {
+    pub fn update_faults<T>(&self, update: impl FnOnce(&mut Vec<FaultSpec>) -> T) -> T {
         self.state.faults.update(update)
     }
 
     /// Puts the faults of the builder in force again and no others, each with its count at 0.
     pub fn restart_faults(&self) {
         // Removed first, since one that stays keeps its count.
-        self.update_faults(|in_force, once| {
-            in_force.clear();
-            once.clear();
-        });
-        self.update_faults(|in_force, _| in_force.clone_from(&self.state.first_faults));
+        self.update_faults(Vec::clear);
+        self.update_faults(|in_force| in_force.clone_from(&self.state.first_faults));
     }
 
     /// The registry.
@@ -237,7 +225,7 @@ impl<R: Registry> PortalServiceBuilder<R> {
     /// Adds a fault.
     #[must_use]
     pub fn fault(self, fault: FaultSpec) -> Self {
-        self.state.faults.update(|in_force, _| in_force.push(fault));
+        self.state.faults.update(|in_force| in_force.push(fault));
         self
     }
 
@@ -262,7 +250,7 @@ impl<R: Registry> PortalServiceBuilder<R> {
 
     /// Builds the service.
     pub fn build(mut self) -> PortalService<R> {
-        self.state.first_faults = self.state.faults.specs(false);
+        self.state.first_faults = self.state.faults.specs();
         PortalService { state: Arc::new(self.state) }
     }
 }

@@ -6,10 +6,9 @@ mod cache;
 mod chaos;
 #[cfg(feature = "server")]
 mod gateway;
-#[cfg(feature = "test-util")]
 mod host;
 mod hostile;
-#[cfg(all(target_os = "linux", feature = "tls"))]
+#[cfg(target_os = "linux")]
 mod loss;
 #[cfg(feature = "server")]
 mod memory;
@@ -19,7 +18,6 @@ mod retry;
 pub(crate) mod script;
 #[cfg(feature = "server")]
 mod table;
-#[cfg(feature = "tls")]
 mod tls;
 mod token;
 mod transport;

@@ -20,7 +20,6 @@ mod with_ureq;
 use with_reqwest::Async;
 use with_ureq::Blocking;
 
-#[cfg(feature = "test-util")]
 #[tokio::test]
 async fn example_hosts_conform() {
     use portal_http::client::conformance;

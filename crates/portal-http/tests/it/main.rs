@@ -14,6 +14,7 @@
 mod cases;
 #[cfg(all(feature = "ledger", feature = "sockets"))]
 mod client;
+#[cfg(feature = "ledger")]
 #[cfg(feature = "server")]
 mod fuzz;
 #[cfg(all(feature = "ledger", feature = "server"))]

@@ -12,7 +12,6 @@ mod local;
 mod oauth;
 mod stale;
 mod table;
-#[cfg(feature = "tls")]
 mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use portal_http::server::{FaultSpec, InvalidFaultSpec};
 
-use super::layout::{Frame, layout};
+use super::layout::{Frame, layout, switch_off};
 
 /// What goes wrong most often, and what it looks like to a client.
 const COMMON: [(&str, &str); 9] = [
@@ -20,15 +20,23 @@ const COMMON: [(&str, &str); 9] = [
 
 /// The faults, and what was wrong with one that was sent.
 pub(crate) fn faults(frame: &Frame<'_>, invalid: Option<(&str, &InvalidFaultSpec)>) -> Markup {
-    let Frame { in_force, once, .. } = frame;
     let content = html! {
         h1 { "Faults" }
-        @if in_force.is_empty() && once.is_empty() {
+        @if frame.faults.is_empty() {
             p { "None: every request is served as it should be." }
         } @else {
             ul.faults {
-                @for fault in in_force { (one_fault(fault, "on", "remove")) }
-                @for fault in once { (one_fault(fault, "next request only", "remove-once")) }
+                @for fault in &frame.faults {
+                    li {
+                        span {
+                            code { (fault) } " "
+                            span.state { (if fault.is_once() { "next request only" } else { "on" }) }
+                        }
+                        form method="post" action="/faults" {
+                            (switch_off(fault, "/faults", "Switch off"))
+                        }
+                    }
+                }
             }
         }
         h2 { "Switch on" }
@@ -53,34 +61,10 @@ pub(crate) fn faults(frame: &Frame<'_>, invalid: Option<(&str, &InvalidFaultSpec
                 aria-describedby="grammar";
             (buttons("this fault"))
             @if let Some((_, error)) = invalid { p.error role="alert" { (error) } }
-            p #grammar .note {
-                code { "[METHOD ]POINT:ACTION[:WHICH]" } " with METHOD " code { "GET" } ", "
-                code { "POST" } ", " code { "PUT" } " or " code { "TOKEN" } "; POINT "
-                code { "request" } " (before anything is done) or " code { "committed" }
-                " (done, but no response sent yet); ACTION " code { "drop" } ", "
-                code { "delay=300ms" } ", " code { "429" } ", " code { "429=SECONDS" } ", "
-                code { "500" } ", " code { "html" } ", " code { "cut" } " or " code { "expire" }
-                ", or, for " code { "[GET ]request" } ", " code { "stale=5s" } " (the list of portals as it "
-                "was that long ago); WHICH " code { "1/2" } " (N of every M requests), " code { "@1" }
-                " (the first only) or " code { "@2+" } " (from the second on)."
-            }
+            p #grammar .note { (FaultSpec::GRAMMAR) }
         }
     };
     layout(frame, "/faults", "Faults", &content)
-}
-
-fn one_fault(fault: &FaultSpec, state: &str, action: &str) -> Markup {
-    html! {
-        li {
-            span { code { (fault) } " " span.state { (state) } }
-            form method="post" action="/faults" {
-                input type="hidden" name="spec" value=(fault);
-                input type="hidden" name="back" value="/faults";
-                button type="submit" name="action" value=(action)
-                    aria-label={ "Switch off " (fault) } { "Switch off" }
-            }
-        }
-    }
 }
 
 fn buttons(what: &str) -> Markup {

@@ -13,14 +13,12 @@ const SECTIONS: [(&str, &str); 3] = [("/", "Requests"), ("/orgs", "Orgs"), ("/fa
 /// What the frame of a page shows.
 pub(crate) struct Frame<'a> {
     pub(super) about: &'a About,
-    pub(super) in_force: Vec<FaultSpec>,
-    pub(super) once: Vec<FaultSpec>,
+    pub(super) faults: Vec<FaultSpec>,
 }
 
 impl<'a> Frame<'a> {
     pub(crate) fn of<R: Registry>(inspector: &'a Inspector<R>) -> Self {
-        let (in_force, once) = (inspector.service.faults(), inspector.service.faults_once());
-        Self { about: &inspector.about, in_force, once }
+        Self { about: &inspector.about, faults: inspector.service.faults() }
     }
 }
 
@@ -52,7 +50,7 @@ pub(super) fn layout(frame: &Frame<'_>, path: &str, title: &str, content: &Marku
                         }
                     }
                     p.server { "The server at " code { (about.url) } }
-                    @if !frame.in_force.is_empty() || !frame.once.is_empty() {
+                    @if !frame.faults.is_empty() {
                         (faults_on(frame, path))
                     }
                 }
@@ -64,23 +62,27 @@ pub(super) fn layout(frame: &Frame<'_>, path: &str, title: &str, content: &Marku
 
 /// The faults that make requests fail, on every page: who forgets one looks for its cause elsewhere.
 fn faults_on(frame: &Frame<'_>, path: &str) -> Markup {
-    let one = |fault: &FaultSpec, action: &str, note: &str| {
-        html! {
-            form.chip method="post" action="/faults" {
-                input type="hidden" name="spec" value=(fault);
-                input type="hidden" name="back" value=(path);
-                code { (fault) } (note)
-                button type="submit" name="action" value=(action)
-                    aria-label={ "Switch off " (fault) } title="Switch off" { "×" }
-            }
-        }
-    };
     html! {
         div.faults-on role="group" aria-label="Faults that are on" {
             a href="/faults" { "Faults on" }
-            @for fault in &frame.in_force { (one(fault, "remove", "")) }
-            @for fault in &frame.once { (one(fault, "remove-once", " once")) }
+            @for fault in &frame.faults {
+                form.chip method="post" action="/faults" {
+                    code { (fault) } @if fault.is_once() { " once" }
+                    (switch_off(fault, path, "×"))
+                }
+            }
         }
+    }
+}
+
+/// What a form has that switches a fault off and leads back to `path`.
+pub(super) fn switch_off(fault: &FaultSpec, path: &str, text: &str) -> Markup {
+    let action = if fault.is_once() { "remove-once" } else { "remove" };
+    html! {
+        input type="hidden" name="spec" value=(fault);
+        input type="hidden" name="back" value=(path);
+        button type="submit" name="action" value=(action)
+            aria-label={ "Switch off " (fault) } title="Switch off" { (text) }
     }
 }
 

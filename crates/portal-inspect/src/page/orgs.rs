@@ -2,7 +2,6 @@
 
 use maud::{Markup, html};
 use portal_model::neutral::shell_word;
-use portal_model::oauth::TOKEN_PATH;
 use portal_model::{Environment, Portal};
 use portal_store::seed::{SeedCredential, SeedGrant};
 use portal_store::{Org, Permission, PortalLimit, User};
@@ -124,7 +123,9 @@ fn one_user(about: &About, org: &str, user: &User, shows_secrets: bool) -> Marku
                     }
                 }
                 (copyable("As environment", &environment(&about.url, credential, shows_secrets)))
-                (copyable("A token with curl", &token_request(&about.url, credential, shows_secrets)))
+                @if let SeedGrant::RefreshToken(_) = credential.grant {
+                    (copyable("A token with curl, in that environment", TOKEN_OF_ENVIRONMENT))
+                }
             }
         }
     }
@@ -159,21 +160,4 @@ fn environment(url: &str, credential: &SeedCredential, shown: bool) -> String {
         },
     ];
     lines.join("\n")
-}
-
-fn token_request(url: &str, credential: &SeedCredential, shown: bool) -> String {
-    let (client_secret, grant) = secrets(credential, shown);
-    let (grant_type, name) = match credential.grant {
-        SeedGrant::RefreshToken(_) => ("refresh_token", "refresh_token"),
-        SeedGrant::Code(_) => ("authorization_code", "code"),
-    };
-    let field =
-        |name, value| format!(" \\\n  --data-urlencode {}", shell_word(&format!("{name}={value}")));
-    let fields = [
-        field("grant_type", grant_type),
-        field("client_id", &credential.client_id),
-        field("client_secret", client_secret),
-        field(name, grant),
-    ];
-    format!("curl --globoff {}{}", shell_word(&format!("{url}{TOKEN_PATH}")), fields.concat())
 }

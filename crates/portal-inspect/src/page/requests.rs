@@ -6,7 +6,7 @@ use std::sync::Arc;
 use maud::{Markup, html};
 use portal_http::server::{MaskedMessage, RequestRecord, RequestResult};
 use portal_model::neutral::{printable, printable_line};
-use serde::de::IgnoredAny;
+use serde_json::{Deserializer, Serializer};
 
 use super::layout::{Frame, copyable, layout};
 use super::orgs::TOKEN_OF_ENVIRONMENT;
@@ -116,8 +116,6 @@ fn outcome(record: &RequestRecord) -> Markup {
 /// A request and its response.
 pub(crate) fn request(frame: &Frame<'_>, recorded: &Recorded) -> Markup {
     let (about, record) = (frame.about, &recorded.record);
-    let query =
-        recorded.masked.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
     // One that was cut is not the same again, and one that can take over a terminal stays away from it.
     let command = curl::command(recorded, &about.url);
     let is_cut = [&record.method, &record.path].iter().any(|text| text.ends_with('…'));
@@ -125,7 +123,7 @@ pub(crate) fn request(frame: &Frame<'_>, recorded: &Recorded) -> Markup {
         recorded.masked.request.left_out == 0 && !is_cut && printable(&command) == command;
     let content = html! {
         p { a href="/" { "← Requests" } }
-        h1 { span.method { (printable_line(&record.method)) } " " (printable_line(&record.path)) (printable_line(&query)) }
+        h1 { span.method { (printable_line(&record.method)) } " " (printable_line(&recorded.target())) }
         dl.facts {
             dt { "Time" } dd { time datetime=(record.time) { (record.time) } }
             dt { "Response" } dd { (outcome(record)) " after " (record.duration()) }
@@ -171,55 +169,12 @@ fn token(about: &About) -> String {
 
 /// JSON with a line for each member, in its order; any other text as it is.
 fn indented(text: &str) -> Cow<'_, str> {
-    if serde_json::from_str::<IgnoredAny>(text).is_err() {
-        return text.into();
+    let (mut source, mut indented) = (Deserializer::from_str(text), Vec::new());
+    let copied = serde_transcode::transcode(&mut source, &mut Serializer::pretty(&mut indented));
+    match (copied.and_then(|()| source.end()), String::from_utf8(indented)) {
+        (Ok(()), Ok(indented)) => indented.into(),
+        _ => text.into(),
     }
-    let (mut indented, mut depth, mut is_string) = (String::new(), 0, false);
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        if is_string {
-            indented.push(c);
-            match c {
-                '\\' => indented.extend(rest.next()),
-                '"' => is_string = false,
-                _ => {}
-            }
-            continue;
-        }
-        match c {
-            '{' | '[' => {
-                while rest.next_if(|c| c.is_whitespace()).is_some() {}
-                indented.push(c);
-                if let Some(close) = rest.next_if(|c| ['}', ']'].contains(c)) {
-                    indented.push(close);
-                } else {
-                    depth += 1;
-                    line_break(&mut indented, depth);
-                }
-            }
-            '}' | ']' => {
-                depth = depth.saturating_sub(1);
-                line_break(&mut indented, depth);
-                indented.push(c);
-            }
-            ',' => {
-                indented.push(c);
-                line_break(&mut indented, depth);
-            }
-            ':' => indented.push_str(": "),
-            c if c.is_whitespace() => {}
-            c => {
-                is_string = c == '"';
-                indented.push(c);
-            }
-        }
-    }
-    indented.into()
-}
-
-fn line_break(text: &mut String, depth: usize) {
-    text.push('\n');
-    text.extend(std::iter::repeat_n("  ", depth));
 }
 
 fn message(title: &str, message: &MaskedMessage) -> Markup {

@@ -259,6 +259,10 @@ fn decisions_are_as_in_table() {
         (Some(acme().of(org("8")).attempted(ended(NotDone, 93))), wants(rename("AcmeCo", "BetaCo")),       "waits until 101: Effect"),
         (Some(renamed()),                                   wants(create("AcmeCo")).allow_another(),      "waits until 101: Rename"),
         (Some(renamed()),                                   wants(create("GammaCo")).allow_another(),     "new"),
+        (Some(renamed()),                                   wants(create("GammaCo")),                     "waits until 101: Effect"),
+        (Some(renamed().of(org("8"))),                      wants(create("AcmeCo")),                      "waits until 101: Effect"),
+        (Some(renamed().attempted(ended(Unknown, 95)).doubt(95)), wants(create("AcmeCo")),                "waits until 103: Rename"),
+        (Some(renamed().attempted(ended(NameTaken, 99))),   wants(create("AcmeCo")),                      "waits until 101: Effect"),
     ];
     for (row, request, expected) in table {
         let found = decided(row.clone().into_iter().collect(), &request);
@@ -336,6 +340,24 @@ fn greater_times_count() {
 }
 
 #[test]
+fn refused_name_of_key_precedes_what_other_name_did_not_send() {
+    let refused = || entry(create("AcmeCo")).key("k").attempted(ended(EndingKind::NameTaken, 10));
+    for state in [open(99), given_up(99), ended(EndingKind::NotDone, 90)] {
+        let other = Entry { id: EntryId::new("other"), order: 2, state, ..entry(create("Others")) };
+        let request = wants(create("AcmeCo")).key("k").allow_another();
+        let (written, grant) = granted(vec![refused(), other.clone().key("k")], &request);
+        assert_eq!(grant.entry.id, EntryId::new("earlier"));
+        // Its holder does not attempt beside this one.
+        let is_open = other.ending().is_none();
+        let taken = written.iter().any(|row| row.id == other.id && row.ending().is_some());
+        assert_eq!(is_open, taken, "{written:?}");
+    }
+    let held = Entry { id: EntryId::new("other"), order: 2, ..entry(create("Others")).key("k") };
+    let request = wants(create("AcmeCo")).key("k");
+    assert_eq!(decided(vec![refused(), held], &request), "waits until 103: UnderWay");
+}
+
+#[test]
 fn entry_of_key_precedes_later_one_without() {
     let created = entry(create("AcmeCo")).key("k").attempted(ended(EndingKind::Created, 10));
     let present = Entry {
@@ -365,6 +387,13 @@ fn list_decides_nothing_while_own_attempt_is_in_doubt() {
     let other = Entry { id: EntryId::new("other"), order: 2, ..entry(create("Others")) };
     let rows = vec![doubt, other];
     assert_eq!(decided(rows, &wants(create("AcmeCo"))), "waits until 103: InDoubt");
+    // One without an attempt is not in doubt.
+    let idle = Entry { state: open(100), ..entry(create("AcmeCo")) };
+    let other = Entry { id: EntryId::new("other"), order: 2, ..entry(create("Others")) };
+    assert_eq!(
+        decided(vec![idle, other], &wants(create("AcmeCo"))),
+        "waits until 103: OtherUnderWay"
+    );
 }
 
 #[test]
@@ -376,6 +405,14 @@ fn who_lost_entry_goes_by_what_becomes_of_it() {
     assert_eq!(of(ended(EndingKind::Appeared, 99)), "ended Appeared");
     assert_eq!(of(ended(EndingKind::Unknown, 99)), "adopts");
     assert_eq!(of(ended(EndingKind::NotDone, 99)), "new");
+    // Whatever others began of that name since.
+    let created = entry(create("AcmeCo")).attempted(ended(EndingKind::Created, 98));
+    let later = Entry {
+        id: EntryId::new("later"),
+        order: 2,
+        ..entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 99))
+    };
+    assert_eq!(decided(vec![created, later], &request), "ended Created");
 }
 
 #[test]
@@ -391,10 +428,14 @@ fn what_appears_may_be_of_operation_that_began_later() {
     let has_rival = |rows| granted(rows, &request).1.has_rival;
     assert!(!has_rival(vec![doubt.clone()]));
     assert!(has_rival(vec![doubt.clone(), rival(attempting(103))]));
+    assert!(has_rival(vec![doubt.clone(), rival(ended(EndingKind::Unknown, 30))]));
     let unused = Entry { attempts: 0, ..rival(open(103)) };
     assert!(has_rival(vec![doubt.clone(), unused.clone()]));
     let left = Entry { attempts: 0, ..rival(ended(EndingKind::NotDone, 30)) };
     assert!(!has_rival(vec![doubt, left]));
+    // Nothing began after a new entry.
+    let rejected = entry(create("AcmeCo")).attempted(ended(EndingKind::NotDone, 30));
+    assert!(!granted(vec![rejected], &wants(create("AcmeCo"))).1.has_rival);
 }
 
 #[test]

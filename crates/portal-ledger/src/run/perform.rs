@@ -10,7 +10,7 @@ use portal_model::outcome::{NotDone, Origin, Unverified};
 use portal_model::{Operation, Outcome, Request, Response};
 
 use super::stop::within;
-use super::unattempted::not_recorded;
+use super::unattempted::{may_lag_behind_rename, not_recorded, unless_done};
 use super::{Ended, Run, not_done};
 use crate::claim::{Wait, Wanted, Why};
 use crate::decide::{Adopted, AttemptEnd};
@@ -116,11 +116,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             return None;
         };
         match outcome {
-            Outcome::Present { origin: Origin::Preexisting, .. } | Outcome::Unchanged { .. }
-                if why == Why::Rename =>
-            {
-                None
-            }
+            outcome if why == Why::Rename && may_lag_behind_rename(&outcome) => None,
             Outcome::Present { portal, origin: Origin::Preexisting, taken } => {
                 let origin = match (self.may_be_done_here().await, why) {
                     (false, _) => Origin::Preexisting,
@@ -153,6 +149,9 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         };
         let entry = permit.entry().id.clone();
         let Ok(mut outcome) = driven else { return self.adopted(permit.entry()).await };
+        if permit.entry().attempts == 0 {
+            outcome = unless_done(outcome, permit.receipts());
+        }
         if let (Outcome::Present { origin, .. }, true) = (&mut outcome, permit.has_rival())
             && *origin == Origin::Appeared
         {
@@ -219,7 +218,6 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             }
             (Wanted::Recover(_), None) => return None,
         };
-        let flow = flow.with_refused(permit.refused().iter().cloned());
         Some(flow.with_receipts(permit.receipts().iter().cloned()))
     }
 

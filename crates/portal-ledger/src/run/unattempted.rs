@@ -1,13 +1,16 @@
 //! The outcomes of what was not attempted here, and what the ledger keeps of an outcome.
 
-use portal_model::flow::KnownPortal;
-use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Owner, Unverified};
+use std::future::Future;
+
+use portal_model::flow::{Evidence, KnownPortal, Receipt};
+use portal_model::name::is_same_name;
+use portal_model::outcome::{Doubt, NotDone, Origin, Owner, Unverified};
 use portal_model::{Operation, Outcome, Portal};
 
 use super::stop::within;
 use super::{Ended, Run, not_done};
 use crate::claim::{Blocked, Wanted};
-use crate::decide::is_other_org;
+use crate::decide::{is_other_org, is_same_wish};
 use crate::entry::{Ending, EndingKind, Entry};
 use crate::error::LedgerError;
 use crate::host::Host;
@@ -19,7 +22,6 @@ impl<H: Host, S> Run<'_, H, S> {
     /// Rule 11: nothing was sent by this call, but an earlier one may be in doubt, in any org.
     pub(super) async fn nothing_sent(&self, why: NotDone) -> Ended {
         let now = self.host.now();
-        let limit = self.request.policy.record_timeout;
         let undecided = match self.undecided(&now).await {
             Ok(entries) => entries,
             Err(why) => return self.unknown(Unverified::Ledger(why), None),
@@ -27,17 +29,36 @@ impl<H: Host, S> Run<'_, H, S> {
         if let Some(entry) = undecided.first() {
             return self.unknown(unverified(why), Some(entry));
         }
-        match within(self.host.sleep(limit), self.done_under_key(&now)).await {
+        let look = match self.read(self.ledger.look(&self.request, &now)).await {
+            Ok(look) => look,
+            Err(why) => return self.unknown(Unverified::Ledger(why), None),
+        };
+        let is_done = |entry: &Entry| {
+            let has_key = self.request.key.is_some() && entry.key == self.request.key;
+            has_key && entry.ending().is_some_and(|ending| ending.kind.is_own())
+        };
+        match (&self.request.wanted, look.entry.filter(is_done)) {
             // It may have ended since the caller asked for it.
-            Some(Ok(Some(entry))) => self.told(&entry),
-            Some(Err(error)) => self.unknown(Unverified::Ledger(error.to_string()), None),
-            Some(Ok(None)) | None => match &self.request.wanted {
-                Wanted::Do(operation) => not_done(operation, why).into(),
-                Wanted::Recover(id) => {
-                    let entry = Some(id.clone());
-                    Ended { entry, ..self.unknown(unverified(why), None) }
-                }
-            },
+            (_, Some(entry)) => self.told(&entry),
+            (Wanted::Do(operation), None) => {
+                unless_done(not_done(operation, why), &look.receipts).into()
+            }
+            (Wanted::Recover(id), None) => {
+                let entry = Some(id.clone());
+                Ended { entry, ..self.unknown(unverified(why), None) }
+            }
+        }
+    }
+
+    /// What the ledger holds, or why it can't be read.
+    async fn read<T>(
+        &self,
+        work: impl Future<Output = Result<T, LedgerError>>,
+    ) -> Result<T, String> {
+        let limit = self.request.policy.record_timeout;
+        match within(self.host.sleep(limit), work).await {
+            Some(result) => result.map_err(|error| error.to_string()),
+            None => Err(format!("no response of the ledger within {limit:?}")),
         }
     }
 
@@ -50,13 +71,7 @@ impl<H: Host, S> Run<'_, H, S> {
             is_unfinished: true,
             ..Filter::default()
         };
-        let limit = self.request.policy.record_timeout;
-        let read = within(self.host.sleep(limit), self.ledger.entries(&filter)).await;
-        let mut entries = match read {
-            Some(Ok(entries)) => entries,
-            Some(Err(error)) => return Err(error.to_string()),
-            None => return Err(format!("no response of the ledger within {limit:?}")),
-        };
+        let mut entries = self.read(self.ledger.entries(&filter)).await?;
         entries.retain(|entry| {
             let is_wanted = match &self.request.wanted {
                 Wanted::Do(operation) => {
@@ -103,18 +118,6 @@ impl<H: Host, S> Run<'_, H, S> {
         }
     }
 
-    /// The entry of the same key, if it had an effect.
-    async fn done_under_key(&self, now: &Moment) -> Result<Option<Entry>, LedgerError> {
-        if self.request.key.is_none() {
-            return Ok(None);
-        }
-        let entry = self.ledger.look(&self.request, now).await?.entry;
-        let is_done = |entry: &Entry| {
-            entry.key == self.request.key && entry.ending().is_some_and(|it| it.kind.is_own())
-        };
-        Ok(entry.filter(is_done))
-    }
-
     pub(super) fn unknown(&self, why: Unverified, entry: Option<&Entry>) -> Ended {
         let name = match &self.request.wanted {
             Wanted::Do(operation) => target(operation),
@@ -133,10 +136,9 @@ impl<H: Host, S> Run<'_, H, S> {
             }
         };
         let name = entry.name().to_owned();
-        // What is in doubt there is what is wanted here, unless it is another operation.
-        let is_doubtful = entry.is_in_doubt() && conflict != Conflict::KeyOfAnother;
         let outcome = match &self.request.wanted {
-            Wanted::Do(operation) if !is_doubtful => {
+            // What is in doubt there is what is wanted here, unless it is another operation.
+            Wanted::Do(operation) if !entry.is_in_doubt() || !is_same_wish(&entry, operation) => {
                 not_done(operation, NotDone::Conflict { conflict, name })
             }
             Wanted::Do(_) | Wanted::Recover(_) => {
@@ -172,7 +174,9 @@ impl<H: Host, S> Run<'_, H, S> {
                 Outcome::Unknown { name, doubt, why }
             }
             (_, Operation::Rename(rename)) => {
-                Outcome::Renamed { old: rename.old.clone(), new: rename.new.clone() }
+                // By now it may have another name.
+                let new = name.parse().unwrap_or_else(|_| rename.new.clone());
+                Outcome::Renamed { old: rename.old.clone(), new }
             }
             (EndingKind::Created, Operation::Create(create)) if is_recovery => {
                 // Another claim may have gone on from it with other fallbacks. By now it may have another name.
@@ -231,6 +235,35 @@ impl Ending {
     }
 }
 
+/// The outcome if nothing was sent and no list was seen: what this ledger did earlier may be so still, or
+/// have been renamed since.
+pub(super) fn unless_done(outcome: Outcome, receipts: &[Receipt]) -> Outcome {
+    let is_it = |receipt: &&Receipt| {
+        matches!(receipt.evidence, Evidence::Made { .. })
+            && receipt.is_of_org
+            && is_same_name(&receipt.name, outcome.name())
+    };
+    match (&outcome, receipts.iter().find(is_it)) {
+        (Outcome::NotCreated { why, .. } | Outcome::NotRenamed { why, .. }, Some(receipt)) => {
+            let doubt = Doubt::Done(receipt.entry.clone());
+            let (name, why) = (outcome.name().to_owned(), unverified(why.clone()));
+            Outcome::Unknown { name, doubt, why }
+        }
+        _ => outcome,
+    }
+}
+
+/// Whether a list that does not show a rename of this ledger yet may say so of its portal.
+pub(super) const fn may_lag_behind_rename(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Present { origin: Origin::Preexisting, .. }
+            | Outcome::Unchanged { .. }
+            | Outcome::NotFound { .. }
+            | Outcome::NameTaken { owner: Owner::ThisOrg, .. }
+    )
+}
+
 /// The same cause, of what is in doubt.
 fn unverified(why: NotDone) -> Unverified {
     match why {
@@ -239,6 +272,7 @@ fn unverified(why: NotDone) -> Unverified {
         NotDone::Origin(api) => Unverified::Origin(api),
         NotDone::OtherOrg { expected, found } => Unverified::OtherOrg { expected, found },
         NotDone::NotRecorded(why) => Unverified::Ledger(why),
+        NotDone::Unreachable(failure) => Unverified::Unreachable(failure),
         _ => Unverified::Deadline,
     }
 }

@@ -91,8 +91,10 @@ async fn effects_are_waited_for_until_they_are_listed() {
         let acme = wants("2", "AcmePortal");
         assert_eq!(engine.wait(&acme, 102).await, (Why::Effect, at(111)));
         let permit = engine.granted(&acme, 111).await;
-        let receipts: Vec<_> = permit.receipts().iter().map(|it| (&*it.name, it.age)).collect();
-        assert_eq!(receipts, [("OtherPortal", std::time::Duration::from_secs(10))]);
+        let receipts: Vec<_> =
+            permit.receipts().iter().map(|it| (&*it.name, it.evidence)).collect();
+        let age = std::time::Duration::from_secs(10);
+        assert_eq!(receipts, [("OtherPortal", portal_model::flow::Evidence::Made { age })]);
     }
 }
 

@@ -1,5 +1,11 @@
 //! Whole operations, over a scripted service and a ledger in memory, in virtual time.
 
+mod ends;
+mod failing_lists;
+mod keys;
+mod previews;
+mod renames;
+
 use std::collections::VecDeque;
 use std::future::pending;
 use std::mem::ManuallyDrop;
@@ -30,6 +36,8 @@ struct State {
     portals: Vec<Vec<(Duration, String)>>,
     lag: Duration,
     script: VecDeque<Act>,
+    /// What a list gets instead of the portals.
+    list: Option<(u16, &'static str)>,
     /// What was sent, and when.
     seen: Vec<(Duration, &'static str)>,
     /// What the clock that counts suspension is ahead by.
@@ -71,6 +79,7 @@ impl Service {
             portals: Vec::new(),
             lag: AT_ONCE,
             script: script.into_iter().collect(),
+            list: None,
             seen: Vec::new(),
             suspended: AT_ONCE,
             ids: 0,
@@ -109,6 +118,9 @@ impl Service {
 
     fn list(&self) -> Response {
         let now = self.now();
+        if let Some((status, code)) = self.with(|state| state.list) {
+            return body(status, code, &create("AcmePortal"));
+        }
         self.with(|state| {
             let shown = state.portals.iter().enumerate().filter_map(|(id, names)| {
                 let seen = |(since, _): &&(Duration, String)| *since + state.lag <= now;
@@ -407,358 +419,6 @@ async fn second_create_of_other_name_sees_first_while_lists_are_behind() {
     let outcome = service.create(&ledger, "BetaPortal").await;
     assert!(matches!(outcome, Outcome::OrgHasPortal { .. }), "{outcome}");
     assert_eq!(service.names(), ["AcmePortal"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_name_is_not_two_customers() {
-    let slow = Act { after: secs(3), ..CREATED };
-    let (service, ledger) = (Service::new([slow]), Ledger::in_memory());
-    let one = service.create(&ledger, "AcmePortal");
-    let other = async {
-        sleep(secs(1)).await;
-        service.create(&ledger, "AcmePortal").await
-    };
-    let (one, other) = tokio::join!(one, other);
-    assert!(one.is_ours() && !other.is_ours() && other.exists(), "{one} {other}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_key_is_one_operation() {
-    let slow = Act { after: secs(3), ..CREATED };
-    let (service, ledger) = (Service::new([slow]), Ledger::in_memory());
-    let keyed = || {
-        let mut request = service.request(create("AcmePortal"));
-        request.key = Some("sign-up 4711".to_owned());
-        request
-    };
-    let (first, second) =
-        tokio::join!(service.run(&ledger, keyed()), service.run(&ledger, keyed()));
-    assert!(first.outcome.is_ours() && second.outcome.is_ours());
-    let third = service.run(&ledger, keyed()).await;
-    assert!(third.outcome.is_ours() && third.entry == first.entry);
-    assert_eq!((service.seen("attempt"), entries(&ledger).await), (1, 1));
-}
-
-#[tokio::test(start_paused = true)]
-async fn name_of_this_org_is_not_another_orgs() {
-    // A colleague renames a portal to the wanted name, and away again.
-    let taken = responds(400, "ALREADY_USED");
-    let (service, ledger) = (Service::new([taken]), Ledger::in_memory());
-    service.add("OmegaPortal");
-    let mut request = service.request(create("AcmePortal"));
-    request.policy.allow_another = true;
-    let colleague = async {
-        sleep(secs(1)).await;
-        service.rename("OmegaPortal", "GammaPortal");
-    };
-    let (ended, ()) = tokio::join!(service.run(&ledger, request), colleague);
-    let undetermined =
-        matches!(&ended.outcome, Outcome::NameTaken { owner: Owner::Undetermined(_), .. });
-    assert!(undetermined, "{}", ended.outcome);
-}
-
-#[tokio::test(start_paused = true)]
-async fn portal_of_baseline_under_wanted_name_did_not_appear() {
-    let lost = Act { effect: None, ..LOST };
-    let (service, ledger) = (Service::new([lost]), Ledger::in_memory());
-    service.add("OldPortal");
-    let mut request = service.request(create("AcmePortal"));
-    request.policy.allow_another = true;
-    let colleague = async {
-        sleep(Duration::from_millis(100)).await;
-        service.rename("OldPortal", "AcmePortal");
-    };
-    let (ended, ()) = tokio::join!(service.run(&ledger, request), colleague);
-    let preexisting =
-        matches!(&ended.outcome, Outcome::Present { origin: Origin::Preexisting, .. });
-    assert!(preexisting && !ended.outcome.is_ours(), "{}", ended.outcome);
-}
-
-/// The lid is shut between the record and the attempt.
-#[tokio::test(start_paused = true)]
-async fn attempt_is_not_made_hours_later() {
-    struct Lid(Client);
-    impl Host for Lid {
-        fn now(&self) -> Moment {
-            self.0.now()
-        }
-        async fn sleep(&self, time: Duration) {
-            self.0.sleep(time).await;
-        }
-        async fn token(&mut self, _: Option<TokenId>, _: Duration) -> Result<TokenId, TokenError> {
-            Ok(TokenId(1))
-        }
-        async fn send(
-            &mut self,
-            request: Request,
-            terms: Terms,
-        ) -> Result<Response, TransportError> {
-            if terms.attempt.is_some() {
-                self.0.0.with(|state| state.suspended = secs(3 * 3600));
-            }
-            self.0.send(request, terms).await
-        }
-    }
-    let (service, ledger) = (Service::new([]), Ledger::in_memory());
-    let mut host = Lid(Client(service.clone()));
-    let request = service.request(create("AcmePortal"));
-    let ended = run(&ledger, request, ApiVersion::default(), &mut host, pending()).await;
-    let outcome = ended.outcome;
-    assert!(matches!(outcome, Outcome::NotCreated { .. }), "{outcome}");
-    assert_eq!(service.seen("attempt"), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn stop_sends_nothing_more_and_is_true() {
-    for after in 0..40 {
-        let slow = Act { effect: Some(secs(1)), reply: None, after: secs(2) };
-        let (service, ledger) = (Service::new([slow]), Ledger::in_memory());
-        let mut host = Client(service.clone());
-        let request = service.request(create("AcmePortal"));
-        let stop = sleep(Duration::from_millis(100 * after));
-        let ended = run(&ledger, request, ApiVersion::default(), &mut host, stop).await;
-        let sent = service.seen("attempt");
-        sleep(secs(200)).await;
-        assert_eq!(service.seen("attempt"), sent, "sent after the stop");
-        match ended.outcome {
-            Outcome::NotCreated { why: NotDone::Stopped, .. } => {
-                assert!(service.names().is_empty());
-            }
-            outcome => assert!(!outcome.is_certain() || outcome.exists(), "{after}: {outcome}"),
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn rename_waits_for_copy_of_doubtful_create() {
-    // The first attempt is late, the second one succeeds; then a typo is mended.
-    let late = late(20, Act { reply: Some((504, "INTERNAL_ERROR")), ..LOST });
-    let (service, ledger) = (Service::new([late]), Ledger::in_memory());
-    assert!(service.create(&ledger, "AcmePortla").await.is_ours());
-    let request = service.request(rename("AcmePortla", "AcmePortal"));
-    let ended = service.run(&ledger, request).await;
-    assert!(matches!(ended.outcome, Outcome::Renamed { .. }), "{}", ended.outcome);
-    sleep(secs(300)).await;
-    assert_eq!(service.names(), ["AcmePortal"]);
-}
-
-/// A list shows the old name as long as it lags behind.
-#[tokio::test(start_paused = true)]
-async fn list_that_lags_behind_own_rename_ends_no_wait() {
-    let under_way = Act { after: secs(12), ..CREATED };
-    let killed = Act { after: secs(12), ..LOST };
-    for act in [CREATED, under_way, killed] {
-        let (service, ledger) = (Service::new([act]), Ledger::in_memory());
-        service.add("AcmePortal");
-        service.with(|state| state.lag = secs(10));
-        sleep(secs(11)).await;
-        let renames = ledger.clone();
-        let first = service.run(&renames, service.request(rename("AcmePortal", "BetaPortal")));
-        let mut first = std::pin::pin!(first);
-        let is_over = timeout(secs(1), &mut first).await.is_ok();
-        let killed = if act.reply.is_none() { ledger.after_restart() } else { ledger };
-        let again = async {
-            let old = service.create(&killed, "AcmePortal").await;
-            assert!(matches!(old, Outcome::OrgHasPortal { .. }), "{act:?}: {old}");
-        };
-        let same = async {
-            let request = service.request(rename("acmeportal", "AcmePortal"));
-            let same = service.run(&killed, request).await.outcome;
-            assert!(matches!(same, Outcome::NotFound { .. }), "{act:?}: {same}");
-        };
-        let new = async {
-            let new = service.create(&killed, "BetaPortal").await;
-            assert!(new.exists(), "{act:?}: {new}");
-            // What this ledger has as renamed counts at once.
-            assert!(!is_over || service.now() < secs(13), "{:?}", service.now());
-        };
-        let first = async {
-            if !is_over && act.reply.is_some() {
-                let ended = first.await;
-                assert!(matches!(ended.outcome, Outcome::Renamed { .. }), "{}", ended.outcome);
-            }
-        };
-        tokio::join!(first, new, again, same);
-        assert_eq!(service.names(), ["BetaPortal"]);
-    }
-}
-
-/// Nothing comes of an attempt, and nothing comes back.
-const NOTHING: Act = Act { effect: None, reply: None, after: Duration::from_secs(20) };
-
-#[tokio::test(start_paused = true)]
-async fn callers_that_adopt_in_turn_end_by_deadline() {
-    let (service, ledger) = (Service::new([NOTHING; 99]), Ledger::in_memory());
-    let (one, other) =
-        tokio::join!(service.create(&ledger, "AcmePortal"), service.create(&ledger, "AcmePortal"));
-    assert!(!one.exists() && !other.exists(), "{one}; {other}");
-    assert!(service.now() <= secs(400), "{:?}", service.now());
-}
-
-#[tokio::test(start_paused = true)]
-async fn negative_that_is_not_written_is_certain_while_held_only() {
-    let (service, ledger) = (Service::new([NOTHING; 9]), Ledger::in_memory());
-    let fails = async {
-        sleep(secs(100)).await;
-        ledger.after_restart();
-    };
-    let run = service.run(&ledger, service.request(create("AcmePortal")));
-    let (ended, ()) = tokio::join!(run, fails);
-    // Somebody may have adopted the entry since the last attempt, and made another one.
-    assert!(ended.not_written.is_some() && !ended.outcome.is_certain(), "{}", ended.outcome);
-
-    let refused = Act { after: secs(20), ..responds(400, "PATTERN_NOT_MATCHED") };
-    let (service, ledger) = (Service::new([refused]), Ledger::in_memory());
-    let fails = async {
-        sleep(secs(10)).await;
-        ledger.after_restart();
-    };
-    let run = service.run(&ledger, service.request(create("AcmePortal")));
-    let (ended, ()) = tokio::join!(run, fails);
-    assert!(ended.not_written.is_some() && ended.outcome.is_certain(), "{}", ended.outcome);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_ends_unclaimed_is_told_what_its_key_created() {
-    let (service, ledger) = (Service::new([]), Ledger::in_memory());
-    let keyed = || {
-        let mut request = service.request(create("AcmePortal"));
-        request.key = Some("sign-up 4711".to_owned());
-        request
-    };
-    service.run(&ledger, keyed()).await;
-    let mut host = Client(service.clone());
-    let ended = end_unclaimed(&ledger, keyed(), NotDone::Stopped, &mut host).await;
-    assert!(ended.outcome.is_ours(), "{}", ended.outcome);
-}
-
-#[tokio::test(start_paused = true)]
-async fn claim_that_others_went_on_from_is_not_theirs_and_ours() {
-    let (service, ledger) = (Service::new([]), Ledger::in_memory());
-    let request = service.request(create("AcmePortal"));
-    // No result of the first claim reaches its caller, who is frozen; the next one adopts the entry.
-    let claim = ledger.claim(&request, &Client(service.clone()).now()).await;
-    let _permit = ManuallyDrop::new(claim.unwrap());
-    sleep(secs(60)).await;
-    assert!(service.create(&ledger, "AcmePortal").await.is_ours());
-    let outcome = service.run(&ledger, request).await.outcome;
-    assert!(outcome.exists() && !outcome.is_ours(), "{outcome}");
-}
-
-/// The first copy took the name, the second one's response came back, and no list shows that yet.
-#[tokio::test(start_paused = true)]
-async fn copy_behind_unverified_taken_name_is_waited_for() {
-    let copies = Act { effect: Some(AT_ONCE), ..responds(400, "ALREADY_USED") };
-    let (service, ledger) = (Service::new([copies]), Ledger::in_memory());
-    service.with(|state| state.lag = secs(10));
-    let mut form = service.request(create("AcmePortal"));
-    form.policy.name_taken = NameTaken::AtOnce;
-    let taken = service.run(&ledger, form).await;
-    let is_taken = |outcome: &Outcome| {
-        matches!(outcome, Outcome::NameTaken { owner: Owner::Undetermined(_), .. })
-    };
-    assert!(is_taken(&taken.outcome) && service.now() < secs(1), "{taken:?}");
-    // Nobody has verified it since.
-    let mut recovery = service.request(create("AcmePortal"));
-    recovery.wanted = Wanted::Recover(taken.entry.unwrap());
-    assert!(is_taken(&service.run(&ledger, recovery).await.outcome));
-    let outcome = service.create(&ledger, "BetaPortal").await;
-    assert!(matches!(outcome, Outcome::OrgHasPortal { .. }), "{outcome}");
-    assert_eq!(service.names(), ["AcmePortal"]);
-    // Once a list shows it, nothing waits.
-    let (now, outcome) = (service.now(), service.create(&ledger, "AcmePortal").await);
-    assert!(outcome.exists() && now == service.now(), "{outcome}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn preview_tells_what_ledger_has_against_it() {
-    let (service, ledger) = (Service::new([]), Ledger::in_memory());
-    let request = |name| {
-        let mut request = service.request(create(name));
-        request.key = Some("4711".to_owned());
-        request.policy.allow_another = true;
-        request
-    };
-    assert!(service.run(&ledger, request("AcmePortal")).await.outcome.is_ours());
-    let previewed = service.preview(&ledger, request("AcmeHelp")).await;
-    assert_eq!(previewed, service.run(&ledger, request("AcmeHelp")).await.outcome);
-    assert!(matches!(previewed, Outcome::NotCreated { why: NotDone::Conflict { .. }, .. }));
-}
-
-#[tokio::test(start_paused = true)]
-async fn preview_decides_nothing_of_what_is_in_doubt() {
-    let killed = async |service: &Service, ledger: &Ledger, operation: Operation| {
-        let run = service.run(ledger, service.request(operation));
-        assert!(timeout(secs(1), run).await.is_err());
-        ledger.after_restart()
-    };
-    let slow = |effect| Act { effect: Some(secs(effect)), reply: None, after: secs(15) };
-    // A colleague creates another portal before it takes effect; it has taken effect.
-    for effect in [4, 0] {
-        let (service, ledger) = (Service::new([slow(effect)]), Ledger::in_memory());
-        let ledger = killed(&service, &ledger, create("AcmePortal")).await;
-        if effect > 0 {
-            service.add("FooPortal");
-        }
-        let request = || service.request(create("AcmePortal"));
-        let mut elsewhere = request();
-        elsewhere.org = OrgIdentity::new("https://api.example", "another");
-        for request in [request(), elsewhere] {
-            let previewed = service.preview(&ledger, request).await;
-            assert!(!previewed.is_certain(), "{previewed}");
-        }
-        let outcome = service.run(&ledger, request()).await.outcome;
-        assert!(outcome.is_ours(), "{outcome}");
-        let previewed = service.preview(&ledger, request()).await;
-        assert!(previewed.exists(), "{previewed}");
-    }
-    let (service, ledger) = (Service::new([slow(0)]), Ledger::in_memory());
-    service.add("OldPortal");
-    let ledger = killed(&service, &ledger, rename("OldPortal", "NewPortal")).await;
-    let request = || service.request(rename("OldPortal", "NewPortal"));
-    let previewed = service.preview(&ledger, request()).await;
-    assert!(!previewed.is_certain(), "{previewed}");
-    let outcome = service.run(&ledger, request()).await.outcome;
-    assert!(matches!(outcome, Outcome::Renamed { .. }), "{outcome}");
-}
-
-/// A form that learns at once that a name is taken, and is sent again with another one.
-#[tokio::test(start_paused = true)]
-async fn other_name_of_same_key_waits_for_copy_of_first() {
-    let copies = Act { effect: Some(AT_ONCE), ..responds(400, "ALREADY_USED") };
-    let (service, ledger) = (Service::new([copies]), Ledger::in_memory());
-    service.with(|state| state.lag = secs(10));
-    let form = async |name| {
-        let mut form = service.request(create(name));
-        form.key = Some("4711".to_owned());
-        form.policy.name_taken = NameTaken::AtOnce;
-        form.policy.allow_another = true;
-        service.run(&ledger, form).await.outcome
-    };
-    let taken = form("AcmePortal").await;
-    assert!(matches!(taken, Outcome::NameTaken { .. }), "{taken}");
-    let outcome = form("AcmeHelp").await;
-    assert!(matches!(outcome, Outcome::OrgHasPortal { .. }), "{outcome}");
-    assert_eq!(service.names(), ["AcmePortal"]);
-    // The portal is that of the key.
-    let outcome = form("AcmePortal").await;
-    assert!(outcome.is_ours(), "{outcome}");
-}
-
-/// The same, and the name is another org's.
-#[tokio::test(start_paused = true)]
-async fn other_name_of_same_key_is_created_if_first_was_taken() {
-    let (service, ledger) = (Service::new([responds(400, "ALREADY_USED")]), Ledger::in_memory());
-    let form = async |name| {
-        let mut form = service.request(create(name));
-        form.key = Some("4711".to_owned());
-        form.policy.name_taken = NameTaken::AtOnce;
-        form.policy.allow_another = true;
-        service.run(&ledger, form).await.outcome
-    };
-    assert!(matches!(form("AcmePortal").await, Outcome::NameTaken { .. }));
-    let outcome = form("AcmeHelp").await;
-    assert!(outcome.is_ours() && service.now() <= secs(12), "{outcome}");
 }
 
 #[test]

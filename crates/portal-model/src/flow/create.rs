@@ -8,7 +8,7 @@ use crate::operation::{CreateOperation, Operation};
 use crate::outcome::{Origin, Outcome, Owner, Unverified};
 use crate::portal::Portal;
 
-use super::evidence::{Finding, Obstacle, Receipt, Refused};
+use super::evidence::{Evidence, Finding, Obstacle, Receipt};
 use super::policy::Policy;
 
 /// The creation of one portal.
@@ -19,7 +19,6 @@ pub struct Create {
     /// Names that were tried before and belong to another org.
     pub(super) taken: Vec<PortalName>,
     pub(super) receipts: Vec<Receipt>,
-    pub(super) refused: Vec<Refused>,
 }
 
 impl Create {
@@ -28,7 +27,7 @@ impl Create {
 
     pub(super) fn new(operation: CreateOperation) -> Self {
         let CreateOperation { name, fallbacks } = operation;
-        Self { name, fallbacks, taken: Vec::new(), receipts: Vec::new(), refused: Vec::new() }
+        Self { name, fallbacks, taken: Vec::new(), receipts: Vec::new() }
     }
 
     /// The create of an intent, with the names of `operation` that were not tried yet.
@@ -41,12 +40,12 @@ impl Create {
             Operation::Rename(_) => Vec::new(),
         };
         let tried = names.iter().position(|wanted| wanted.is_same_as(name.as_str()));
-        let fallbacks = names.into_iter().skip(tried.map_or(0, |at| at + 1));
+        let fallbacks = names.into_iter().skip(tried.unwrap_or_default());
         let is_new = |wanted: &PortalName| {
             std::iter::once(&name).chain(&taken).all(|tried| !tried.is_same_as(wanted.as_str()))
         };
         let fallbacks = fallbacks.filter(is_new).collect();
-        Self { name, fallbacks, taken, receipts: Vec::new(), refused: Vec::new() }
+        Self { name, fallbacks, taken, receipts: Vec::new() }
     }
 
     pub(super) fn endpoint(&self) -> CreatePortal {
@@ -94,9 +93,12 @@ impl Create {
             let portal = Portal::new(receipt.name.as_str());
             return Finding::There { portal, origin: created_earlier(receipt) };
         }
-        // A copy of the attempt that was refused made it, and the key has its portal.
-        let refused = now.iter().find(|portal| self.refused.iter().any(|it| it.may_be(portal)));
-        if let Some(portal) = refused {
+        // A copy of the attempt that was refused may have made it, and the key has its portal.
+        let of_refused = |portal: &&Portal| {
+            self.refused().any(|receipt| may_have_made(receipt, portal))
+                && !self.is_other_entrys(portal, policy)
+        };
+        if let Some(portal) = now.iter().find(of_refused) {
             return Finding::Blocked(Obstacle::OtherPortal(portal.clone()));
         }
         let of_receipt = || unlisted().map(|receipt| Portal::new(receipt.name.as_str())).next();
@@ -118,14 +120,15 @@ impl Create {
     ) -> Origin {
         let has_id = |receipt: &&Receipt| receipt.id.is_some() && receipt.id == portal.zaid;
         // After an attempt of the same name it can't be told apart from that.
-        let made_it = || self.receipts.iter().find(|it| !attempted && made_only(it, portal, now));
+        let made_it = || self.made().find(|it| !attempted && made_only(it, portal, now));
         if let Some(receipt) = self.receipts.iter().find(has_id).or_else(made_it) {
             return created_earlier(receipt);
         }
-        let may_be_earlier = || self.receipts.iter().any(|receipt| may_have_made(receipt, portal));
+        let may_be_earlier = || self.made().any(|receipt| may_have_made(receipt, portal));
+        // The first attempt under the key was before this flow.
+        let is_refused = |it: &Receipt| is_same_name(&it.name, &portal.name) && it.is_new(portal);
         match before {
-            // The first attempt under the key was before this flow.
-            _ if !attempted && self.refused.iter().any(|it| it.may_be(portal)) => Origin::Appeared,
+            _ if !attempted && self.refused().any(is_refused) => Origin::Appeared,
             Some(before) if before.contains(portal) => Origin::Preexisting,
             // What was renamed to the name was hardly created with it.
             Some(_) if is_renamed(portal) => Origin::Undetermined,
@@ -141,18 +144,37 @@ impl Create {
     fn is_other_entrys(&self, portal: &Portal, policy: &Policy) -> bool {
         self.receipts.iter().any(|receipt| match &receipt.id {
             Some(id) => portal.zaid.as_ref() == Some(id),
-            None => receipt.age < policy.list_lag && is_same_name(&receipt.name, &portal.name),
+            None => {
+                receipt.is_younger_than(policy.list_lag)
+                    && is_same_name(&receipt.name, &portal.name)
+            }
         })
+    }
+
+    /// The portals that other operations of the ledger made for certain.
+    fn made(&self) -> impl Iterator<Item = &Receipt> {
+        self.receipts.iter().filter(|it| matches!(it.evidence, Evidence::Made { .. }))
+    }
+
+    /// Those that a copy of an attempt under the same key may have made.
+    fn refused(&self) -> impl Iterator<Item = &Receipt> {
+        self.receipts.iter().filter(|it| it.evidence == Evidence::Refused && it.baseline.is_some())
     }
 
     /// What is certain without any list, where the token may not list.
     pub(super) fn known(&self, policy: &Policy) -> Finding {
-        match (self.compare(policy, None, &[], false), self.receipts.first()) {
+        let finding = self.compare(policy, None, &[], false);
+        if finding != Finding::Absent || policy.allow_another {
+            return finding;
+        }
+        let mut doubtful = self.receipts.iter().filter(|it| it.evidence == Evidence::InDoubt);
+        match (self.made().next(), doubtful.next()) {
             // Whatever its age and its name by now: a portal stays.
-            (Finding::Absent, Some(receipt)) if !policy.allow_another => {
-                Finding::Blocked(Obstacle::OtherPortal(Portal::new(receipt.name.as_str())))
+            (Some(made), _) => {
+                Finding::Blocked(Obstacle::OtherPortal(Portal::new(made.name.as_str())))
             }
-            (finding, _) => finding,
+            (None, Some(doubtful)) => Finding::Blocked(Obstacle::InDoubt(doubtful.name.clone())),
+            (None, None) => Finding::Absent,
         }
     }
 
@@ -181,16 +203,17 @@ fn may_be(portal: &Portal) -> Finding {
 
 /// Whether the portal of a receipt exists although the list `now` does not show it yet.
 fn is_unlisted(receipt: &Receipt, now: &[Portal], policy: &Policy) -> bool {
-    receipt.age < policy.list_lag && !now.iter().any(|portal| may_have_made(receipt, portal))
+    receipt.is_younger_than(policy.list_lag)
+        && !now.iter().any(|portal| may_have_made(receipt, portal))
 }
 
 /// Whether `portal` may be that of a receipt. A success has no id, and what it made is not in its
 /// baseline, and has its name unless somebody renamed it since.
 fn may_have_made(receipt: &Receipt, portal: &Portal) -> bool {
-    let is_new = || receipt.baseline.as_ref().is_none_or(|before| !before.contains(portal));
+    let has_name = || is_same_name(&receipt.name, &portal.name) || may_be_renamed(portal);
     match &receipt.id {
         Some(id) => portal.zaid.as_ref() == Some(id),
-        None => (is_same_name(&receipt.name, &portal.name) || may_be_renamed(portal)) && is_new(),
+        None => has_name() && receipt.is_new(portal),
     }
 }
 

@@ -6,11 +6,11 @@ use crate::error::ErrorCode;
 use crate::intent::{Baseline, Intent};
 use crate::name::PortalName;
 use crate::operation::Operation;
-use crate::outcome::{Origin, Outcome, Owner, Unverified};
+use crate::outcome::{Conflict, NotDone, Origin, Outcome, Owner, Unverified};
 use crate::portal::Portal;
 
 use super::create::Create;
-use super::evidence::{End, Finding, Obstacle, Receipt, Refused};
+use super::evidence::{End, Finding, Obstacle, Receipt};
 use super::policy::Policy;
 use super::rename::Rename;
 use super::responses::{self, Reply};
@@ -47,13 +47,6 @@ impl Effect {
     pub(super) fn add_receipts(&mut self, receipts: impl IntoIterator<Item = Receipt>) {
         match self {
             Self::Create(create) => create.receipts.extend(receipts),
-            Self::Rename(_) => {}
-        }
-    }
-
-    pub(super) fn add_refused(&mut self, refused: impl IntoIterator<Item = Refused>) {
-        match self {
-            Self::Create(create) => create.refused.extend(refused),
             Self::Rename(_) => {}
         }
     }
@@ -182,6 +175,10 @@ impl Effect {
             Obstacle::OtherPortal(portal) => Outcome::OrgHasPortal { name, portal },
             Obstacle::NewNameInUse => Outcome::NameTaken { name, owner: Owner::ThisOrg },
             Obstacle::NotFound { old } => Outcome::NotFound { old },
+            Obstacle::InDoubt(other) => {
+                let why = NotDone::Conflict { conflict: Conflict::InDoubt, name: other };
+                Outcome::NotCreated { name, why }
+            }
         }
     }
 

@@ -1,13 +1,12 @@
 //! What is known of an org's portals, and what follows from it for a flow.
 //!
-//! Only [`Receipt`] and [`Refused`] are public. [`Obstacle`] is `pub` for the exhaustive test's sake and can't be named
+//! Only [`Receipt`] and [`Evidence`] are public. [`Obstacle`] is `pub` for the exhaustive test's sake and can't be named
 //! outside of `flow`.
 
 use std::time::Duration;
 
 use crate::error::ApiError;
 use crate::intent::Baseline;
-use crate::name::is_same_name;
 use crate::outcome::{Doubt, NotDone, Origin, Unverified};
 use crate::portal::Portal;
 
@@ -38,6 +37,8 @@ pub enum Obstacle {
     NewNameInUse,
     /// The org has no portal of the old name.
     NotFound { old: String },
+    /// The org may have a portal of this name, and can't be listed.
+    InDoubt(String),
 }
 
 /// How the kernel ended.
@@ -77,10 +78,11 @@ pub(super) enum End {
     },
 }
 
-/// A portal that an earlier operation of the same ledger created in the org, or saw appear there.
+/// What the same ledger has of another operation in the org: a portal that it made, or may have made.
 ///
 /// With receipts, a flow knows portals that a list may not show yet, says of a portal that this ledger
-/// made it (rule 6), and takes none of them for its own, renamed (rule 7).
+/// made it (rule 6), takes none of them for its own, renamed (rule 7), and makes no other portal beside one
+/// that there may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// The entry of that operation.
@@ -95,26 +97,33 @@ pub struct Receipt {
     pub baseline: Option<Baseline>,
     /// Whether that operation has the same key as this one.
     pub has_same_key: bool,
-    /// How long ago it ended.
-    pub age: Duration,
+    /// What the ledger knows of it.
+    pub evidence: Evidence,
 }
 
-/// A name that an earlier operation of the same key was refused as taken, when it was not verified by whom:
-/// perhaps by a copy of its own attempt.
-///
-/// With these, a flow makes no other portal beside one that came of such a copy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// The name.
-    pub name: String,
-    /// The portals that the org had before that attempt.
-    pub baseline: Option<Baseline>,
+/// What a ledger knows of the portal of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// It was created, or seen to appear.
+    Made {
+        /// How long ago that operation ended.
+        age: Duration,
+    },
+    /// Its name was refused as taken, and it was not verified by whom: perhaps by a copy of its own attempt.
+    /// Only those of the same key are of interest.
+    Refused,
+    /// An attempt of it may have created it.
+    InDoubt,
 }
 
-impl Refused {
-    /// Whether `portal` may have come of that attempt.
-    pub(super) fn may_be(&self, portal: &Portal) -> bool {
-        let is_new = || self.baseline.as_ref().is_some_and(|before| !before.contains(portal));
-        is_same_name(&self.name, &portal.name) && is_new()
+impl Receipt {
+    /// Whether it was made less than `age` ago.
+    pub(super) fn is_younger_than(&self, limit: Duration) -> bool {
+        matches!(self.evidence, Evidence::Made { age } if age < limit)
+    }
+
+    /// Whether `portal` was not there before that operation, as far as it knows that.
+    pub(super) fn is_new(&self, portal: &Portal) -> bool {
+        self.baseline.as_ref().is_none_or(|before| !before.contains(portal))
     }
 }

@@ -6,16 +6,16 @@ mod state;
 
 use std::time::Duration;
 
-use crate::endpoint::{ApiVersion, ResponseError};
+use crate::endpoint::{ApiVersion, Endpoint as _, ResponseError};
 use crate::error::{ApiError, with_sources};
 use crate::intent::{Baseline, Intent};
 use crate::operation::Operation;
 use crate::outcome::{Doubt, NotDone, Outcome, Unverified};
+use crate::read::ListPortals;
 
 use super::effect::Effect;
-use super::evidence::{End, Obstacle, Receipt, Refused};
+use super::evidence::{End, Obstacle, Receipt};
 use super::policy::{Jitter, Policy};
-use super::responses;
 use super::step::{Activity, Step, TokenId};
 
 /// One safe call, from the first list to its [`Outcome`]. See the [module](super) for its rules.
@@ -200,17 +200,10 @@ impl Flow {
         Self { phase, ..Self::resume(operation, intent, horizon, policy, version) }
     }
 
-    /// Portals that the same ledger has of earlier operations in the org; see [`Receipt`].
+    /// What the same ledger has of other operations in the org; see [`Receipt`].
     #[must_use]
     pub fn with_receipts(mut self, receipts: impl IntoIterator<Item = Receipt>) -> Self {
         self.effect.add_receipts(receipts);
-        self
-    }
-
-    /// Names that earlier operations of the same key were refused; see [`Refused`].
-    #[must_use]
-    pub fn with_refused(mut self, refused: impl IntoIterator<Item = Refused>) -> Self {
-        self.effect.add_refused(refused);
         self
     }
 
@@ -294,13 +287,8 @@ impl Flow {
     /// or an earlier one is in doubt.
     #[must_use]
     pub fn abandon(mut self) -> Outcome {
-        match self.in_flight {
-            Some(InFlight::Send) => {
-                self.doubt.get_or_insert(Doubt::InProgress);
-            }
-            Some(InFlight::Record) => self.attempts -= 1,
-            _ if self.phase == Phase::Attempt { recorded: true } => self.attempts -= 1,
-            _ => {}
+        if self.in_flight == Some(InFlight::Send) {
+            self.doubt.get_or_insert(Doubt::InProgress);
         }
         match self.phase {
             Phase::Ended(outcome) => *outcome,
@@ -398,7 +386,7 @@ impl Flow {
                 timeout: self.read_timeout(now),
             },
             (_, Some(InFlight::List { .. })) => Step::List {
-                request: responses::list_request(self.version),
+                request: ListPortals.request(self.version),
                 timeout: self.read_timeout(now),
             },
             (_, Some(InFlight::Record)) => {

@@ -76,10 +76,7 @@ impl Rename {
             Some(portal) if portal.name == known.name => self.compare_others(portal, now),
             Some(portal) => Finding::Ambiguous(Unverified::RenamedElsewhere(portal.name.clone())),
             // Another portal of the new name is not the one.
-            None if now.iter().all(|portal| portal.zaid.is_some()) => {
-                Finding::Ambiguous(Unverified::Gone)
-            }
-            None => self.compare_names(now),
+            None => Finding::Ambiguous(Unverified::Gone),
         }
     }
 

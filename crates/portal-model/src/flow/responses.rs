@@ -1,11 +1,11 @@
 //! What responses mean: the one place that decides which rejections are certain.
 
-use crate::endpoint::{ApiVersion, Endpoint, Request, Response, ResponseError, UnreadableReason};
+use crate::endpoint::{Endpoint, Response, ResponseError, UnreadableReason};
 use crate::envelope;
 use crate::error::{ApiError, ErrorCode};
 use crate::outcome::{Doubt, Failure};
 use crate::portal::Portal;
-use crate::read::{self, ListPortals};
+use crate::read;
 
 /// Why a list shows nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,11 +121,6 @@ fn is_certain(error: &ApiError) -> bool {
 /// (rule 3). Under another one it proves nothing of whose the name is.
 pub(super) fn is_name_taken(error: &ApiError) -> bool {
     error.is_already_used() && error.http_status == 400
-}
-
-/// The list, past any cache.
-pub(super) fn list_request(version: ApiVersion) -> Request {
-    ListPortals.request(version).with_header("cache-control", "no-cache")
 }
 
 /// The portals of a complete list that is not a cache's. Any other counts for nothing (rule 1), neither

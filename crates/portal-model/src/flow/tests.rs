@@ -76,7 +76,7 @@ fn receipt(name: &str, age: u64) -> Receipt {
         id: None,
         baseline: Some(Baseline::default()),
         has_same_key: false,
-        age: Duration::from_secs(age),
+        evidence: Evidence::Made { age: Duration::from_secs(age) },
     }
 }
 

@@ -167,6 +167,10 @@ pub enum Doubt {
     /// An earlier process left it in doubt.
     #[error("an earlier attempt was left in doubt")]
     Earlier,
+    /// An earlier operation of the same ledger did it, and nothing shows whether it is still so. Nothing was
+    /// sent.
+    #[error("entry {0} of the ledger did it earlier")]
+    Done(String),
 }
 
 impl From<ResponseError> for Doubt {
@@ -187,7 +191,11 @@ impl Doubt {
             }
             Self::Unreadable(page) => Some(ResponseError::Unreadable(page.clone())),
             Self::RateLimited(error) => Some(error.clone()),
-            Self::InProgress | Self::NoResponse(_) | Self::OtherName(_) | Self::Earlier => None,
+            Self::InProgress
+            | Self::NoResponse(_)
+            | Self::OtherName(_)
+            | Self::Earlier
+            | Self::Done(_) => None,
         }
     }
 }
@@ -199,6 +207,9 @@ pub enum Unverified {
     /// The ledger can't be read, so anything that it holds may be in doubt; the text is its own.
     #[error("{0}")]
     Ledger(String),
+    /// The service was not reached, or sent no list.
+    #[error(transparent)]
+    Unreachable(Failure),
     /// No list proved it before the deadline.
     #[error("deadline exceeded before the outcome could be verified")]
     Deadline,
@@ -256,6 +267,9 @@ pub enum Conflict {
     /// The operation is in doubt or done under a name that is no longer wanted.
     #[error("the operation is in doubt or done under a name that is no longer wanted")]
     NameDropped,
+    /// Another create may have given the org its portal, and the token can't list the org's portals.
+    #[error("another create of the org is in doubt, and its portals can't be listed")]
+    InDoubt,
     /// The label led to another org when the operation was begun.
     #[error("the label led to another org when the operation was begun")]
     LabelMoved,

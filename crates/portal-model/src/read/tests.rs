@@ -23,6 +23,7 @@ fn list_is_complete_unless_it_says_otherwise() {
         "{}",
         r#"{"more_records":false,"count":1,"page":1,"next_page_token":null}"#,
         r#"{"more_records":"False","count":"1","next_page_token":""}"#,
+        r#"{"moreRecords":false,"TotalCount":1,"PAGE":1}"#,
     ] {
         assert_eq!(why(info), None, "{info}");
     }
@@ -31,6 +32,11 @@ fn list_is_complete_unless_it_says_otherwise() {
         r#"{"more_records":"true"}"#,
         r#"{"more_records":1}"#,
         r#"{"more_records":[]}"#,
+        r#"{"moreRecords":true}"#,
+        r#"{"MORE_RECORDS":"1"}"#,
+        r#"{"more_records":false,"More-Records":true}"#,
+        r#"{"nextPageToken":"c8582e"}"#,
+        r#"{"totalCount":2}"#,
         r#"{"count":3}"#,
         r#"{"count":"0"}"#,
         r#"{"next_page_token":"c8582e"}"#,
@@ -63,9 +69,20 @@ fn incomplete_list_is_error_of_its_own() {
         let error = GetPortal::new("AcmePortal").decode(&marked(&one)).unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
     }
+    // A part, which `Content-Range` describes.
+    assert!(ListPortals.decode(&Response::new(206, body)).is_err());
     let more = Response::new(200, r#"{"portals":[],"info":{"more_records":true}}"#);
     assert!(ListPortals.decode(&more).unwrap_err().to_string().contains("it has more pages"));
     assert!(got(r#"{"portals":[],"info":{"more_records":true}}"#).is_err());
+}
+
+#[test]
+fn every_list_is_asked_past_caches() {
+    let requests =
+        [ListPortals.request(ApiVersion::V7), GetPortal::new("x").request(ApiVersion::V8)];
+    for request in requests {
+        assert_eq!(request.headers, [("cache-control", "no-cache".to_owned())]);
+    }
 }
 
 #[test]

@@ -227,7 +227,7 @@ impl Ledger {
                 let flow = mirror::flow(&request, &grant.entry, None, at(horizon), at(spent));
                 let flow = flow.map(|flow| {
                     let whose = (wish, false, spent, grant.has_rival);
-                    let flow = flow.with_receipts(grant.receipts).with_refused(grant.refused);
+                    let flow = flow.with_receipts(grant.receipts);
                     flows.start(flow, whose)
                 });
                 Decided::Granted { row, is_new, horizon, flow }

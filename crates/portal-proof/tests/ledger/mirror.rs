@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use portal_ledger::decide::is_same_wish;
 use portal_ledger::{Blocked, ClaimRequest, EndingKind, Entry, EntryId, Wanted, Why};
 use portal_model::flow::{Baseline, Flow};
-use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Owner, Unverified};
+use portal_model::outcome::{Doubt, NotDone, Origin, Owner, Unverified};
 use portal_model::{Operation, Outcome, Portal};
 
 use super::state::PROCESSES;
@@ -103,9 +104,8 @@ pub(super) fn blocked(request: &ClaimRequest, blocked: &Blocked) -> Outcome {
         other => return unknown(request, Unverified::Ledger(other.to_string())),
     };
     let name = entry.name().to_owned();
-    let is_doubtful = entry.is_in_doubt() && conflict != Conflict::KeyOfAnother;
     match &request.wanted {
-        Wanted::Do(operation) if !is_doubtful => {
+        Wanted::Do(operation) if !entry.is_in_doubt() || !is_same_wish(entry, operation) => {
             not_done(operation, NotDone::Conflict { conflict, name })
         }
         Wanted::Do(_) | Wanted::Recover(_) => {

@@ -136,7 +136,9 @@ pub(super) fn long() -> Vec<World> {
     for world in [AT_ONCE_TWICE, AT_ONCE_NAMES] {
         worlds.extend(["replies, killed", "foreign"].map(|what| with(what, brief(world))));
     }
-    worlds.push(with("replies, colleague", brief(AT_ONCE_TWICE)));
+    for world in [AT_ONCE_TWICE, AT_ONCE_NAMES] {
+        worlds.push(with("replies, colleague", brief(world)));
+    }
     worlds.push(with("colleague", ANOTHER_TWICE));
     worlds.push(with("long", TWICE));
     worlds.push(with("long", RENAMED));

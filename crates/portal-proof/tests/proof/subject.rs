@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portal_model::endpoint::{ApiVersion, Method, Request};
 use portal_model::error::ApiError;
-use portal_model::flow::{Flow, Policy, Receipt};
+use portal_model::flow::{Evidence, Flow, Policy, Receipt};
 use portal_model::intent::{Baseline, Intent};
 use portal_model::name::PortalName;
 use portal_model::operation::{CreateOperation, Operation, RenameOperation};
@@ -211,7 +211,7 @@ fn receipts(world: &World) -> Option<Receipt> {
         id: None,
         baseline: Some(Baseline::default()),
         has_same_key: false,
-        age: Duration::ZERO,
+        evidence: Evidence::Made { age: Duration::ZERO },
     };
     (world.receipt && world.driver != Driver::NoReceipts).then_some(receipt)
 }

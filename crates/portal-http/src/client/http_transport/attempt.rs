@@ -1,25 +1,18 @@
-//! Sends an attempt, over a connection that ends with it (rule 14).
-
-use std::future::poll_fn;
-use std::pin::pin;
+//! Sends an attempt, over a connection that ends with it (rule 9).
 
 use bytes::Bytes;
 use http::header::HOST;
 use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::Full;
-use hyper::client::conn::http1;
 use portal_model::error::with_sources;
 use portal_model::flow::{NoResponse, NotSent, TransportError};
 use tokio::time::{Instant, timeout_at};
 
-use super::connect::{Connector, Wire};
+use super::connect::Connector;
 use super::failure::lost;
 use super::layer::Purpose;
+use super::wire::{close, exchange};
 use crate::client::transport::{Bounds, after, read};
-
-/// Size of the buffer that a response's head has to fit into, in bytes; hyper reads a little beyond it. Its
-/// own limit is six times as high.
-pub(super) const LONGEST_HEAD: usize = 64 << 10;
 
 /// Sends `request` over a connection of its own. When this returns or is dropped, the socket is
 /// closed, and unless the response was read, the kernel sends nothing of the request any more.
@@ -36,33 +29,15 @@ pub(super) async fn send(
         Ok(Err(error)) => return Err(error.into()),
         Ok(Ok(_)) | Err(_) => return Err(NotSent::ConnectTimedOut.into()),
     };
-    timeout_at(end, exchange(wire, request, bounds)).await.map_err(|_| NoResponse::TimedOut)?
-}
-
-/// Sends the request and reads the response. The connection is polled here and nowhere else, so that
-/// no task of its own keeps it open.
-async fn exchange(
-    wire: Wire,
-    request: Request<Full<Bytes>>,
-    bounds: Bounds,
-) -> Result<Response<Bytes>, TransportError> {
     let destination = request.uri().clone();
-    let request = addressed(request)?;
-    let handshake = http1::Builder::new().max_buf_size(LONGEST_HEAD).handshake(wire);
-    let (mut sender, mut connection) = handshake.await.map_err(not_started)?;
-    let response = async move {
-        let response =
-            sender.send_request(request).await.map_err(|error| lost(&destination, &error))?;
+    let sent = exchange(wire, addressed(request)?, |response| async {
+        let response = response.map_err(|error| lost(&destination, &error))?;
         Ok::<_, TransportError>(read(response, bounds).await?)
-    };
-    let mut response = pin!(response);
-    let response = tokio::select! {
-        biased;
-        response = &mut response => response,
-        // An error of the connection is the response's as well.
-        _ = poll_fn(|context| connection.poll_without_shutdown(context)) => response.await,
-    }?;
-    connection.into_parts().io.close();
+    });
+    let sent = timeout_at(end, sent).await.map_err(|_| NoResponse::TimedOut)?;
+    let (response, wire) = sent.map_err(not_started)?;
+    let response = response?;
+    close(wire);
     Ok(response)
 }
 

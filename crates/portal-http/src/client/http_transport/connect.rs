@@ -1,27 +1,26 @@
 //! From a URL to a connection: directly or through a proxy, then TLS, all within a timeout.
 
 use std::fmt;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Uri;
+use http::header::{HOST, PROXY_AUTHORIZATION};
 use http::uri::Scheme;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use http::{Request, Uri};
+use http_body_util::Full;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
 use portal_model::flow::NotSent;
-use socket2::SockRef;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower_service::Service;
 
 use super::failure::unreachable;
 use super::layer::{BoxLayer, Purpose, prepare};
 use super::proxy::Proxy;
 use super::tls::Tls;
+use super::wire::{Wire, exchange};
 use crate::client::base_url::is_this_machine;
 
 /// Connects, TLS included, within `timeout`.
@@ -76,7 +75,7 @@ impl Connector {
             stream = tunnel(stream, proxy, destination).await?;
         }
         stream = self.encrypt(stream, host).await?;
-        Ok(Wire { stream: TokioIo::new(stream) })
+        Ok(TokioIo::new(stream))
     }
 
     /// Adds TLS if the peer wants it.
@@ -141,25 +140,25 @@ fn is_https(uri: &Uri) -> bool {
 
 /// Asks the proxy for a tunnel to the host of `destination`.
 async fn tunnel(
-    mut stream: BoxLayer,
+    stream: BoxLayer,
     proxy: &Intercept,
     destination: &Uri,
 ) -> Result<BoxLayer, NotSent> {
     let (peer, target) = (Peer::Proxy(proxy.uri()), Peer::Host(destination));
     let (host, port) = (destination.host().unwrap_or_default(), destination.port_u16());
     let to = format!("{host}:{}", port.unwrap_or(443));
-    let mut head = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n").into_bytes();
+    let mut request = Request::connect(&to).header(HOST, &to);
     if let Some(credentials) = proxy.basic_auth() {
-        head.extend([b"Proxy-Authorization: ", credentials.as_bytes(), b"\r\n"].concat());
+        request = request.header(PROXY_AUTHORIZATION, credentials);
     }
-    head.extend(b"\r\n");
-    let status = async {
-        stream.write_all(&head).await?;
-        stream.flush().await?;
-        read_status(&mut stream).await
-    };
-    match status.await.map_err(|error| peer.unreachable(&error))? {
-        200..300 => Ok(stream),
+    let request = request.body(Full::default()).map_err(|error| peer.unreachable(&error))?;
+    // Its body does not matter, and nothing follows a success before TLS begins.
+    let asked = exchange(TokioIo::new(stream), request, |response| async {
+        response.map(|response| response.status().as_u16())
+    });
+    let (status, wire) = asked.await.map_err(|error| peer.unreachable(&error))?;
+    match status.map_err(|error| peer.unreachable(&error))? {
+        200..300 => Ok(wire.into_inner()),
         407 => Err(NotSent::Permanent(format!(
             "{peer} does not accept its user name and password (HTTP 407)"
         ))),
@@ -167,83 +166,5 @@ async fn tunnel(
             "{peer} refused to connect to {target} (HTTP {status})"
         ))),
         status => Err(NotSent::Connect(format!("{peer} cannot reach {target} (HTTP {status})"))),
-    }
-}
-
-/// The status of a response whose body does not matter. Nothing follows a success before TLS begins.
-async fn read_status(stream: &mut BoxLayer) -> io::Result<u16> {
-    const LONGEST: usize = 8 << 10;
-    let mut head = Vec::new();
-    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
-        if stream.read_buf(&mut head).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if head.len() > LONGEST {
-            return Err(io::Error::other("its response is too long"));
-        }
-    }
-    let status = head.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5));
-    let status = status.and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
-    status.ok_or_else(|| io::Error::other("its response is not HTTP/1.1"))
-}
-
-/// A connection to a host.
-pub(super) struct Wire {
-    stream: TokioIo<BoxLayer>,
-}
-
-impl Wire {
-    /// Ends an attempt's connection after its response was read: as usual, so that the peer does not
-    /// take it for a failure. Best effort, since the response is known.
-    pub(super) fn close(mut self) {
-        let _ = SockRef::from(self.stream.inner().socket()).set_linger(None);
-        let mut context = Context::from_waker(std::task::Waker::noop());
-        let _ = Pin::new(&mut self.stream).poll_shutdown(&mut context);
-    }
-}
-
-impl Connection for Wire {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl Read for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl Write for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 }

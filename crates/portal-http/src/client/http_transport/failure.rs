@@ -41,6 +41,15 @@ fn cause(error: &(dyn Error + 'static), is_this_machine: bool) -> (Kind, String)
         let why = "its name can't be resolved at the moment; is this machine online?";
         return (NotSent::Connect, why.to_owned());
     }
+    match find::<hyper::Error>(error) {
+        Some(error) if error.is_parse() => {
+            return (NotSent::Connect, "its response is not HTTP/1.1".to_owned());
+        }
+        Some(error) if error.is_incomplete_message() => {
+            return (NotSent::Connect, "it closed the connection".to_owned());
+        }
+        _ => {}
+    }
     let why = match io.map(io::Error::kind) {
         Some(ErrorKind::ConnectionRefused) if is_this_machine => {
             return (NotSent::NoListener, "nothing listens there".to_owned());

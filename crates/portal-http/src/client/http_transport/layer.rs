@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use hyper_util::client::legacy::connect::{Connected, Connection};
 use portal_model::flow::NotSent;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -37,6 +38,12 @@ pub(super) trait Layer: AsyncRead + AsyncWrite + Send + Unpin {
 
 pub(super) type BoxLayer = Box<dyn Layer>;
 
+impl Connection for BoxLayer {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
 impl Layer for TcpStream {
     fn socket(&self) -> &TcpStream {
         self
@@ -45,7 +52,7 @@ impl Layer for TcpStream {
 
 /// Turns a new connection into the lowest layer, before a byte is sent.
 ///
-/// Rule 14: what an attempt has sent must not arrive after its end. Without the linger time of zero
+/// Rule 9: what an attempt has sent must not arrive after its end. Without the linger time of zero
 /// the kernel would deliver whatever is in its buffers after the socket was closed, and even after
 /// the process has died: for many minutes if packets get lost.
 pub(super) fn prepare(tcp: TcpStream, purpose: Purpose) -> Result<BoxLayer, NoLinger> {

@@ -1,7 +1,7 @@
-//! [`Tls`]: trusted certificates.
+//! [`Tls`]: which servers are trusted, and encryption to one.
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use http::Uri;
@@ -15,8 +15,19 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::layer::{BoxError, BoxLayer, Kind, Layer};
-use super::trust::Trust;
 use crate::pem::{TlsError, certificates, certificates_in};
+
+/// What decides which servers are trusted.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Trust {
+    #[default]
+    Platform,
+    /// Besides those of the platform.
+    File(PathBuf),
+    /// The same.
+    Pem(Vec<u8>),
+    Config(Arc<ClientConfig>),
+}
 
 /// What was read, and the configuration built from it by the first connection: plain http to this
 /// machine works on systems without certificates.

@@ -20,9 +20,6 @@ use super::in_flight::{self, InFlight, Work};
 /// The call runs in a task of its own from the first poll. Dropping the future does not stop it.
 ///
 /// ```
-/// # #[cfg(not(feature = "server"))]
-/// # fn main() {}
-/// # #[cfg(feature = "server")]
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # use portal_http::client::SafeClient;
@@ -90,7 +87,8 @@ impl Call {
     }
 
     /// Sets the caller's own id of the operation, such as that of a sign-up. Calls of one key are one
-    /// operation, at any time and in any process: once created, that is the outcome.
+    /// operation, at any time and in any process: once created, that is the outcome. It has to be unique
+    /// over all orgs of the ledger.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
@@ -102,9 +100,6 @@ impl Call {
     /// [`DeadlineTooShort`], which names the least, if an attempt and its proof don't fit.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -128,9 +123,6 @@ impl Call {
     /// Starts the call in a task of its own.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -166,9 +158,6 @@ impl Call {
     /// or a dry run shows.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;

@@ -19,9 +19,6 @@ use crate::client::handle::Client;
 /// identity of the org, and what [`shutdown`](Self::shutdown) ends.
 ///
 /// ```
-/// # #[cfg(not(feature = "server"))]
-/// # fn main() {}
-/// # #[cfg(feature = "server")]
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use portal_http::client::SafeClient;
@@ -65,9 +62,6 @@ impl SafeClient {
     /// every call ends with nothing sent.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -86,9 +80,6 @@ impl SafeClient {
     /// The same, with the name of the org for people.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -111,9 +102,6 @@ impl SafeClient {
     /// the entry with another one where no token may read the id of the org.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -135,9 +123,6 @@ impl SafeClient {
     /// server on a free port. Otherwise each address is an API of its own.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -158,9 +143,6 @@ impl SafeClient {
     /// one. Its own fingerprint does no harm.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -185,12 +167,9 @@ impl SafeClient {
     }
 
     /// Sets the caller's word for where the client's credentials are, such as a tenant. It is in every
-    /// entry; a name that it created, or left in doubt, in one org is not created in another.
+    /// entry; a create whose first name it created, or left in doubt, in one org is not made in another.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -213,9 +192,6 @@ impl SafeClient {
     /// Sets what entries say of the program and its user, for people.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -243,9 +219,6 @@ impl SafeClient {
     /// [`IdentifyError`] if that can't be determined. Nothing is sent for the operation then.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -264,9 +237,6 @@ impl SafeClient {
     /// The ledger.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -289,9 +259,6 @@ impl SafeClient {
     /// The client.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;

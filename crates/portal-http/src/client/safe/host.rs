@@ -23,7 +23,7 @@ pub(super) struct ClientHost {
     /// The origin of the API that the operation is about (rule 14).
     origin: String,
     token: Option<Token>,
-    slot: Option<Slot>,
+    slot: Slot,
     activity: watch::Sender<Activity>,
 }
 
@@ -72,7 +72,7 @@ impl Host for ClientHost {
     async fn admit(&mut self, begun: bool, limit: Duration) {
         let urgency = if begun { Urgency::Begun } else { Urgency::New };
         if self.slot.is_none() {
-            self.slot = timeout(limit, self.core.slots.acquire(urgency)).await.ok();
+            self.slot = timeout(limit, self.core.slots.acquire(urgency)).await.ok().flatten();
         }
     }
 

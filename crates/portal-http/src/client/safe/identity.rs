@@ -132,7 +132,7 @@ impl Identity {
     ) -> Result<OrgIdentity, IdentifyError> {
         if client.api_url().is_none() {
             // The origin is part of an identity, and the response to a token request names it.
-            ask(client, For::Api, TRIES).await?;
+            retried(client, TRIES, || async { Ok(client.authenticate().await?) }).await?;
         }
         let stated = self.stated.as_ref();
         let is_stated = |org: &Org| stated.is_none_or(|stated| stated.id == org.id);
@@ -143,18 +143,18 @@ impl Identity {
             return Ok(self.unknown(client).with_org(earlier));
         }
         // A stated id needs no response, but one may contradict it.
-        let asked = ask(client, For::Org, if stated.is_some() { 1 } else { TRIES }).await;
-        let found = match (asked, stated) {
-            (Ok(found), _) => found,
-            (Err(_), Some(_)) => None,
-            (Err(error), None) => return Err(error.into()),
+        let tries = if stated.is_some() { 1 } else { TRIES };
+        let found = match retried(client, tries, || client.call(&GetOrg)).await {
+            Ok(found) => Some(found),
+            Err(error) if is_refusal(&error) || stated.is_some() => None,
+            Err(error) => return Err(error.into()),
         };
         match (found.or(earlier), stated) {
             (Some(found), Some(stated)) if found.id != stated.id => {
                 Err(IdentifyError::Contradicted { stated: stated.id.clone(), found })
             }
             (Some(found), _) => Ok(self.unknown(client).with_org(Some(found))),
-            (None, Some(stated)) => Ok(self.unknown(client).with_org(Some(stated.clone()))),
+            (None, Some(stated)) => Ok(self.unknown(client).with_stated_org(stated.clone())),
             (None, None) => {
                 tracing::warn!(
                     "this token may not read its org, which counts as any org that is not known \
@@ -167,7 +167,8 @@ impl Identity {
     }
 }
 
-/// The org that an earlier entry has for the credential. An org on this machine is a new one after
+/// The org that the service told an earlier entry of the credential; one that was stated is stated anew by
+/// each run. An org on this machine is a new one after
 /// every restart of its server, with the same credentials.
 async fn earlier(client: &Client, unknown: &OrgIdentity, ledger: &Ledger) -> Option<Org> {
     if client.api_url().is_none_or(|url| url.is_this_machine()) {
@@ -177,27 +178,19 @@ async fn earlier(client: &Client, unknown: &OrgIdentity, ledger: &Ledger) -> Opt
     ledger.org_of(unknown).await.ok().flatten()
 }
 
-/// What is asked for.
-#[derive(Clone, Copy)]
-enum For {
-    Api,
-    Org,
-}
-
-/// Asks the service; no org if it refuses.
-async fn ask(client: &Client, what: For, tries: u32) -> Result<Option<Org>, ClientError> {
+/// Asks until there is a response, or trying again does not help.
+async fn retried<T, F: Future<Output = Result<T, ClientError>>>(
+    client: &Client,
+    tries: u32,
+    ask: impl Fn() -> F,
+) -> Result<T, ClientError> {
     let end = Instant::now() + LIMIT.min(client.policy().deadline);
     let mut pause = FIRST_PAUSE;
     let mut count = 0;
     loop {
         count += 1;
-        let response = match what {
-            For::Api => client.authenticate().await.map(|()| None).map_err(ClientError::from),
-            For::Org => client.call(&GetOrg).await.map(Some),
-        };
-        let error = match response {
-            Ok(org) => return Ok(org),
-            Err(error) if is_refusal(&error) => return Ok(None),
+        let error = match ask().await {
+            Ok(found) => return Ok(found),
             Err(error) => error,
         };
         let next = Instant::now() + jittered(pause);
@@ -223,7 +216,7 @@ fn is_refusal(error: &ClientError) -> bool {
 fn is_final(error: &ClientError) -> bool {
     match error {
         // A rejected token fails everything else as well.
-        ClientError::Api(error) => error.is_token_rejected(),
+        ClientError::Api(api) => api.is_token_rejected() || is_refusal(error),
         ClientError::NotSent(why) | ClientError::Token(TokenError::NotSent(why)) => {
             matches!(why, NotSent::Permanent(_))
         }

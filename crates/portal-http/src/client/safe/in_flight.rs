@@ -1,8 +1,9 @@
 //! [`InFlight`]: an operation in a task of its own.
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use portal_ledger::{ClaimRequest, Ended, EntryId, Wanted, end_unclaimed, run};
@@ -10,7 +11,8 @@ use portal_model::flow::{Activity, Policy};
 use portal_model::identity::SameOrg;
 use portal_model::outcome::{Doubt, NotDone, Unverified};
 use portal_model::{Operation, OrgIdentity, Outcome};
-use tokio::sync::{OwnedMutexGuard, oneshot, watch};
+use tokio::sync::{OwnedMutexGuard, watch};
+use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use super::client::SafeClient;
@@ -24,7 +26,8 @@ use super::host::ClientHost;
 #[derive(Debug)]
 #[must_use = "its outcome says whether the portal exists"]
 pub struct InFlight {
-    ended: oneshot::Receiver<Ended>,
+    task: JoinHandle<Ended>,
+    name: String,
     activity: watch::Receiver<Activity>,
     stop: watch::Sender<bool>,
 }
@@ -33,9 +36,6 @@ impl InFlight {
     /// Returns what is being done, updated with every change.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -61,9 +61,6 @@ impl InFlight {
     /// an earlier attempt is in doubt.
     ///
     /// ```
-    /// # #[cfg(not(feature = "server"))]
-    /// # fn main() {}
-    /// # #[cfg(feature = "server")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use portal_http::client::SafeClient;
@@ -85,11 +82,12 @@ impl Future for InFlight {
     type Output = Ended;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Ended> {
-        match Pin::new(&mut self.ended).poll(context) {
-            Poll::Ready(Ok(ended)) => Poll::Ready(ended),
-            // The task always sends an outcome, so this future was polled after it had completed.
-            Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
-        }
+        let ended = ready!(Pin::new(&mut self.task).poll(context));
+        Poll::Ready(ended.unwrap_or_else(|_| {
+            // A panic, or the end of the runtime: what it had done by then, nobody can ask the ledger.
+            let (doubt, why) = (Doubt::InProgress, Unverified::Stopped);
+            Outcome::Unknown { name: mem::take(&mut self.name), doubt, why }.into()
+        }))
     }
 }
 
@@ -119,9 +117,8 @@ impl Work {
 
 /// Starts it in a task of its own.
 pub(super) fn start(safe: SafeClient, work: Work) -> InFlight {
-    let (ended, ended_receiver) = oneshot::channel();
-    let (activity, activity_receiver) = watch::channel(Activity::Authenticating);
-    let (stop, stop_receiver) = watch::channel(false);
+    let (activity, watched) = watch::channel(Activity::Authenticating);
+    let stop = watch::Sender::new(false);
     let effect = match &work.wanted {
         Wanted::Do(Operation::Create(_)) => "create",
         Wanted::Do(_) => "rename",
@@ -129,58 +126,25 @@ pub(super) fn start(safe: SafeClient, work: Work) -> InFlight {
     };
     let span =
         tracing::info_span!("operation", effect, name = work.name, entry = tracing::field::Empty);
-    let mut delivery = Delivery { sender: Some(ended), name: work.name.clone() };
-    let task =
-        Task { safe, work, activity, watched: activity_receiver.clone(), stop: stop_receiver };
-    // Keeps the channel open if the caller drops its handle.
-    let keep = stop.clone();
-    let run = async move {
-        let ended = task.run().await;
-        delivery.deliver(ended);
-        drop(keep);
-    };
-    tokio::spawn(run.instrument(span));
-    InFlight { ended: ended_receiver, activity: activity_receiver, stop }
-}
-
-/// Delivers how the operation ended however its task ends, even by a panic or the shutdown of the
-/// runtime.
-struct Delivery {
-    sender: Option<oneshot::Sender<Ended>>,
-    name: String,
-}
-
-impl Delivery {
-    fn deliver(&mut self, ended: Ended) {
-        if let Some(sender) = self.sender.take() {
-            // The caller may have dropped its handle.
-            let _ = sender.send(ended);
-        }
-    }
-}
-
-impl Drop for Delivery {
-    fn drop(&mut self) {
-        // What it had done by then, nobody can ask the ledger any more.
-        let (doubt, why) = (Doubt::InProgress, Unverified::Stopped);
-        let name = std::mem::take(&mut self.name);
-        self.deliver(Outcome::Unknown { name, doubt, why }.into());
-    }
+    let name = work.name.clone();
+    let task = Task { safe, work, activity, stop: stop.clone() };
+    InFlight { task: tokio::spawn(task.run().instrument(span)), name, activity: watched, stop }
 }
 
 struct Task {
     safe: SafeClient,
     work: Work,
     activity: watch::Sender<Activity>,
-    watched: watch::Receiver<Activity>,
-    stop: watch::Receiver<bool>,
+    /// Stays open if the caller drops its handle.
+    stop: watch::Sender<bool>,
 }
 
 impl Task {
     async fn run(self) -> Ended {
-        let safe = self.safe.clone();
+        let (safe, stop) = (self.safe.clone(), self.stop.clone());
         let operation = safe.operations.begin();
         let ended = Box::pin(self.perform()).await;
+        drop(stop);
         let (outcome, entry) = (ended.outcome.kind(), ended.entry.as_ref());
         tracing::info!(%outcome, entry = entry.map(EntryId::as_str), "ended");
         if let Some(entry) = &ended.entry
@@ -209,17 +173,15 @@ impl Task {
         let unknown = self.safe.identity.unknown(&client);
         let mut request = self.work.request(&self.safe, id, unknown);
         let ledger = &self.safe.ledger;
-        let api = |org: &OrgIdentity| self.safe.identity.api(&client, org);
-        match begun {
-            Ok((org, _turn)) => {
-                request.org = org;
-                let mut host = ClientHost::new(client.0.clone(), api(&request.org), self.activity);
-                run(ledger, request, client.version(), &mut host, stopped).await
-            }
-            Err(why) => {
-                let mut host = ClientHost::new(client.0.clone(), api(&request.org), self.activity);
-                end_unclaimed(ledger, request, why, &mut host).await
-            }
+        let turn = begun.map(|(org, turn)| {
+            request.org = org;
+            turn
+        });
+        let api = self.safe.identity.api(&client, &request.org);
+        let mut host = ClientHost::new(client.0.clone(), api, self.activity);
+        match turn {
+            Ok(_turn) => run(ledger, request, client.version(), &mut host, stopped).await,
+            Err(why) => end_unclaimed(ledger, request, why, &mut host).await,
         }
     }
 
@@ -247,6 +209,6 @@ impl Task {
 
     fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         let operations = self.safe.operations.clone();
-        operations.stopped(self.stop.clone(), self.watched.clone())
+        operations.stopped(self.stop.subscribe(), self.activity.subscribe())
     }
 }

@@ -1,6 +1,5 @@
 //! [`Peer`]: a server over raw sockets; each test decides what it does with a connection.
 
-#[cfg(feature = "tls")]
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -160,7 +159,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Wraps the stream in another layer; `None` if that fails.
-    #[cfg(feature = "tls")]
     pub(crate) async fn within<T, F: Future<Output = io::Result<T>>>(
         self,
         layer: impl FnOnce(S) -> F,

@@ -5,7 +5,7 @@ mod client;
 
 use std::time::Duration;
 
-use portal_http::server::LocalServer;
+use portal_http::server::{LocalServer, LocalServerBuilder};
 use portal_store::MemoryRegistry;
 use serde_json::json;
 use tokio::net::TcpStream;
@@ -16,19 +16,12 @@ use super::{create, list, names, token_of};
 #[tokio::test]
 async fn servers_over_one_registry_share_data() {
     let registry = MemoryRegistry::new();
-    let start = || LocalServer::builder().registry(registry.clone()).start();
+    let start = || LocalServerBuilder::over(registry.clone()).start();
     let (one, other) = (start().await.unwrap(), start().await.unwrap());
     let token = token_of(&one).await;
     assert_eq!(create(&token, "AcmePortal").send(one.url()).await.unwrap().status, 200);
     assert_eq!(list(&token).send(other.url()).await.unwrap().status, 200);
     assert_eq!(names(&other).await, ["AcmePortal"]);
-}
-
-#[tokio::test]
-async fn registry_keeps_earlier_settings() {
-    let builder = LocalServer::builder().fault("request:drop".parse().unwrap());
-    let server = builder.registry(MemoryRegistry::new()).start().await.unwrap();
-    assert!(list(&token_of(&server).await).send(server.url()).await.is_none());
 }
 
 #[tokio::test]

@@ -23,6 +23,23 @@ fn moment_of_another_clock_counts_from_now() {
     assert_eq!(claim(vec![held], &request, &at(NOW)).0, []);
 }
 
+#[test]
+fn what_clock_reads_first_is_written() {
+    let elsewhere = || Moment::new("that", Duration::from_secs(5)).into();
+    let written = |row| claim(vec![row], &wants(create("AcmeCo")), &at(NOW)).0.len();
+    let held = |until| {
+        let holder = Some(EntryId::new("earlier"));
+        let lease = Lease { holder, until, is_attempting: true, process: None };
+        entry(create("Others")).attempted(State::Open(lease))
+    };
+    let doubtful = |end| {
+        let row = entry(create("Others")).attempted(ended(EndingKind::Unknown, 99));
+        Entry { doubt_ended: Some(end), ..row }
+    };
+    assert_eq!((written(held(at(103).into())), written(held(elsewhere()))), (0, 1));
+    assert_eq!((written(doubtful(at(99).into())), written(doubtful(elsewhere()))), (0, 1));
+}
+
 /// On some systems every process has a clock of its own.
 #[test]
 fn readers_of_two_clocks_do_not_make_each_other_wait() {
@@ -98,6 +115,14 @@ fn old_entries_are_settled_and_remain_receipts() {
     let (_, decision) = claim(written, &wants(create("AcmeCo")), &rebooted);
     assert!(matches!(decision, Decision::Granted(_)), "{decision:?}");
     let (written, _) = claim(vec![created()], &wants(create("AcmeCo")), &at(later_by - 1));
+    assert!(written.iter().all(|entry| !entry.is_settled));
+    // Something may wait for longer than that.
+    let times = Times { processing_time: Duration::from_secs(60 * 60), ..times() };
+    let (written, _) = claim(
+        vec![Entry { times, ..created() }],
+        &wants(create("AcmeCo")).allow_another(),
+        &at(later_by),
+    );
     assert!(written.iter().all(|entry| !entry.is_settled));
 }
 

@@ -1,9 +1,12 @@
 //! A claim reads few of the entries of its org, and decides as if it had read them all.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
+use crate::rows::{Lookup, terms};
 
 fn orgs() -> Vec<OrgIdentity> {
     let other = || OrgIdentity::new("https://api.example", "other").with_org(Some(Org::new("7")));
@@ -68,13 +71,35 @@ fn request() -> impl Strategy<Value = ClaimRequest> {
     )
 }
 
-/// They are of the entries that were read.
+/// What an engine finds.
+pub(super) fn found(lookup: &Lookup, mut rows: Vec<Entry>) -> Vec<Entry> {
+    let mut newest: BTreeSet<&str> = lookup.newest.iter().map(String::as_str).collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.order));
+    rows.retain(|row| {
+        let terms = terms(row);
+        let is_newest = terms.iter().filter(|term| newest.remove(term.as_str())).count() > 0;
+        is_newest
+            || lookup.ids.iter().any(|id| row.id.as_str() == id)
+            || terms.iter().any(|term| lookup.terms.contains(term))
+    });
+    rows
+}
+
+/// Of what was made, a part is enough.
 fn without_receipts(decision: Decision) -> String {
+    let may_be_made = |mut receipts: Vec<Receipt>| {
+        receipts.retain(|receipt| !matches!(receipt.evidence, Evidence::Made { .. }));
+        receipts
+    };
     let decision = match decision {
         Decision::Granted(grant) => {
-            Decision::Granted(Box::new(Grant { receipts: Vec::new(), ..*grant }))
+            let receipts = may_be_made(grant.receipts);
+            Decision::Granted(Box::new(Grant { receipts, ..*grant }))
         }
-        Decision::Wait(wait) => Decision::Wait(Wait { receipts: Vec::new(), ..wait }),
+        Decision::Wait(wait) => {
+            let receipts = may_be_made(wait.receipts);
+            Decision::Wait(Wait { receipts, ..wait })
+        }
         other => other,
     };
     format!("{decision:?}")
@@ -97,9 +122,9 @@ proptest! {
             row.order = index as u64 + 1;
         }
         let now = at(NOW);
-        let mut all = View::of_all(rows.clone(), &request, &now);
-        let ids: Vec<_> = View::new(rows.clone(), &request, &now).entries;
-        let ids: Vec<_> = ids.into_iter().map(|row| row.id).collect();
+        let mut all = View::new(rows.clone(), &request, &now);
+        let rows = found(&Lookup::of_claim(&request, all.operation()), rows);
+        let ids: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
         // Nothing waits for a rename of long ago; what it tells, it tells those of its org for certain.
         let is_told = |row: &Entry| ids.contains(&row.id);
         let is_rename = |row: &Entry| matches!(row.operation, Operation::Rename(_));

@@ -1,6 +1,7 @@
 //! What a claim is told of the portals that the ledger created.
 
 use super::*;
+use crate::rows::Lookup;
 
 #[test]
 fn receipt_goes_by_name_after_rename() {
@@ -106,4 +107,46 @@ fn rename_of_name_in_doubt_is_no_receipt() {
     let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
     let (_, grant) = granted(vec![doubt, renamed], &request);
     assert_eq!(grant.receipts, []);
+}
+
+#[test]
+fn create_in_doubt_is_told_whatever_its_age() {
+    let doubt = |kind| entry(create("Others")).attempted(ended(kind, 10)).doubt(10);
+    let told = |row: Entry| {
+        let (_, grant) = granted(vec![row], &wants(create("AcmeCo")));
+        grant.receipts.first().map(|receipt| receipt.evidence)
+    };
+    let settled = Entry { is_settled: true, ..doubt(EndingKind::Unknown) };
+    assert_eq!(told(doubt(EndingKind::Unknown)), Some(Evidence::InDoubt));
+    assert_eq!(told(settled), Some(Evidence::InDoubt));
+    assert_eq!(told(doubt(EndingKind::Unknown).of(unknown("x"))), Some(Evidence::InDoubt));
+    assert_eq!(told(doubt(EndingKind::NotDone)), None);
+    assert_eq!(told(doubt(EndingKind::Unknown).of(org("8"))), None);
+    // Its name was refused, and nothing was lost.
+    assert_eq!(told(Entry { doubt_ended: None, ..doubt(EndingKind::Unknown) }), None);
+    let rename = Entry { operation: rename("Others", "BetaCo"), ..doubt(EndingKind::Unknown) };
+    assert_eq!(told(rename), None);
+}
+
+#[test]
+fn what_sent_nothing_does_not_end_in_doubt() {
+    let unknown = Ending::new(EndingKind::Unknown);
+    let holder = EntryId::new("earlier");
+    let kind = |entry| {
+        let ended = end(entry, &holder, &unknown, None, &at(NOW)).unwrap();
+        ended.ending().unwrap().kind
+    };
+    assert_eq!(kind(entry(create("AcmeCo"))), EndingKind::NotDone);
+    assert_eq!(kind(entry(create("AcmeCo")).attempted(open(103))), EndingKind::Unknown);
+}
+
+#[test]
+fn org_is_learnt_of_service_only() {
+    let told = entry(create("AcmeCo")).attempted(ended(EndingKind::NotDone, 10));
+    let stated = unknown("credential of 7").with_stated_org(Org::new("8"));
+    let finds = |row: &Entry| {
+        reads::found(&Lookup::org_of(&unknown("credential of 7")), vec![row.clone()]).len() == 1
+    };
+    assert!(finds(&told));
+    assert!(!finds(&told.of(stated)));
 }

@@ -402,7 +402,7 @@ impl Flow {
         self.polls += 1;
         // The first list that counts comes at once if there may be time for no other.
         let is_pressing = self.absent_from > now || poll > self.last_list();
-        let counts_from = (began < self.absent_from && is_pressing).then_some(self.absent_from);
+        let counts_from = is_pressing.then_some(self.absent_from);
         let wake_at = counts_from.unwrap_or(poll).min(poll).max(now);
         self.wait_until(now, wake_at);
     }

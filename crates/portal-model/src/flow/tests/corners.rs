@@ -71,6 +71,26 @@ fn slow_list_at_deadline_is_repeated_at_once() {
 }
 
 #[test]
+fn scope_mismatch_under_undocumented_status_is_no_missing_scope() {
+    let outcome = create().token().list(response(403, "OAUTH_SCOPE_MISMATCH")).ends();
+    assert_eq!(rejection(outcome), ErrorCode::OauthScopeMismatch);
+}
+
+#[test]
+fn resumed_create_tries_names_that_were_not_tried() {
+    let mut intent = CreateIntent::new(name("SecondName"));
+    intent.taken = vec![name("Acme2026")];
+    intent.baseline = Some(Baseline::default());
+    // The names may come in another order now.
+    let operation = create_of(&["SecondName", "Acme2026", "ThirdName"]);
+    let (policy, version) = (Policy::default(), ApiVersion::V7);
+    let flow = Flow::resume(operation, intent.into(), Duration::ZERO, policy, version);
+    let script = script(flow).token().clears(1000);
+    let script = script.attempt(response(400, "ALREADY_USED")).shows_until_proved(&[]).sends();
+    assert_eq!(script.intent.unwrap().name().as_str(), "ThirdName");
+}
+
+#[test]
 fn stale_list_without_portal_does_not_end_rename() {
     let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(lost());
     let script = script.shows_portals(&[]);
@@ -138,6 +158,11 @@ fn backoff_of_token_outlasts_last_attempt() {
     script = script.no_token(unreachable()).waits(2000).no_token(unreachable()).waits(2000);
     assert_eq!(script.needs_token(), Some(TokenId(1)));
     assert_eq!(origin(&script.token().shows(&["Acme2026"]).ends()), Origin::Appeared);
+    // A list that replaces an attempt waits for the token, too.
+    let script = create().ready().attempt(lost()).clears(1000);
+    let script = script.lasting(199).sends().handle(invalid_token());
+    let script = script.no_token(unreachable()).waits(2000).token();
+    assert_eq!(origin(&script.shows(&["Acme2026"]).ends()), Origin::Appeared);
 }
 
 #[test]
@@ -153,6 +178,13 @@ fn rename_is_not_repeated_before_list() {
     let attempted =
         |event| rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(event);
     let mut script = attempted(retry_after(429, "1")).waits(2000);
+    assert!(matches!(script.flow.step(script.now), Step::List { .. }));
+    // Without a token that may list, a create is repeated, and a rename is not.
+    let unlisted = |script: Script| {
+        script.token().list(scope_mismatch()).attempt(retry_after(429, "1")).waits(2000)
+    };
+    unlisted(create()).sends();
+    let mut script = unlisted(rename());
     assert!(matches!(script.flow.step(script.now), Step::List { .. }));
     let outcome = rename().token().list(scope_mismatch()).attempt(lost()).ends();
     let Outcome::Unknown { why, .. } = outcome else { panic!("{outcome:?}") };

@@ -32,8 +32,15 @@ fn rate_limited_attempt_is_in_doubt_until_listed() {
 #[test]
 fn list_after_rate_limited_attempt_waits() {
     let policy = Policy { max_attempts: 1, ..Policy::default() };
-    let script = create_with(policy).ready().attempt(retry_after(429, "7"));
+    let script = create_with(policy.clone()).ready().attempt(retry_after(429, "7"));
     assert_eq!(origin(&script.waits(8000).shows(&["Acme2026"]).ends()), Origin::Appeared);
+    // No attempt fits after it, either.
+    let script = create().ready().lasting(195).sends().handle(retry_after(429, "7"));
+    assert_eq!(origin(&script.waits(8000).shows(&["Acme2026"]).ends()), Origin::Appeared);
+    // It does not count.
+    let script = create_with(policy).ready().attempt(retry_after(429, "1")).waits(2000);
+    let Some(Intent::Create(intent)) = script.shows(&[]).sends().intent else { panic!() };
+    assert_eq!(intent.attempts, 1);
 }
 
 #[test]
@@ -155,8 +162,13 @@ fn rejected_credentials_end_it_at_once() {
     ));
     let script = create().ready().attempt(lost()).list(invalid_token()).no_token(rejected());
     assert!(matches!(unverified(&script.ends()), Unverified::Auth(AuthFailure::Rejected(_))));
-    let script = create().token().list(invalid_token()).no_token(TokenError::NotRenewable);
-    assert!(matches!(reason(script.ends()), NotDone::Auth(AuthFailure::TokenRejected(_))));
+    for unauthorized in [invalid_token(), html(401)] {
+        let script = create().token().list(unauthorized).no_token(TokenError::NotRenewable);
+        assert!(matches!(reason(script.ends()), NotDone::Auth(AuthFailure::TokenRejected(_))));
+    }
+    let script = create().ready().attempt(lost()).list(invalid_token());
+    let outcome = script.no_token(TokenError::NotRenewable).ends();
+    assert!(matches!(unverified(&outcome), Unverified::Auth(AuthFailure::TokenRejected(_))));
 }
 
 // What drivers see.
@@ -177,6 +189,14 @@ fn activity_reports_reason_and_end_of_wait() {
     script.flow.step(script.now);
     let Activity::BackingOff { cause, .. } = script.flow.activity() else { panic!() };
     assert_eq!(cause, "response lost: no response within the timeout");
+    // The list after a wait that the service requested clears no way, and the last attempt has no next one.
+    let mut script = create().ready().attempt(retry_after(503, "5"));
+    script.flow.step(script.now);
+    assert!(matches!(script.flow.activity(), Activity::WaitingToVerify { .. }));
+    let policy = Policy { max_attempts: 1, ..Policy::default() };
+    let mut script = create_with(policy).ready().attempt(lost()).shows(&[]);
+    script.flow.step(script.now);
+    assert!(matches!(script.flow.activity(), Activity::WaitingToVerify { .. }));
     let mut script = create().token().list(retry_after(429, "7"));
     script.flow.step(script.now);
     let Activity::BackingOff { cause, until } = script.flow.activity() else { panic!() };

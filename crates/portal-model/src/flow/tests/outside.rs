@@ -106,6 +106,40 @@ fn portal_of_other_entry_is_known_by_its_id() {
 }
 
 #[test]
+fn portal_of_other_entry_without_id_is_known_by_its_name_during_list_lag() {
+    let outcome = |of: &str, age| {
+        let script = with_receipt(allow_another(), receipt(of, age)).token().shows(&[]);
+        let script = script.attempt(lost()).shows_portals(&[("12", "BetaPortal", true)]);
+        script.flow.abandon()
+    };
+    assert_eq!(*unverified(&outcome("BetaPortal", 9)), Unverified::Stopped);
+    let may_be = Unverified::MayBeRenamed("BetaPortal".to_owned());
+    assert_eq!(*unverified(&outcome("BetaPortal", 10)), may_be);
+    assert_eq!(*unverified(&outcome("BetaPortal", 11)), may_be);
+    assert_eq!(*unverified(&outcome("GammaPortal", 9)), may_be);
+}
+
+#[test]
+fn portal_without_one_of_its_times_may_be_renamed() {
+    let listed = |name: &str, lost: &str| {
+        let mut list = String::from_utf8(list_of(&[("1", name, false)]).body).unwrap();
+        list = list.replace(&format!(r#""{lost}_time":"2026-01-01T16:00:00+00:00""#), r#""x":1"#);
+        Event::Response(Response::new(200, list))
+    };
+    for lost in ["created", "modified"] {
+        let attempted = || create_with(allow_another()).ready().attempt(super::lost());
+        let outcome = attempted().list(listed("AcmeOther", lost)).flow.abandon();
+        assert_eq!(*unverified(&outcome), Unverified::MayBeRenamed("AcmeOther".to_owned()));
+        // It may be that of another entry, which has lost the name meanwhile.
+        let outcome = attempted().list(listed("Acme2026", lost)).ends();
+        assert_eq!(origin(&outcome), Origin::Appeared);
+        let script = with_receipt(allow_another(), receipt("AcmeOther", 7200)).ready();
+        let outcome = script.attempt(super::lost()).list(listed("Acme2026", lost)).ends();
+        assert_eq!(origin(&outcome), Origin::Undetermined);
+    }
+}
+
+#[test]
 fn first_baseline_is_kept_over_adoptions() {
     // It took effect, and was renamed before anybody looked.
     let script = resumed(&[], allow_another()).token();
@@ -214,7 +248,9 @@ fn success_of_other_name_stays_in_doubt_and_names_it() {
     assert_eq!(*doubt, Doubt::OtherName("Acme20261".to_owned()));
     assert_eq!(*why, Unverified::MayBeRenamed("Acme20261".to_owned()));
     let script = create().ready().attempt(success("Acme20261"));
+    assert_eq!(script.flow.other_name(), Some("Acme20261"));
     assert!(matches!(script.lists_until_end(&[]), Outcome::Unknown { .. }));
+    assert_eq!(create().ready().attempt(lost()).flow.other_name(), None);
 }
 
 #[test]
@@ -417,6 +453,15 @@ fn portal_without_its_id_does_not_prove_rename() {
         let outcome = lists_until_end_of(script, &without_ids(lost_ids, &after));
         assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
     }
+}
+
+#[test]
+fn other_portal_of_old_name_is_not_renamed_for_lack_of_ids() {
+    let list = |portals| without_ids(&["9"], portals);
+    let script = rename().token().list(list(&[("1", "AcmeOld", false), ("9", "Third", false)]));
+    let after = list(&[("2", "AcmeOld", false), ("9", "Third", false)]);
+    let outcome = lists_until_end_of(script.attempt(lost()), &after);
+    assert_eq!(*unverified(&outcome), Unverified::Gone);
 }
 
 #[test]

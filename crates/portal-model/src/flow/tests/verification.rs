@@ -83,6 +83,16 @@ fn taken_name_precedes_other_portal_of_org() {
     let script = create_with(allow_another()).token().shows(&["AcmeOther"]);
     let script = script.attempt(response(400, "ALREADY_USED"));
     assert_eq!(owner(script.shows_until_proved(&["AcmeOther"]).ends()), Owner::AnotherOrg);
+    // It appeared since. A fallback would be beside it.
+    let taken = |script: Script| script.ready().attempt(response(400, "ALREADY_USED"));
+    let script = taken(create()).shows_until_proved(&["AcmeOther"]);
+    assert_eq!(owner(script.ends()), Owner::Undetermined(Unverified::Changed));
+    let outcome = taken(with_fallback(Policy::default())).shows_until_proved(&["AcmeOther"]).ends();
+    assert!(matches!(outcome, Outcome::OrgHasPortal { portal, .. } if portal.name == "AcmeOther"));
+    // What it was rejected for is not that.
+    let script = with_fallback(Policy::default()).ready().attempt(response(400, "NOT_ALLOWED"));
+    let outcome = script.shows_until_proved(&["AcmeOther"]).ends();
+    assert_eq!(rejection(outcome), ErrorCode::from("NOT_ALLOWED"));
 }
 
 #[test]

@@ -1,0 +1,93 @@
+//! That an operation ends: by its deadline, when it is stopped, and when its ledger fails.
+
+use super::*;
+
+/// The lid is shut between the record and the attempt.
+#[tokio::test(start_paused = true)]
+async fn attempt_is_not_made_hours_later() {
+    struct Lid(Client);
+    impl Host for Lid {
+        fn now(&self) -> Moment {
+            self.0.now()
+        }
+        async fn sleep(&self, time: Duration) {
+            self.0.sleep(time).await;
+        }
+        async fn token(&mut self, _: Option<TokenId>, _: Duration) -> Result<TokenId, TokenError> {
+            Ok(TokenId(1))
+        }
+        async fn send(
+            &mut self,
+            request: Request,
+            terms: Terms,
+        ) -> Result<Response, TransportError> {
+            if terms.attempt.is_some() {
+                self.0.0.with(|state| state.suspended = secs(3 * 3600));
+            }
+            self.0.send(request, terms).await
+        }
+    }
+    let (service, ledger) = (Service::new([]), Ledger::in_memory());
+    let mut host = Lid(Client(service.clone()));
+    let request = service.request(create("AcmePortal"));
+    let ended = run(&ledger, request, ApiVersion::default(), &mut host, pending()).await;
+    let outcome = ended.outcome;
+    assert!(matches!(outcome, Outcome::NotCreated { .. }), "{outcome}");
+    assert_eq!(service.seen("attempt"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_sends_nothing_more_and_is_true() {
+    for after in 0..40 {
+        let slow = Act { effect: Some(secs(1)), reply: None, after: secs(2) };
+        let (service, ledger) = (Service::new([slow]), Ledger::in_memory());
+        let mut host = Client(service.clone());
+        let request = service.request(create("AcmePortal"));
+        let stop = sleep(Duration::from_millis(100 * after));
+        let ended = run(&ledger, request, ApiVersion::default(), &mut host, stop).await;
+        let sent = service.seen("attempt");
+        sleep(secs(200)).await;
+        assert_eq!(service.seen("attempt"), sent, "sent after the stop");
+        match ended.outcome {
+            Outcome::NotCreated { why: NotDone::Stopped, .. } => {
+                assert!(service.names().is_empty());
+            }
+            outcome => assert!(!outcome.is_certain() || outcome.exists(), "{after}: {outcome}"),
+        }
+    }
+}
+
+/// Nothing comes of an attempt, and nothing comes back.
+const NOTHING: Act = Act { effect: None, reply: None, after: Duration::from_secs(20) };
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_adopt_in_turn_end_by_deadline() {
+    let (service, ledger) = (Service::new([NOTHING; 99]), Ledger::in_memory());
+    let (one, other) =
+        tokio::join!(service.create(&ledger, "AcmePortal"), service.create(&ledger, "AcmePortal"));
+    assert!(!one.exists() && !other.exists(), "{one}; {other}");
+    assert!(service.now() <= secs(400), "{:?}", service.now());
+}
+
+#[tokio::test(start_paused = true)]
+async fn negative_that_is_not_written_is_certain_while_held_only() {
+    let (service, ledger) = (Service::new([NOTHING; 9]), Ledger::in_memory());
+    let fails = async {
+        sleep(secs(100)).await;
+        ledger.after_restart();
+    };
+    let run = service.run(&ledger, service.request(create("AcmePortal")));
+    let (ended, ()) = tokio::join!(run, fails);
+    // Somebody may have adopted the entry since the last attempt, and made another one.
+    assert!(ended.not_written.is_some() && !ended.outcome.is_certain(), "{}", ended.outcome);
+
+    let refused = Act { after: secs(20), ..responds(400, "PATTERN_NOT_MATCHED") };
+    let (service, ledger) = (Service::new([refused]), Ledger::in_memory());
+    let fails = async {
+        sleep(secs(10)).await;
+        ledger.after_restart();
+    };
+    let run = service.run(&ledger, service.request(create("AcmePortal")));
+    let (ended, ()) = tokio::join!(run, fails);
+    assert!(ended.not_written.is_some() && ended.outcome.is_certain(), "{}", ended.outcome);
+}
