@@ -19,7 +19,7 @@
 //! with severity ERROR, which rolls back. [`RegistryError::Unknown`]: the statement was handed to a
 //! connection that was then lost, terminated by the server (FATAL may follow the commit), or silent
 //! for ten seconds. A change is never sent twice; a read is retried over another connection.
-//! A call that gets no connection fails after three seconds.
+//! A call that gets no connection fails after three seconds, or ten if the database is silent.
 //!
 //! # Revocation
 //! The principal of an access token is cached, within this process only, until the second of the

@@ -219,6 +219,7 @@ fn decisions_are_as_in_table() {
         (Some(acme().key("k").attempted(ended(Created, 1))), wants(create("AcmeCo")).key("k").of(org("8")), "blocked: key of another"),
         (Some(acme().key("k").attempted(ended(NotDone, 1))), wants(create("AcmeCo")).key("k").of(org("8")), "new"),
         (Some(Entry { state: open(99), ..acme().key("k") }), wants(create("AcmeCo")).key("k").of(org("8")), "new"),
+        (Some(entry(rename("AcmeCo", "BetaCo")).key("k").attempted(ended(Renamed, 1))), wants(rename("AcmeCo", "BetaCo")).key("k"), "ended Renamed"),
         // A label that leads to another org now.
         (Some(acme().label("l").attempted(ended(Created, 1))), wants(create("AcmeCo")).label("l").of(org("8")), "blocked: label moved"),
         (Some(acme().label("l").attempted(ended(NotDone, 1))), wants(create("AcmeCo")).label("l").of(org("8")), "new"),

@@ -15,12 +15,12 @@ use crate::error::RegistryError;
 /// the server's log.
 const MAX_CONNECTIONS: usize = 16;
 
-/// How long a call waits for a connection. A call that has none is certainly `NotApplied`; queued in the
+/// How long a call waits for a connection, or tries again to open one. A call that has none is certainly `NotApplied`; queued in the
 /// database, it could run into its timeout in doubt.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Interval between attempts to connect within [`ACQUIRE_TIMEOUT`].
-const RETRY_INTERVAL: Duration = Duration::from_millis(50);
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Timeout for opening a connection, over all hosts of the URL.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
