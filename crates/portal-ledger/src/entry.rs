@@ -274,10 +274,7 @@ impl Entry {
 
     /// The names that were tried before the last one, and belong to other orgs.
     pub fn taken(&self) -> &[PortalName] {
-        match &self.intent {
-            Some(Intent::Create(intent)) => &intent.taken,
-            _ => &[],
-        }
+        self.intent.as_ref().map_or(&[], |intent| &intent.taken)
     }
 
     /// The latest end of an attempt that may still take effect, known or bounded.

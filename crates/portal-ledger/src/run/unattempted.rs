@@ -120,7 +120,7 @@ impl<H: Host, S> Run<'_, H, S> {
 
     pub(super) fn unknown(&self, why: Unverified, entry: Option<&Entry>) -> Ended {
         let name = match &self.request.wanted {
-            Wanted::Do(operation) => target(operation),
+            Wanted::Do(operation) => operation.target().as_str(),
             Wanted::Recover(id) => entry.map_or(id.as_str(), Entry::name),
         };
         let outcome = Outcome::Unknown { name: name.to_owned(), doubt: Doubt::Earlier, why };
@@ -274,14 +274,6 @@ fn unverified(why: NotDone) -> Unverified {
         NotDone::NotRecorded(why) => Unverified::Ledger(why),
         NotDone::Unreachable(failure) => Unverified::Unreachable(failure),
         _ => Unverified::Deadline,
-    }
-}
-
-/// The name that is wanted.
-fn target(operation: &Operation) -> &str {
-    match operation {
-        Operation::Create(create) => create.name.as_str(),
-        Operation::Rename(rename) => rename.new.as_str(),
     }
 }
 
