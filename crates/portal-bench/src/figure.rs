@@ -1,15 +1,10 @@
 //! [`Figure`]: what was measured, beside its limit.
 
-use serde::Serialize;
-
 /// What a value counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
-    #[serde(rename = "1/s")]
     PerSecond,
-    #[serde(rename = "s")]
     Seconds,
-    #[serde(rename = "MiB")]
     Mebibytes,
 }
 

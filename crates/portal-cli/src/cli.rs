@@ -5,7 +5,6 @@ mod usage;
 mod variables;
 
 use std::ffi::OsString;
-use std::future::Future;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -14,14 +13,15 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use tokio::runtime::Builder;
 
 pub(crate) use self::usage::print as print_usage;
-use crate::commands::sections::{About, Examples, Sections};
-use crate::commands::target_args::ORG_HEADING as ORG;
+use crate::commands::sections::{Environment, ORG, STATE, Sections, with_sections};
+use crate::commands::target_args::ORG_HEADING;
 use crate::commands::{
     admin, batch, check, completions, create, doctor, explain, history, list, login, logout, man,
     profiles, recover, rehearse, rename, requests, schema, serve,
 };
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure};
+#[cfg(unix)]
+use crate::sys::limits;
 use crate::terminal::log::LogOf;
 use crate::terminal::printer::{Output, Printer};
 use crate::terminal::width;
@@ -40,34 +40,45 @@ Commands, which `portal COMMAND -h` explains:
 Options: --output text|json (see portal schema), -v, -q, --color WHEN, -V, -h
 ";
 
-/// The rest of the manual page.
-const MANUAL: Sections = Sections(&[
-    About(
-        "Creating a portal cannot be undone, cannot be rehearsed in a sandbox, and has no \
-              idempotency key. So each create lists the org's portals first, writes down what it is \
-              about to do, and determines what happened if the response is lost. What stays in doubt \
-              is determined by `portal recover`, and by the next create in the org.",
-    ),
-    Examples(
-        "portal create --local MyPortal\n\
-         portal login\n\
-         portal create --profile acme MyPortal\n\
-         portal rehearse portals.csv\n\
-         portal batch portals.csv --dry-run",
-    ),
-]);
-
-/// Create Zoho CRM customer portals safely. A portal can never be deleted.
+/// Create Zoho CRM customer portals safely. A portal can never be deleted
+///
+/// Creating a portal cannot be undone, cannot be rehearsed in a sandbox, and has no idempotency key. So
+/// each create lists the org's portals first, writes down what it is about to do, and determines what
+/// happened if the response is lost. What stays in doubt is determined by `portal recover`, and by the
+/// next create in the org.
+///
+/// # Examples
+///
+///     portal create --local MyPortal
+///     portal login
+///     portal create --profile acme MyPortal
+///     portal rehearse portals.csv
+///     portal batch portals.csv --dry-run
+///
+/// # Variables
+///
+///     PORTAL_LOG  What is logged to stderr, such as debug or portal_http=debug. Never a secret.
+///     NO_COLOR  Leave out colors.
+///     HTTPS_PROXY, ALL_PROXY, NO_PROXY  Proxies, as curl has them.
+///
+/// # Files
+///
+///     ~/.config/portal/config.toml  Profiles.
+///     ~/.config/portal/credentials.toml  Their secrets. Refused if others can read it.
+///     ~/.local/state/portal  The ledger: every create and rename, and what came of it.
+///     ~/.local/share/portal  The portals of --local.
+///     ~/.cache/portal  Access tokens.
 #[derive(Debug, Parser)]
 #[expect(clippy::doc_markdown, reason = "it is the help")]
 #[command(
+    verbatim_doc_comment,
     name = "portal",
     // Not the name of the file, which ends in `.exe` on Windows.
     bin_name = "portal",
     version,
     help_template = HELP,
     override_usage = "portal COMMAND …",
-    add = MANUAL,
+    add = Environment(&[ORG, STATE]),
     disable_help_subcommand = true,
     subcommand_help_heading = "Commands"
 )]
@@ -161,28 +172,39 @@ impl Command {
     }
 
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitClass, Failure> {
-        match self {
-            Self::Create(args) => run_single_threaded(create::run(&args, printer)),
-            Self::Batch(args) => run_single_threaded(batch::run(&args, printer)),
-            Self::Rehearse(args) => run_single_threaded(rehearse::run(&args, printer)),
-            Self::Recover(args) => run_single_threaded(recover::run(&args, printer)),
-            Self::History(args) => run_single_threaded(history::run(&args, printer)),
-            Self::Check(args) => Ok(check::run(&args, printer)),
-            Self::List(args) => run_single_threaded(list::run(&args, printer)),
-            Self::Rename(args) => run_single_threaded(rename::run(&args, printer)),
-            Self::Login(args) => run_single_threaded(login::run(&args, printer)),
-            Self::Logout(args) => run_single_threaded(logout::run(&args, printer)),
-            Self::Doctor(args) => run_single_threaded(doctor::run(&args, printer)),
-            Self::Profiles(args) => run_single_threaded(profiles::run(&args, printer)),
-            Self::Explain(args) => explain::run(&args, printer),
-            Self::Serve(args) => block_on(Builder::new_multi_thread(), serve::run(&args, printer)),
-            Self::Requests(args) => run_single_threaded(requests::run(&args, printer)),
-            Self::Admin(args) => run_single_threaded(admin::run(&args, printer)),
-            Self::Schema(args) => Ok(schema::run(&args, printer)?),
-            Self::Completions(args) => completions::run(&args, printer),
-            Self::Man(args) => man::run(&args, Cli::command(), printer),
-            Self::Help { command } => Ok(help(&command)),
-        }
+        // Windows has no such limit.
+        #[cfg(unix)]
+        limits::raise_open_files()?;
+        // Without worker threads, what does one thing at a time starts sooner.
+        let mut runtime = match self {
+            Self::Serve(_) => Builder::new_multi_thread(),
+            _ => Builder::new_current_thread(),
+        };
+        let runtime = runtime.enable_all().build().context("cannot start the runtime")?;
+        runtime.block_on(async {
+            match self {
+                Self::Create(args) => create::run(&args, printer).await,
+                Self::Batch(args) => batch::run(&args, printer).await,
+                Self::Rehearse(args) => rehearse::run(&args, printer).await,
+                Self::Recover(args) => recover::run(&args, printer).await,
+                Self::History(args) => history::run(&args, printer).await,
+                Self::Check(args) => Ok(check::run(&args, printer)),
+                Self::List(args) => list::run(&args, printer).await,
+                Self::Rename(args) => rename::run(&args, printer).await,
+                Self::Login(args) => login::run(&args, printer).await,
+                Self::Logout(args) => logout::run(&args, printer).await,
+                Self::Doctor(args) => doctor::run(&args, printer).await,
+                Self::Profiles(args) => profiles::run(&args, printer).await,
+                Self::Explain(args) => explain::run(&args, printer),
+                Self::Serve(args) => serve::run(&args, printer).await,
+                Self::Requests(args) => requests::run(&args, printer).await,
+                Self::Admin(args) => admin::run(&args, printer).await,
+                Self::Schema(args) => schema::run(&args, printer),
+                Self::Completions(args) => completions::run(&args, printer),
+                Self::Man(args) => man::run(&args, with_sections(Cli::command()), printer),
+                Self::Help { command } => Ok(help(&command)),
+            }
+        })
     }
 }
 
@@ -219,7 +241,7 @@ enum Help {
 
 /// The definition of the command line, for a terminal of `columns`.
 fn command(columns: usize, help: Help) -> clap::Command {
-    Cli::command()
+    with_sections(Cli::command())
         .term_width(columns)
         .next_line_help(columns < NARROW)
         // The help of a command names what every command has in one line.
@@ -246,7 +268,8 @@ fn with_help(command: clap::Command, help: Help) -> clap::Command {
 /// Whether a flag is not for a screen of help: that of its command says so, or it is in one of the
 /// sections for special matters.
 fn is_rare(arg: &clap::Arg) -> bool {
-    arg.is_hide_short_help_set() || arg.get_help_heading().is_some_and(|heading| heading != ORG)
+    arg.is_hide_short_help_set()
+        || arg.get_help_heading().is_some_and(|heading| heading != ORG_HEADING)
 }
 
 impl Cli {
@@ -272,18 +295,6 @@ fn help(command: &[String]) -> ExitClass {
         Ok(_) => ExitClass::Success,
         Err(help) => usage::print(&help),
     }
-}
-
-/// Runs a command that does one thing at a time: without worker threads it starts sooner.
-fn run_single_threaded<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    block_on(Builder::new_current_thread(), command)
-}
-
-fn block_on<T>(
-    mut runtime: Builder,
-    command: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    runtime.enable_all().build().context("cannot start the runtime")?.block_on(command)
 }
 
 #[cfg(test)]

@@ -25,13 +25,13 @@ mod terminal;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, print_usage};
-use crate::report::failure::Failure;
-use crate::sys::limits;
 use crate::terminal::log;
 use crate::terminal::printer::{self, Printer};
 
 fn main() -> ExitCode {
-    limits::disable_core_dumps();
+    // Windows writes none unless its registry enables them.
+    #[cfg(unix)]
+    sys::limits::disable_core_dumps();
     cli::complete();
     let cli = match Cli::from_args(std::env::args_os()) {
         Ok(cli) => cli,
@@ -41,8 +41,6 @@ fn main() -> ExitCode {
     let mut printer = Printer::new(cli.output, cli.quiet);
     printer.is_verbose = cli.verbose;
     log::start(&printer, cli.command.log());
-    let ready = limits::raise_open_files().map_err(Failure::from);
-    let result = ready.and_then(|()| cli.command.run(&printer));
-    let exit = result.unwrap_or_else(|failure| failure.print(&printer));
+    let exit = cli.command.run(&printer).unwrap_or_else(|failure| failure.print(&printer));
     ExitCode::from(printer.finish(exit) as u8)
 }

@@ -1,11 +1,9 @@
 //! Which org, with which credentials, over which client; profiles, and the server of `--local`.
 
-pub(crate) mod create_probe;
 pub(crate) mod data_directory;
 pub(crate) mod default_org;
 pub(crate) mod destination;
 pub(crate) mod ledger;
-pub(crate) mod local;
 pub(crate) mod profile;
 pub(crate) mod retry;
 pub(crate) mod running;

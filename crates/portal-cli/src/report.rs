@@ -1,12 +1,9 @@
 //! What outcomes and errors say: data and words, no I/O.
 
 pub(crate) mod activity;
-pub(crate) mod call_error;
-mod cause;
+pub(crate) mod cause;
 pub(crate) mod confirmation;
-pub(crate) mod context;
 pub(crate) mod entry;
-pub(crate) mod exit;
 pub(crate) mod failure;
 pub(crate) mod invalid_name;
 pub(crate) mod outcome;

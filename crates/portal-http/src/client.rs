@@ -7,6 +7,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | `conformance` | the check of a host of your own (feature `test-util`) |
 //! | `safe` | [`SafeClient`] (feature `ledger`) |
 //! | `builder` | [`ClientBuilder`] |
 //! | `handle` | [`Client`] |
@@ -27,6 +28,8 @@ mod base_url;
 mod builder;
 #[cfg(feature = "ledger")]
 mod clock;
+#[cfg(feature = "test-util")]
+pub mod conformance;
 mod core;
 mod credential;
 mod echo;

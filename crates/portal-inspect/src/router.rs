@@ -76,6 +76,7 @@ impl<R: Registry> Inspector<R> {
             (false, "/api/requests") => self.api_requests(request),
             (false, "/api/requests/events") => self.events(request, line),
             (false, "/api/faults") => Ok(json(&self.faults())),
+            (false, "/openapi.json") => Ok(json(&self.about.openapi())),
             (false, "/healthz") => Ok(plain("ok")),
             (false, "/readyz") => self.ready().await,
             (false, "/metrics") => Ok(text(OPEN_METRICS, self.watch.metrics.text())),

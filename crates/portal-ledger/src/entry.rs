@@ -238,7 +238,7 @@ impl Entry {
     }
 
     /// Whether its portal may be its doing, rather than one that was there before.
-    pub(crate) fn may_be_own(&self) -> bool {
+    pub fn may_be_own(&self) -> bool {
         self.is_in_doubt() || self.ending().is_some_and(|ending| ending.kind.is_own())
     }
 

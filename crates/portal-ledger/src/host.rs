@@ -74,3 +74,10 @@ pub struct Terms {
     /// attempt has a connection of its own, which is reset when it is given up.
     pub attempt: Option<Moment>,
 }
+
+impl Terms {
+    /// The terms of a request that is not an attempt.
+    pub const fn new(timeout: Duration) -> Self {
+        Self { timeout, attempt: None }
+    }
+}

@@ -236,6 +236,13 @@ impl Ledger {
     }
 
     /// The same; it goes on if the future is dropped.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "sqlite")),
+        expect(
+            clippy::needless_pass_by_value,
+            reason = "memory is the only engine that can borrow"
+        )
+    )]
     fn submit(&self, rows: Rows, decide: Decide) -> Submitted {
         match &self.0 {
             Engine::Memory(memory) => Box::pin(ready(memory.submit(&rows, decide))),

@@ -111,9 +111,10 @@ impl DataCenter {
         })
     }
 
-    /// The data center whose production API has this base URL.
-    fn of_production_url(url: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|center| center.api_url(Environment::Production) == url)
+    /// The data center and environment of an API with this base URL, exactly.
+    fn of_api_url(url: &str) -> Option<(Self, Environment)> {
+        let found = Self::of_host(url.trim_start_matches("https://"));
+        found.filter(|(data_center, environment)| data_center.api_url(*environment) == url)
     }
 }
 
@@ -211,34 +212,21 @@ impl ApiDomain {
     /// What to do about `received`, the `api_domain` of a token response.
     pub fn after(&self, received: &str) -> ApiDomainChange {
         let received = received.trim_end_matches('/');
-        match self {
-            Self::Unset if is_api_of_zoho(received) => ApiDomainChange::Use(received.to_owned()),
-            Self::DataCenter(here, Environment::Production) => {
-                match DataCenter::of_production_url(received) {
-                    Some(there) if there == *here => ApiDomainChange::Keep,
-                    Some(there) => ApiDomainChange::Use(there.api_url(Environment::Production)),
-                    None => ApiDomainChange::Mismatch(received.to_owned()),
-                }
-            }
-            // The response names the production host of the same data center here.
-            Self::DataCenter(here, _) if DataCenter::of_production_url(received) == Some(*here) => {
+        match (self, DataCenter::of_api_url(received)) {
+            // A response names the production host, of a sandbox too.
+            (Self::DataCenter(here, _), Some((there, Environment::Production)))
+                if there == *here =>
+            {
                 ApiDomainChange::Keep
             }
-            Self::Given(url) if url.trim_end_matches('/') == received => ApiDomainChange::Keep,
-            Self::Unset | Self::DataCenter(..) | Self::Given(_) => {
-                ApiDomainChange::Mismatch(received.to_owned())
+            (Self::Unset, Some(_))
+            | (Self::DataCenter(_, Environment::Production), Some((_, Environment::Production))) => {
+                ApiDomainChange::Use(received.to_owned())
             }
+            (Self::Given(url), _) if url.trim_end_matches('/') == received => ApiDomainChange::Keep,
+            _ => ApiDomainChange::Mismatch(received.to_owned()),
         }
     }
-}
-
-/// Whether this is the base URL of one of Zoho's APIs, exactly.
-fn is_api_of_zoho(url: &str) -> bool {
-    let environments = [Environment::Production, Environment::Sandbox, Environment::Developer];
-    let mut urls = environments
-        .into_iter()
-        .flat_map(|environment| DataCenter::ALL.map(|center| center.api_url(environment)));
-    urls.any(|known| known == url)
 }
 
 #[cfg(test)]

@@ -172,8 +172,8 @@ impl Request {
     /// The same request with its access token: `Authorization: Zoho-oauthtoken …`.
     #[must_use]
     pub fn authorized(mut self, access_token: &Secret) -> Self {
-        self.headers
-            .push(("authorization", format!("{AUTHORIZATION_SCHEME} {}", access_token.expose())));
+        let value = [AUTHORIZATION_SCHEME, " ", access_token.expose()].concat();
+        self.headers.push(("authorization", value));
         self
     }
 
@@ -220,7 +220,7 @@ pub struct Response {
     pub status: u16,
     /// The `Retry-After` header, as a time from now.
     pub retry_after: Option<Duration>,
-    /// Whether `Age`, `Cache-Status`, `Warning`, or `X-Cache` or a header like it marks the response as a
+    /// Whether `Age`, `Cache-Status`, `Warning`, `X-Cache` or a header like it marks the response as a
     /// cache's: it shows an earlier state.
     pub is_from_cache: bool,
     /// Whether `Link` names a next page (RFC 8288).
@@ -229,9 +229,10 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// Headers in which a cache says whether the response is its own: of Varnish, Cloudflare, and
+/// Headers in which a cache says whether the response is its own: of Varnish, Squid, Cloudflare, and
 /// nginx as its documentation and others name it.
-const CACHES: [&str; 4] = ["x-cache", "cf-cache-status", "x-cache-status", "x-proxy-cache"];
+const CACHES: [&str; 5] =
+    ["x-cache", "x-cache-lookup", "cf-cache-status", "x-cache-status", "x-proxy-cache"];
 
 impl Response {
     /// A response without headers.
@@ -274,6 +275,9 @@ impl Response {
         // section 5.5.1), and is no cache's hit: a parameter `hit` (RFC 9211), or `X-Cache` in any of its
         // wordings, such as `TCP_HIT`.
         let is_aged = |age: &str| age.trim().parse() != Ok(0_u64);
+        // Fastly counts its hits at each cache; Varnish adds the id of the request that filled it.
+        let is_counted = |hits: &str| hits.split(',').any(is_aged);
+        let is_of_other = |ids: &str| ids.split_whitespace().count() > 1;
         let is_hit = |status: &str| {
             let mut words = status.split([',', ';']).map(|word| word.trim().to_ascii_lowercase());
             words.any(|word| word == "hit" || word == "hit=?1")
@@ -286,6 +290,8 @@ impl Response {
         self.is_from_cache = any("age", &is_aged)
             || any("cache-status", &is_hit)
             || any("warning", &is_stale)
+            || any("x-cache-hits", &is_counted)
+            || any("x-varnish", &is_of_other)
             || CACHES.iter().any(|name| any(name, &is_past));
         // One relation or several, in quotes or not, also with a character set (RFC 8288, section 3.3).
         let is_next = |parameter: &str| {
@@ -507,6 +513,12 @@ mod tests {
             ("x-cache", "TCP_HIT", true),
             ("x-cache", "MISS, HIT", true),
             ("x-cache", "Miss from cloudfront", false),
+            ("x-cache-lookup", "HIT from squid:3128", true),
+            ("x-cache-lookup", "NONE from squid:3128", false),
+            ("x-cache-hits", "0, 3", true),
+            ("x-cache-hits", "0, 0", false),
+            ("x-varnish", "32770 3", true),
+            ("x-varnish", "32770", false),
             ("cf-cache-status", "HIT", true),
             ("cf-cache-status", "DYNAMIC", false),
             ("x-cache-status", "UPDATING", true),

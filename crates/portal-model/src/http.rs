@@ -27,7 +27,7 @@ impl Request {
     /// # Errors
     /// [`http::Error`] if the URL or a header value is invalid.
     pub fn into_http(self, base_url: &str) -> Result<::http::Request<Vec<u8>>, ::http::Error> {
-        let uri = format!("{}{}", base_url.trim_end_matches('/'), self.path);
+        let uri = [base_url.trim_end_matches('/'), &self.path].concat();
         let mut request = ::http::Request::builder().method(self.method).uri(uri);
         for (name, value) in self.headers {
             let mut value = HeaderValue::try_from(value)?;
@@ -52,7 +52,11 @@ impl From<Method> for HttpMethod {
 impl<B: Into<Vec<u8>>> From<::http::Response<B>> for Response {
     fn from(response: ::http::Response<B>) -> Self {
         let (head, body) = response.into_parts();
-        let lines = |name| head.headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+        // There are few: to compare them all is cheaper than to hash each name that is looked for.
+        let lines = |wanted| {
+            let lines = head.headers.iter().filter(move |(name, _)| name.as_str() == wanted);
+            lines.filter_map(|(_, line)| line.to_str().ok())
+        };
         Self::new(head.status.as_u16(), body).with_headers(lines)
     }
 }

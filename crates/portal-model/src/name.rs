@@ -334,6 +334,7 @@ mod tests {
         assert!(!name.is_same_as("acmeportal1"));
         assert!(is_same_name(" my Portal\t", "My portal"));
         assert_eq!(name_key(" my Portal\t"), name_key("My portal"));
+        assert_ne!(name_key("my portal"), name_key("myportal"));
         assert!(!is_same_name("my portal", "myportal"));
     }
 }

@@ -7,6 +7,6 @@ mod error;
 mod request;
 mod token;
 
-pub use error::{OAuthError, TokenError, TokenResponseError};
+pub use error::{OAuthError, TokenError};
 pub use request::{Grant, REVOKE_PATH, RevokeToken, TOKEN_PATH, TokenRequest};
 pub use token::{AccessToken, DEFAULT_LIFETIME, TokenState};

@@ -7,8 +7,9 @@ use portal_model::Timestamp;
 use crate::audit::AuditEntry;
 pub use crate::change::{AdminChange, AdminRefusal, Credential};
 use crate::error::RegistryError;
-use crate::org::User;
-use crate::people::Keeper;
+use crate::org::{OrgId, User};
+use crate::people::People;
+use crate::registry::Registry;
 use crate::seed::{Seed, SeedDifferences};
 
 /// Changes of orgs, users and credentials, each in one transaction with its [`AuditEntry`].
@@ -18,7 +19,15 @@ use crate::seed::{Seed, SeedDifferences};
 ///
 /// # Errors
 /// Every method: [`RegistryError`] if the engine fails.
-pub trait Administration: Keeper {
+pub trait Administration: Registry {
+    /// Reads all rows, lets `rule` decide, and writes what it changed, in one transaction that
+    /// excludes every other of its kind. `rule` runs again if the transaction is repeated.
+    #[doc(hidden)]
+    fn decide<T: Send + 'static>(
+        &self,
+        rule: impl Fn(&mut People) -> T + Send + 'static,
+    ) -> impl Future<Output = Result<T, RegistryError>> + Send;
+
     /// Adds what is in `seed` and missing from the registry, unless an existing entry differs from
     /// the seed. Revoked tokens, used codes and refresh tokens issued for a code don't count as
     /// differences.
@@ -62,18 +71,25 @@ pub trait Administration: Keeper {
         org: &str,
     ) -> impl Future<Output = Result<Option<Vec<User>>, RegistryError>> + Send {
         async move {
-            let Some(org) = self.org_named(org).await? else { return Ok(None) };
+            let Some(org) = org_named(self, org).await? else { return Ok(None) };
             self.users(org).await.map(Some)
         }
     }
 
-    /// Returns the refresh tokens of an org, by user and client; `None` if the org doesn't exist.
+    /// Returns the refresh tokens of an org, by user and client.
+    #[doc(hidden)]
+    fn credentials(
+        &self,
+        org: OrgId,
+    ) -> impl Future<Output = Result<Vec<Credential>, RegistryError>> + Send;
+
+    /// The same by the name of the org; `None` if the org doesn't exist.
     fn credentials_of(
         &self,
         org: &str,
     ) -> impl Future<Output = Result<Option<Vec<Credential>>, RegistryError>> + Send {
         async move {
-            let Some(org) = self.org_named(org).await? else { return Ok(None) };
+            let Some(org) = org_named(self, org).await? else { return Ok(None) };
             self.credentials(org).await.map(Some)
         }
     }
@@ -83,4 +99,10 @@ pub trait Administration: Keeper {
         &self,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<AuditEntry>, RegistryError>> + Send;
+}
+
+/// The org of that name, unless it is removed.
+async fn org_named(registry: &impl Registry, name: &str) -> Result<Option<OrgId>, RegistryError> {
+    let orgs = registry.orgs().await?;
+    Ok(orgs.into_iter().find(|org| org.name == name).map(|org| org.id))
 }

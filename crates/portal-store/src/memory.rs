@@ -43,6 +43,7 @@ impl MemoryRegistry {
     }
 }
 
+#[derive(Default)]
 struct State {
     people: People,
     tokens: Tokens,
@@ -51,20 +52,8 @@ struct State {
     by_name: HashMap<String, usize>,
     /// Indexes into `portals` by org, in the order of creation.
     by_org: HashMap<OrgId, Vec<usize>>,
-    first_zaid: i64,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            people: People::default(),
-            tokens: Tokens::default(),
-            portals: Vec::new(),
-            by_name: HashMap::new(),
-            by_org: HashMap::new(),
-            first_zaid: first_zaid(),
-        }
-    }
+    /// Of the last portal.
+    zaid: Option<i64>,
 }
 
 impl fmt::Debug for MemoryRegistry {
@@ -166,7 +155,8 @@ impl Registry for MemoryRegistry {
             return Ok(Err(CreateConflict::NameTaken));
         }
         let at = state.portals.len();
-        let zaid = state.first_zaid.saturating_add_unsigned(at as u64);
+        let zaid = state.zaid.map_or_else(first_zaid, |last| last + 1);
+        state.zaid = Some(zaid);
         let mut portal = Portal::new(name.as_str());
         portal.created_time = Some(now);
         portal.modified_time = Some(now);

@@ -5,47 +5,16 @@
 //! this type.
 
 use std::collections::{BTreeMap, HashMap};
-use std::future::Future;
 
 use portal_model::{Scope, Secret, Timestamp};
 
 use crate::audit::{AuditAction, AuditEntry};
-use crate::change::Credential;
-use crate::error::RegistryError;
 use crate::org::{Org, OrgId, PortalLimit, User, UserId, first_number};
-use crate::registry::Registry;
 use crate::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
 use crate::token::Hashed;
 
 mod administer;
 mod reseed;
-
-/// What a durable engine does with [`People`].
-pub trait Keeper: Registry {
-    /// The refresh tokens of an org, by user and client.
-    fn credentials(
-        &self,
-        org: OrgId,
-    ) -> impl Future<Output = Result<Vec<Credential>, RegistryError>> + Send;
-
-    /// The org of that name, unless it is removed.
-    fn org_named(
-        &self,
-        name: &str,
-    ) -> impl Future<Output = Result<Option<OrgId>, RegistryError>> + Send {
-        async move {
-            let orgs = self.orgs().await?;
-            Ok(orgs.into_iter().find(|org| org.name == name).map(|org| org.id))
-        }
-    }
-
-    /// Reads all rows, lets `rule` decide, and writes what it changed, in one transaction that
-    /// excludes every other of its kind. `rule` runs again if the transaction is repeated.
-    fn decide<T: Send + 'static>(
-        &self,
-        rule: impl Fn(&mut People) -> T + Send + 'static,
-    ) -> impl Future<Output = Result<T, RegistryError>> + Send;
-}
 
 /// All rows about people, and the changes made to them.
 #[derive(Default)]

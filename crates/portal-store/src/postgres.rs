@@ -19,8 +19,7 @@
 //! with severity ERROR, which rolls back. [`RegistryError::Unknown`]: the statement was handed to a
 //! connection that was then lost, terminated by the server (FATAL may follow the commit), or silent
 //! for ten seconds. A change is never sent twice; a read is retried over another connection.
-//! Without any connection a call fails after three seconds, while one task keeps reconnecting, with
-//! a backoff of up to a second.
+//! A call that gets no connection fails after three seconds.
 //!
 //! # Revocation
 //! The principal of an access token is cached, within this process only, until the second of the
@@ -29,14 +28,13 @@
 //! one within a second.
 //!
 //! # Orgs, users and credentials
-//! A seed or a change by an administrator is a transaction over a connection of its own: it reads
+//! A seed or a change by an administrator is a transaction: it reads
 //! all rows, decides, and writes. An advisory lock admits one at a time, and a lock on the tables
 //! makes exchanges of codes and revocations wait for it. Creates wait only if a portal limit changes.
 //!
 //! # Requirements
 //! A UTF8 database, and a role that can create a schema in it or owns an empty schema `portal`.
-//! Each registry uses up to 16 connections, and one more while a seed is applied. Connection
-//! poolers must be in session mode. `sslmode` in the URL is one of `disable`; `prefer`, the
+//! Each registry uses up to 16 connections. Connection poolers must be in session mode. `sslmode` in the URL is one of `disable`; `prefer`, the
 //! default, which uses TLS if the server offers it; `require`, which insists on TLS but, like
 //! libpq, accepts any certificate, so it stops eavesdroppers only; and `verify-full`, which
 //! verifies the certificate and the host name against the system's roots or the file in
@@ -51,12 +49,11 @@
 //! | `people` | reading and writing orgs, users and credentials |
 //! | `credentials` | SQL statements for tokens |
 //! | `portals` | SQL statements for portals |
-//! | `pool` | the connections, shared by all statements |
 //! | `schema` | creating the schema; locks |
-//! | `session` | a connection with verified settings |
+//! | `pool` | the connections, with verified settings |
 //! | `url` | the address of the database |
 //! | `failure` | whether a failed statement may have taken effect |
-//! | `statements`, `tls` | leaves |
+//! | `tls` | a leaf |
 
 use std::fmt;
 use std::future::Future;
@@ -70,14 +67,13 @@ use crate::audit::AuditEntry;
 use crate::change::Credential;
 use crate::error::RegistryError;
 use crate::org::{Org, OrgId, Principal, User, UserId};
-use crate::people::{Keeper, People};
+use crate::people::People;
 use crate::principals::Principals;
 use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
 use crate::seed::Seed;
 use crate::sql;
 use crate::token::{Hashed, HashedRequest, TokenRules};
-use pool::Pool;
-use session::{Connected, Parameters};
+use pool::{Parameters, Pool};
 pub use url::DatabaseUrl;
 
 mod credentials;
@@ -86,8 +82,6 @@ mod people;
 mod pool;
 mod portals;
 mod schema;
-mod session;
-mod statements;
 mod tls;
 mod url;
 
@@ -114,11 +108,9 @@ impl PostgresRegistry {
     /// database is unreachable, was written by a newer version, or would lose changes in a power
     /// cut. No error shows the password.
     pub async fn open(url: &str) -> Result<Self, RegistryError> {
-        let target = DatabaseUrl::parse(url)?;
-        let mut connected = Connected::to(&target).await.map_err(RegistryError::NotApplied)?;
-        schema::prepare(&mut connected.client, &target).await?;
-        let session = connected.prepare().await.map_err(RegistryError::NotApplied)?;
-        let pool = Pool::new(target, session);
+        let pool = Pool::new(DatabaseUrl::parse(url)?)?;
+        let mut client = pool.connect().await.map_err(RegistryError::NotApplied)?;
+        schema::prepare(&mut client, &pool.target).await?;
         Ok(Self(Arc::new(Inner { pool, principals: Principals::default() })))
     }
 
@@ -127,7 +119,7 @@ impl PostgresRegistry {
     /// # Errors
     /// See [`Registry`].
     pub async fn is_empty(&self) -> Result<bool, RegistryError> {
-        Ok(self.0.pool.read(|it| &it.any_org, &[], |_| Ok(())).await?.is_empty())
+        Ok(self.0.pool.read("SELECT FROM orgs LIMIT 1", &[], |_| Ok(())).await?.is_empty())
     }
 
     /// Runs a change to completion, even if the caller drops its future.
@@ -148,7 +140,7 @@ impl PostgresRegistry {
 impl fmt::Debug for PostgresRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresRegistry")
-            .field("database", &self.0.pool.target().to_string())
+            .field("database", &self.0.pool.target)
             .finish_non_exhaustive()
     }
 }
@@ -187,7 +179,7 @@ impl Registry for PostgresRegistry {
         let (refresh_token, now) = (Hashed::of(refresh_token), now.unix_seconds());
         self.change(move |inner| async move {
             let parameters: &Parameters<'_> = &[&refresh_token.0.as_slice(), &now];
-            let revoked = inner.pool.change(|it| &it.revoke, parameters).await;
+            let revoked = inner.pool.change(credentials::REVOKE, parameters).await;
             inner.principals.forget();
             Ok(!revoked?.is_empty())
         })
@@ -198,7 +190,7 @@ impl Registry for PostgresRegistry {
         let access_token = Hashed::of(access_token);
         self.change(move |inner| async move {
             let parameters: &Parameters<'_> = &[&access_token.0.as_slice()];
-            let ended = inner.pool.change(|it| &it.end, parameters).await;
+            let ended = inner.pool.change(credentials::EXPIRE, parameters).await;
             inner.principals.forget();
             Ok(!ended?.is_empty())
         })
@@ -213,18 +205,18 @@ impl Registry for PostgresRegistry {
         let (access_token, now) = (Hashed::of(access_token), now.unix_seconds());
         let query = || async move {
             let parameters: &Parameters<'_> = &[&access_token.0.as_slice(), &now];
-            let found = self.0.pool.read(|it| &it.principal, parameters, sql::principal).await?;
+            let found = self.0.pool.read(sql::PRINCIPAL, parameters, sql::principal).await?;
             Ok(found.into_iter().next().map(Arc::new))
         };
         self.0.principals.find(access_token, now, query).await
     }
 
     async fn orgs(&self) -> Result<Vec<Org>, RegistryError> {
-        self.0.pool.read(|it| &it.orgs, &[], sql::org).await
+        self.0.pool.read(sql::ORGS, &[], sql::org).await
     }
 
     async fn users(&self, org: OrgId) -> Result<Vec<User>, RegistryError> {
-        self.0.pool.read(|it| &it.users, &[&org.0], |row| sql::user(row, 0)).await
+        self.0.pool.read(sql::USERS, &[&org.0], |row| sql::user(row, 0)).await
     }
 
     async fn create_portal(
@@ -257,7 +249,7 @@ impl Registry for PostgresRegistry {
     }
 
     async fn portals(&self, org: OrgId) -> Result<Vec<Portal>, RegistryError> {
-        self.0.pool.read(|it| &it.portals, &[&org.0], sql::portal).await
+        self.0.pool.read(sql::PORTALS, &[&org.0], sql::portal).await
     }
 
     async fn portal(&self, org: OrgId, name: &str) -> Result<Option<Portal>, RegistryError> {
@@ -265,14 +257,14 @@ impl Registry for PostgresRegistry {
             return Ok(None);
         }
         let parameters: &Parameters<'_> = &[&org.0, &name_key(name)];
-        let found = self.0.pool.read(|it| &it.portal, parameters, sql::portal).await?;
+        let found = self.0.pool.read(sql::PORTAL, parameters, sql::portal).await?;
         Ok(found.into_iter().next())
     }
 }
 
-impl Keeper for PostgresRegistry {
+impl Administration for PostgresRegistry {
     async fn credentials(&self, org: OrgId) -> Result<Vec<Credential>, RegistryError> {
-        self.0.pool.read(|it| &it.credentials, &[&org.0], sql::credential).await
+        self.0.pool.read(sql::CREDENTIALS, &[&org.0], sql::credential).await
     }
 
     async fn decide<T: Send + 'static>(
@@ -280,20 +272,16 @@ impl Keeper for PostgresRegistry {
         rule: impl Fn(&mut People) -> T + Send + 'static,
     ) -> Result<T, RegistryError> {
         self.change(|inner| async move {
-            let connected = Connected::to(inner.pool.target()).await;
-            let mut connected = connected.map_err(RegistryError::NotApplied)?;
-            let result = people::decide(&mut connected.client, rule).await;
+            let result = people::decide(&inner.pool, rule).await;
             inner.principals.forget();
-            Ok(result?)
+            result
         })
         .await
     }
-}
 
-impl Administration for PostgresRegistry {
     async fn audit_log(&self, limit: u32) -> Result<Vec<AuditEntry>, RegistryError> {
         let parameters: &Parameters<'_> = &[&i64::from(limit)];
-        let mut entries = self.0.pool.read(|it| &it.audit, parameters, sql::audit_entry).await?;
+        let mut entries = self.0.pool.read(sql::AUDIT, parameters, sql::audit_entry).await?;
         entries.reverse();
         Ok(entries)
     }

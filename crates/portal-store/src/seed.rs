@@ -8,11 +8,15 @@ use crate::error::RegistryError;
 use crate::org::{Permission, PortalLimit};
 use crate::token;
 
-mod difference;
 mod file;
 
-pub use difference::SeedDifferences;
 pub use file::SeedError;
+
+/// How a registry differs from a seed: a clause for each difference, at least one. Orgs are identified by
+/// name, users by e-mail address. Contains no secrets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("; "))]
+pub struct SeedDifferences(pub Vec<String>);
 
 /// The initial content of a registry; see [`Registry::apply_seed`](crate::Registry::apply_seed).
 ///

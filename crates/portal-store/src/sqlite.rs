@@ -32,7 +32,7 @@ use crate::audit::AuditEntry;
 use crate::change::Credential;
 use crate::error::RegistryError;
 use crate::org::{Org, OrgId, Principal, User, UserId};
-use crate::people::{Keeper, People};
+use crate::people::People;
 use crate::principals::Principals;
 use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
 use crate::seed::Seed;
@@ -271,7 +271,7 @@ impl Registry for SqliteRegistry {
     }
 }
 
-impl Keeper for SqliteRegistry {
+impl Administration for SqliteRegistry {
     async fn credentials(&self, org: OrgId) -> Result<Vec<Credential>, RegistryError> {
         self.rows(sql::CREDENTIALS, [org.0], |row| sql::credential(row)).await
     }
@@ -290,9 +290,7 @@ impl Keeper for SqliteRegistry {
         };
         self.commit_and_forget(work).await
     }
-}
 
-impl Administration for SqliteRegistry {
     async fn audit_log(&self, limit: u32) -> Result<Vec<AuditEntry>, RegistryError> {
         let mut entries = self.rows(sql::AUDIT, [limit], |row| sql::audit_entry(row)).await?;
         entries.reverse();

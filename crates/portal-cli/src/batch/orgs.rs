@@ -1,25 +1,25 @@
 //! The orgs of a plan: which each is, and which portals it has.
 
-use std::collections::{BTreeSet, HashMap, hash_map};
+use std::collections::BTreeSet;
+use std::collections::hash_map::{Entry, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
-use portal_http::client::{Client, ClientError, HttpTransport, IdentifyError, SafeClient};
+use portal_http::client::{ClientError, HttpTransport, SafeClient};
 use portal_ledger::Ledger;
-use portal_model::error::with_sources;
 use portal_model::flow::Policy;
 use portal_model::server::rejections;
-use portal_model::{ApiError, ApiVersion, CanCreate, ListPortals, OrgIdentity, Portal};
+use portal_model::{ApiVersion, CanCreate, ListPortals, OrgIdentity};
 use tracing::Instrument as _;
 
-use super::plan::{Plan, State};
-use crate::org::create_probe::{probe, undetermined};
+use super::plan::{Plan, Seen};
+use super::rows::Row;
 use crate::org::profile::Profiles;
-use crate::org::retry::retry;
+use crate::org::retry::{probe, retry, undetermined};
 use crate::org::target::Target;
 use crate::report::failure::Failure;
-use crate::report::permission;
+use crate::report::{cause, permission};
 
 /// Orgs that are looked at at once.
 const AT_ONCE: usize = 16;
@@ -51,21 +51,21 @@ impl Clients<'_> {
     /// # Errors
     /// A profile can't be used.
     pub(crate) fn orgs(&self, plan: &Plan, profiles: &Profiles) -> Result<Vec<Org>, Failure> {
-        let mut orgs: Vec<Org> = Vec::new();
-        let mut places = HashMap::new();
-        let mut transports = HashMap::new();
+        let (mut orgs, mut transports) = (HashMap::new(), HashMap::new());
         for (index, row) in plan.left() {
-            let place = *places.entry(&row.profile).or_insert(orgs.len());
-            if place == orgs.len() {
-                let target = profiles
-                    .get(&row.profile)?
-                    .target(&row.profile, self.ca_file.map(ToOwned::to_owned));
-                orgs.push(self.org(target, &mut transports)?);
-            }
-            if let Some(org) = orgs.get_mut(place) {
-                org.rows.push(index);
-            }
+            let org = match orgs.entry(&row.profile) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let profile = profiles.get(&row.profile)?;
+                    let ca_file = self.ca_file.map(ToOwned::to_owned);
+                    let target = profile.target(&row.profile, ca_file);
+                    new.insert(self.org(target, &mut transports)?)
+                }
+            };
+            org.rows.push(index);
         }
+        let mut orgs: Vec<Org> = orgs.into_values().collect();
+        orgs.sort_by_key(|org| org.rows.first().copied());
         Ok(orgs)
     }
 
@@ -76,10 +76,10 @@ impl Clients<'_> {
         transports: &mut HashMap<(Option<PathBuf>, bool), HttpTransport>,
     ) -> anyhow::Result<Org> {
         let target = Target { version: self.version, ..target };
-        let key = (target.ca_file.clone(), target.is_this_machine());
+        let key = (target.ca_file.clone(), target.hosts.is_this_machine());
         let transport = match transports.entry(key) {
-            hash_map::Entry::Occupied(known) => known.into_mut(),
-            hash_map::Entry::Vacant(vacant) => vacant.insert(target.transport()?),
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(target.transport()?),
         };
         let client = target.client_over(transport.clone(), target.policy(self.policy.clone()))?;
         let safe = target.safe(client, self.ledger, self.file.clone());
@@ -87,25 +87,25 @@ impl Clients<'_> {
     }
 }
 
-/// States that all orgs of the plan are different ones, also those whose ids are not known.
+/// States that all orgs of the plan are different ones, also those whose ids are not known. What a profile
+/// led to earlier may be the org to which it leads now.
 pub(crate) fn state_distinct(plan: &Plan, orgs: &mut [Org]) {
-    let identities = orgs.iter().filter_map(|org| org.identity.as_ref());
-    let all = identities.chain(&plan.earlier);
-    let fingerprints: BTreeSet<_> = all.map(|org| org.fingerprint().to_owned()).collect();
-    let fingerprints = Arc::new(fingerprints);
-    for org in orgs {
-        org.safe = org.safe.clone().with_distinct_orgs(Arc::clone(&fingerprints));
+    let now = orgs.iter().filter_map(|org| org.identity.as_ref());
+    let all = now.chain(plan.earlier.iter().map(|(_, org)| org));
+    let all: BTreeSet<_> = all.map(|org| org.fingerprint().to_owned()).collect();
+    let all = Arc::new(all);
+    let mut earlier = HashMap::<_, Vec<_>>::new();
+    for (profile, org) in &plan.earlier {
+        earlier.entry(profile.as_str()).or_default().push(org.fingerprint());
     }
-}
-
-/// What an org shows without anything being created.
-struct Seen {
-    identity: Option<OrgIdentity>,
-    portals: Vec<Portal>,
-    /// The rejection of every create.
-    rejection: Option<ApiError>,
-    /// Why something about it could not be found out.
-    unchecked: Option<String>,
+    for org in orgs {
+        let own = org.target.place.profile().and_then(|profile| earlier.get(profile));
+        let distinct = own.map_or_else(
+            || Arc::clone(&all),
+            |own| Arc::new(all.iter().filter(|it| !own.contains(&it.as_str())).cloned().collect()),
+        );
+        org.safe = org.safe.clone().with_distinct_orgs(distinct);
+    }
 }
 
 /// Looks at the orgs, and completes the plan: identifies each, lists its portals, and, with `probes`, sends
@@ -124,59 +124,45 @@ pub(crate) async fn look(
     let seen: Vec<Seen> = looks.buffered(AT_ONCE).collect().await;
     for (org, seen) in orgs.iter_mut().zip(seen) {
         for &index in &org.rows {
-            if let Some(identity) = &seen.identity {
-                plan.identify(index, identity, same_org);
-            }
-            plan.list(index, seen.identity.as_ref(), &seen.portals, allow_another);
-            if let Some(error) = &seen.rejection {
-                plan.reject(index, seen.identity.as_ref(), error);
-            }
-            if let Some(why) = &seen.unchecked {
-                plan.leave_unchecked(index, why);
-            }
+            plan.complete(index, &seen, allow_another, same_org);
         }
-        org.rows.retain(|index| plan.states.get(*index).is_some_and(State::is_left));
+        org.rows.retain(|index| plan.rows.get(*index).is_some_and(Row::is_left));
         org.identity = seen.identity;
     }
 }
 
 async fn see(safe: &SafeClient, probes: bool) -> Seen {
-    let client = safe.client();
-    let mut seen = Seen { identity: None, portals: Vec::new(), rejection: None, unchecked: None };
-    match safe.identify().await {
-        Ok(identity) => seen.identity = Some(identity),
-        Err(IdentifyError::Client(error)) => {
-            return Seen { unchecked: Some(with_sources(&error)), ..seen };
-        }
-        Err(error) => return Seen { unchecked: Some(with_sources(&error)), ..seen },
-    }
-    match retry(async || client.call(&ListPortals).await).await {
-        Ok(portals) => seen.portals = portals,
-        Err(ClientError::Api(error)) if error.is_scope_mismatch() => {
-            seen.unchecked = Some("the token cannot list the org's portals".to_owned());
-        }
-        // Whether a create is rejected too is worth more.
-        Err(ClientError::Api(error)) if error.is_forbidden() => {
-            seen.unchecked = Some(permission::missing(&error, "").0);
-        }
-        Err(error) => return Seen { unchecked: Some(with_sources(&error)), ..seen },
-    }
-    if probes {
-        match rejection(client).await {
-            Ok(rejection) => seen.rejection = rejection,
-            Err(why) => seen.unchecked = seen.unchecked.or(Some(why)),
-        }
-    }
+    let mut seen = Seen::default();
+    seen.unchecked = find_out(safe, probes, &mut seen).await.err();
     seen
 }
 
-/// How the service rejects every create, if it does.
-async fn rejection(client: &Client) -> Result<Option<ApiError>, String> {
-    match probe(client).await {
-        Ok(CanCreate::Yes) => Ok(None),
-        Ok(CanCreate::MissingPermission(error) | CanCreate::NotHere(error)) => Ok(Some(error)),
-        Ok(CanCreate::MissingScope) => Ok(Some(rejections::scope_mismatch())),
-        Err(ClientError::Api(error)) => Err(undetermined(&error)),
-        Err(error) => Err(with_sources(&error)),
+/// Fills in what there is to see, and fails with why something could not be found out.
+async fn find_out(safe: &SafeClient, probes: bool, seen: &mut Seen) -> Result<(), Failure> {
+    let client = safe.client();
+    let identity = safe.identify().await;
+    seen.identity = Some(identity.map_err(|error| cause::unidentified(&error))?);
+    let listed = match retry(async || client.call(&ListPortals).await).await {
+        Ok(portals) => {
+            seen.portals = portals;
+            Ok(())
+        }
+        Err(ClientError::Api(error)) if error.is_scope_mismatch() => {
+            Err(Failure::forbidden("the token cannot list the org's portals"))
+        }
+        // Whether a create is rejected too is worth more.
+        Err(ClientError::Api(error)) if error.is_forbidden() => {
+            Err(Failure::forbidden(permission::missing(&error, "").0))
+        }
+        Err(error) => return Err(cause::failure(&error, "list the org's portals")),
+    };
+    if probes {
+        seen.rejection = match probe(client).await {
+            Ok(CanCreate::Yes) => None,
+            Ok(CanCreate::MissingPermission(error) | CanCreate::NotHere(error)) => Some(error),
+            Ok(CanCreate::MissingScope) => Some(rejections::scope_mismatch()),
+            Err(error) => return listed.and(Err(undetermined(&error))),
+        };
     }
+    listed
 }

@@ -10,20 +10,31 @@ use portal_ledger::{EndingKind, Entry};
 use portal_model::identity::SameOrg;
 use portal_model::name::{is_same_name, name_key};
 use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Unverified};
-use portal_model::{ApiError, Operation, Org, OrgIdentity, Outcome, Portal, PortalName};
+use portal_model::{ApiError, Operation, OrgIdentity, Outcome, Portal, PortalName};
 
-use super::rows::{self, Row};
+use super::rows::{self, Row, State};
+use crate::report::failure::Failure;
 
-/// The rows of a file, and the state of each.
+/// The rows of a file with the state of each.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) rows: Vec<Row>,
-    pub(crate) states: Vec<State>,
     /// How many portals of rows exist that this ledger knows nothing of.
     pub(crate) foreign: usize,
-    /// The orgs of rows that were created earlier.
-    pub(crate) earlier: Vec<OrgIdentity>,
+    /// The orgs of rows that were created earlier, with the profile of each.
+    pub(crate) earlier: Vec<(String, OrgIdentity)>,
     history: History,
+}
+
+/// What an org shows without anything being created.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) identity: Option<OrgIdentity>,
+    pub(crate) portals: Vec<Portal>,
+    /// The rejection of every create.
+    pub(crate) rejection: Option<ApiError>,
+    /// Why something about it could not be found out.
+    pub(crate) unchecked: Option<Failure>,
 }
 
 /// What the ledger has, newest first.
@@ -34,36 +45,24 @@ struct History {
     by_name: HashMap<String, Vec<usize>>,
     /// The places of those by which something may be done yet.
     unfinished: Vec<usize>,
-}
-
-/// What is known of a row.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum State {
-    /// It is to be created. `note`: what came of it last time.
-    Left { note: Option<String> },
-    /// The same of a row whose org could not be looked at, and why.
-    Unchecked(String),
-    /// An attempt of it, or of another operation about its names, may have taken effect, which is
-    /// determined first.
-    InDoubt(Box<Entry>),
-    /// It created its portal in an earlier run.
-    Earlier(Box<Outcome>),
-    /// What came of it in this run, or why nothing is sent.
-    Ended(Box<Outcome>),
+    /// The places of renames that were done.
+    renames: Vec<usize>,
 }
 
 impl History {
     fn new(entries: Vec<Entry>) -> Self {
         let mut by_name = HashMap::<String, Vec<usize>>::new();
-        let mut unfinished = Vec::new();
+        let (mut unfinished, mut renames) = (Vec::new(), Vec::new());
         for (place, entry) in entries.iter().enumerate() {
             unfinished.extend(entry.is_unfinished().then_some(place));
+            let is_done = entry.ending().is_some_and(|end| end.kind == EndingKind::Renamed);
+            renames.extend(is_done.then_some(place));
             let first = entry.operation.names().next().unwrap_or_default();
             for name in HashSet::from([first, entry.name()].map(name_key)) {
                 by_name.entry(name).or_default().push(place);
             }
         }
-        Self { entries, by_name, unfinished }
+        Self { entries, by_name, unfinished, renames }
     }
 
     /// The entries of a name that the profile has, or its org as far as that is known.
@@ -77,13 +76,18 @@ impl History {
         entries.filter(is_of).collect()
     }
 
+    /// Whether a portal may be the doing of an entry.
+    fn knows(&self, portal: &Portal, profile: &str, org: Option<&OrgIdentity>) -> bool {
+        let is_it = |entry: &&Entry| is_same_name(entry.name(), &portal.name) && entry.may_be_own();
+        self.of(&portal.name, profile, org).iter().any(is_it)
+    }
+
     /// One by which something may be done yet about the names of a row, in what may be its org: by another
     /// credential, or with one of them as a fallback.
     fn undecided(&self, row: &Row, org: Option<&OrgIdentity>) -> Option<&Entry> {
-        let create = row.create();
         let concerns = |entry: &&Entry| {
-            create.names().any(|name| entry.operation.concerns(name.as_str()))
-                || create.includes(entry.name())
+            row.create.names().any(|name| entry.operation.concerns(name.as_str()))
+                || row.create.includes(entry.name())
         };
         let may_be_here =
             |entry: &&Entry| org.is_none_or(|org| entry.org.compare(org) != SameOrg::No);
@@ -91,126 +95,126 @@ impl History {
         entries.filter(may_be_here).find(concerns)
     }
 
+    /// The name that the portal of an entry has by now, if it was renamed since.
+    fn renamed_to(&self, entry: &Entry) -> Option<&PortalName> {
+        let later = self.renames.iter().rev().filter_map(|place| self.entries.get(*place));
+        let here = later
+            .filter(|rename| rename.order > entry.order)
+            .filter(|rename| rename.org.compare(&entry.org) == SameOrg::Yes);
+        here.fold(None, |now: Option<&PortalName>, rename| match &rename.operation {
+            Operation::Rename(rename)
+                if is_same_name(&rename.old, now.map_or(entry.name(), PortalName::as_str)) =>
+            {
+                Some(&rename.new)
+            }
+            _ => now,
+        })
+    }
+
     /// The entry that a row goes on from: a profile may have another name since, or two lead to one org.
     fn last(&self, row: &Row, org: Option<&OrgIdentity>) -> Option<&Entry> {
         // One that was asked for otherwise, and is there, is for the list to show.
         let counts = |entry: &Entry| is_of_row(entry) || entry.key.is_none() && entry.is_in_doubt();
+        let wanted = row.create.name.as_str();
         let is_same = |entry: &Entry| match &entry.operation {
-            Operation::Create(create) => create.name.is_same_as(row.name.as_str()) && counts(entry),
+            Operation::Create(create) => create.name.is_same_as(wanted) && counts(entry),
             Operation::Rename(_) => false,
         };
-        let mut all = self.of(row.name.as_str(), &row.profile, org);
+        let mut all = self.of(wanted, &row.profile, org);
         all.retain(|entry| is_same(entry));
         // What ended without a portal says nothing of one that came before.
-        all.iter().find(|entry| may_be_own(entry)).or(all.first()).copied()
+        all.iter().find(|entry| entry.may_be_own()).or(all.first()).copied()
     }
 }
 
 impl Plan {
-    /// The plan as far as the ledger has it. `entries` are newest first; `org` is the one that a profile
-    /// states.
-    pub(crate) fn new<'o>(
+    /// The plan as far as the ledger has it. `entries` are newest first; `org` is where a profile leads, as
+    /// far as that is known without a request.
+    pub(crate) fn new(
         rows: Vec<Row>,
         entries: Vec<Entry>,
-        org: impl Fn(&str) -> Option<&'o Org>,
+        org: impl Fn(&str) -> Option<OrgIdentity>,
     ) -> Self {
-        let states = vec![State::Left { note: None }; rows.len()];
         let history = History::new(entries);
-        let mut plan = Self { rows, states, foreign: 0, earlier: Vec::new(), history };
-        for index in 0..plan.rows.len() {
-            plan.go_on(index, None, |row, entry| {
-                org(&row.profile).zip(entry.org.org()).is_some_and(|(now, then)| now.id != then.id)
-            });
+        let mut plan = Self { rows, foreign: 0, earlier: Vec::new(), history };
+        for row in &mut plan.rows {
+            let Some(entry) = plan.history.last(row, None) else { continue };
+            let Some(now) = org(&row.profile) else { continue };
+            let is_moved =
+                now.org().zip(entry.org.org()).is_some_and(|(now, then)| now.id != then.id);
+            // That the portal was created is only said of the org to which the profile still leads.
+            if is_moved || entry.is_in_doubt() || entry.org.compare(&now) == SameOrg::Yes {
+                let renamed_to = plan.history.renamed_to(entry);
+                go_on(row, entry, is_moved, renamed_to, &mut plan.earlier);
+            }
         }
         plan
     }
 
-    /// Sets the state of a row by the entry that it goes on from. `is_moved`: its profile leads to
-    /// another org than that of the entry.
-    fn go_on(
-        &mut self,
-        index: usize,
-        org: Option<&OrgIdentity>,
-        is_moved: impl Fn(&Row, &Entry) -> bool,
-    ) {
-        let (Some(row), Some(state)) = (self.rows.get_mut(index), self.states.get_mut(index))
-        else {
-            return;
-        };
-        let Some(entry) = self.history.last(row, org) else { return };
-        *state = state_of(row, entry, is_moved(row, entry));
-        match state {
-            State::Earlier(_) => self.earlier.push(entry.org.clone()),
-            State::InDoubt(_) => row.key = entry.key.clone().unwrap_or_else(|| row.key.clone()),
-            State::Left { .. } | State::Unchecked(_) | State::Ended(_) => {}
-        }
-    }
-
     /// The rows for which something may be sent, in the order of the file.
     pub(crate) fn left(&self) -> impl Iterator<Item = (usize, &Row)> {
-        let rows = self.rows.iter().enumerate().zip(&self.states);
-        rows.filter_map(|(row, state)| state.is_left().then_some(row))
+        self.rows.iter().enumerate().filter(|(_, row)| row.is_left())
     }
 
-    /// Ends a row.
-    pub(crate) fn end(&mut self, index: usize, outcome: Outcome) {
-        if let Some(state) = self.states.get_mut(index) {
-            *state = State::Ended(Box::new(outcome));
-        }
-    }
-
-    /// Completes the state of a row whose org is known now: an entry of the org may be its own, and one of
-    /// another org is not. With `same_org` what may be the same one is it.
-    pub(crate) fn identify(&mut self, index: usize, now: &OrgIdentity, same_org: bool) {
-        if let Some(State::Left { .. } | State::InDoubt(_)) = self.states.get(index) {
-            self.go_on(index, Some(now), |_, entry| match entry.org.compare(now) {
+    /// Completes the state of a row by what its org shows. With `same_org`, what may be another org than
+    /// that of an earlier run is the same.
+    pub(crate) fn complete(
+        &mut self,
+        index: usize,
+        seen: &Seen,
+        allow_another: bool,
+        same_org: bool,
+    ) {
+        let Some(row) = self.rows.get_mut(index) else { return };
+        let org = seen.identity.as_ref();
+        // An entry of the org may be its own, and one of another org is not.
+        if let (Some(now), Some(entry)) = (org, self.history.last(row, org)) {
+            let is_moved = match entry.org.compare(now) {
                 SameOrg::Yes => false,
                 SameOrg::No => true,
                 // That it is absent in what may be another org would prove nothing.
                 SameOrg::Unknown => !same_org,
-            });
+            };
+            let renamed_to = self.history.renamed_to(entry);
+            go_on(row, entry, is_moved, renamed_to, &mut self.earlier);
         }
-    }
-
-    /// Ends a row that the list of its org's portals decides. A doubt is determined by a list of its own.
-    pub(crate) fn list(
-        &mut self,
-        index: usize,
-        org: Option<&OrgIdentity>,
-        portals: &[Portal],
-        allow_another: bool,
-    ) {
-        let (Some(row), Some(State::Left { .. })) = (self.rows.get(index), self.states.get(index))
-        else {
+        // A doubt is determined by a list of its own.
+        let State::Left { .. } = row.state else { return };
+        let undecided = self.history.undecided(row, org);
+        let is_wanted = |portal: &&Portal| row.create.includes(&portal.name);
+        let name = row.create.name.clone();
+        let outcome = if let Some(portal) = seen.portals.iter().find(is_wanted) {
+            self.foreign += usize::from(!self.history.knows(portal, &row.profile, org));
+            let origin =
+                if undecided.is_some() { Origin::Undetermined } else { Origin::Preexisting };
+            Outcome::Present { portal: portal.clone(), origin, taken: Vec::new() }
+        } else if let Some(portal) = seen.portals.first().filter(|_| !allow_another) {
+            Outcome::OrgHasPortal { name, portal: portal.clone() }
+        } else if let Some(error) = &seen.rejection {
+            Outcome::Rejected { name, error: error.clone() }
+        } else {
+            if let Some(why) = &seen.unchecked {
+                row.state = State::Unchecked(why.clone());
+            }
             return;
         };
-        let (name, create) = (row.name.clone(), row.create());
-        let undecided = self.history.undecided(row, org).cloned();
-        if let Some(portal) = portals.iter().find(|portal| create.includes(&portal.name)) {
-            let is_it = |entry: &Entry| is_same_name(entry.name(), &portal.name);
-            let known = self.history.of(&portal.name, &row.profile, org);
-            let is_known = known.into_iter().any(|entry| is_it(entry) && may_be_own(entry));
-            self.foreign += usize::from(!is_known);
-            let origin = match undecided {
-                Some(Entry { operation: Operation::Create(_), .. }) => Origin::Undetermined,
-                // It may have another name by now.
-                Some(rename) => return self.doubt(index, rename),
-                None => Origin::Preexisting,
-            };
-            let (portal, taken) = (portal.clone(), Vec::new());
-            self.end(index, Outcome::Present { portal, origin, taken });
-        } else if let Some(portal) = portals.first().filter(|_| !allow_another) {
-            match undecided {
-                Some(entry) => self.doubt(index, entry),
-                None => self.end(index, Outcome::OrgHasPortal { name, portal: portal.clone() }),
+        let is_create = |entry: &Entry| matches!(entry.operation, Operation::Create(_));
+        row.state = match undecided {
+            // Left to its run, which waits for what may be done yet (rule 11). A portal that is there stays,
+            // unless a rename gives it another name.
+            Some(entry) if !(outcome.exists() && is_create(entry)) => {
+                State::InDoubt(Box::new(entry.clone()))
             }
-        }
+            _ => State::Ended(Box::new(outcome)),
+        };
     }
 
-    /// Leaves a row to its run, which waits for what may be done yet by `entry` (rule 11).
-    fn doubt(&mut self, index: usize, entry: Entry) {
-        if let Some(state) = self.states.get_mut(index) {
-            *state = State::InDoubt(Box::new(entry));
+    /// Ends rows that were run.
+    pub(crate) fn end(&mut self, outcomes: Vec<(usize, Outcome)>) {
+        for (row, outcome) in outcomes {
+            if let Some(row) = self.rows.get_mut(row) {
+                row.state = State::Ended(Box::new(outcome));
+            }
         }
     }
 
@@ -222,50 +226,42 @@ impl Plan {
         let rows = self.history.entries.iter().filter(|entry| is_of_row(entry));
         rows.filter(|entry| entry.is_in_doubt()).filter(is_there)
     }
+}
 
-    /// Ends a row of an org in which every create is rejected with `error`.
-    pub(crate) fn reject(&mut self, index: usize, org: Option<&OrgIdentity>, error: &ApiError) {
-        let (Some(row), Some(State::Left { .. })) = (self.rows.get(index), self.states.get(index))
-        else {
-            return;
-        };
-        let name = row.name.clone();
-        match self.history.undecided(row, org).cloned() {
-            Some(entry) => self.doubt(index, entry),
-            None => self.end(index, Outcome::Rejected { name, error: error.clone() }),
-        }
-    }
-
-    /// Notes that the org of a row could not be looked at.
-    pub(crate) fn leave_unchecked(&mut self, index: usize, why: &str) {
-        if let Some(state @ State::Left { .. }) = self.states.get_mut(index) {
-            *state = State::Unchecked(why.to_owned());
-        }
+/// Sets the state of a row by the entry that it goes on from. `is_moved`: its profile leads to another org
+/// than that of the entry. `earlier` gets the org of a row that was created.
+fn go_on(
+    row: &mut Row,
+    entry: &Entry,
+    is_moved: bool,
+    renamed_to: Option<&PortalName>,
+    earlier: &mut Vec<(String, OrgIdentity)>,
+) {
+    row.state = state_of(row, entry, is_moved, renamed_to);
+    match row.state {
+        State::Earlier(_) => earlier.push((row.profile.clone(), entry.org.clone())),
+        State::InDoubt(_) => row.key = entry.key.clone().unwrap_or_else(|| row.key.clone()),
+        State::Left { .. } | State::Unchecked(_) | State::Ended(_) => {}
     }
 }
 
 /// The state of a row by the entry that it goes on from.
-fn state_of(row: &Row, entry: &Entry, is_moved: bool) -> State {
-    if !may_be_own(entry) {
+fn state_of(row: &Row, entry: &Entry, is_moved: bool, renamed_to: Option<&PortalName>) -> State {
+    if !entry.may_be_own() {
         return State::Left { note: entry.ending().and_then(|ending| ending.cause.clone()) };
     }
     if is_moved && entry.key.is_none() {
         // A create without a key is of this row only if it is of the same org.
         State::Left { note: None }
     } else if is_moved {
-        State::Ended(Box::new(blocked(entry, Conflict::LabelMoved)))
-    } else if !row.create().includes(entry.name()) {
-        State::Ended(Box::new(blocked(entry, Conflict::NameDropped)))
+        State::Ended(Box::new(blocked(entry, row, Conflict::LabelMoved)))
+    } else if !row.create.includes(entry.name()) {
+        State::Ended(Box::new(blocked(entry, row, Conflict::NameDropped)))
     } else if entry.is_in_doubt() {
         State::InDoubt(Box::new(entry.clone()))
     } else {
-        State::Earlier(Box::new(created(entry, row)))
+        State::Earlier(Box::new(created(entry, row, renamed_to)))
     }
-}
-
-/// Whether its portal is the doing of the operation, or may be.
-fn may_be_own(entry: &Entry) -> bool {
-    entry.is_in_doubt() || entry.ending().is_some_and(|ending| ending.kind.is_own())
 }
 
 /// Whether it was the row of a file.
@@ -276,51 +272,30 @@ fn is_of_row(entry: &Entry) -> bool {
     entry.key.as_ref() == Some(&rows::key(label, create.name.as_str()))
 }
 
-/// The outcome of a row that the ledger has as created.
-fn created(entry: &Entry, row: &Row) -> Outcome {
+/// The outcome of a row that the ledger has as created, with the name of its portal by now.
+fn created(entry: &Entry, row: &Row, renamed_to: Option<&PortalName>) -> Outcome {
     let taken = entry.taken().to_vec();
     if entry.ending().is_some_and(|ending| ending.kind == EndingKind::Appeared) {
-        let portal = Portal::new(entry.name());
+        let portal = Portal::new(renamed_to.map_or(entry.name(), PortalName::as_str));
         return Outcome::Present { portal, origin: Origin::Appeared, taken };
     }
     let is_it = |name: &&PortalName| name.is_same_as(entry.name());
-    let name = row.create().names().find(is_it).unwrap_or(&row.name).clone();
-    Outcome::Created { name, taken }
+    let name = renamed_to.or_else(|| row.create.names().find(is_it)).unwrap_or(&row.create.name);
+    Outcome::Created { name: name.clone(), taken }
 }
 
 /// The outcome of a row that contradicts what the ledger has.
-fn blocked(entry: &Entry, conflict: Conflict) -> Outcome {
-    let (name, why) = (entry.name().to_owned(), Unverified::Conflict(conflict));
-    match &entry.operation {
-        Operation::Create(create) if !entry.is_in_doubt() => {
-            let why = NotDone::Conflict { conflict, name };
-            Outcome::NotCreated { name: create.name.clone(), why }
-        }
-        _ => Outcome::Unknown { name, doubt: Doubt::Earlier, why },
+fn blocked(entry: &Entry, row: &Row, conflict: Conflict) -> Outcome {
+    let name = entry.name().to_owned();
+    if entry.is_in_doubt() {
+        return Outcome::Unknown {
+            name,
+            doubt: Doubt::Earlier,
+            why: Unverified::Conflict(conflict),
+        };
     }
-}
-
-impl State {
-    /// Whether running the row may send its create.
-    pub(crate) fn is_left(&self) -> bool {
-        match self {
-            Self::Left { .. } | Self::Unchecked(_) | Self::InDoubt(_) => true,
-            Self::Earlier(_) | Self::Ended(_) => false,
-        }
-    }
-
-    /// What came of the row, unless nothing did so far. What an earlier run left in doubt is unknown.
-    pub(crate) fn outcome(&self) -> Option<Outcome> {
-        match self {
-            Self::Left { .. } | Self::Unchecked(_) => None,
-            Self::InDoubt(entry) => Some(Outcome::Unknown {
-                name: entry.name().to_owned(),
-                doubt: Doubt::Earlier,
-                why: Unverified::Stopped,
-            }),
-            Self::Earlier(outcome) | Self::Ended(outcome) => Some((**outcome).clone()),
-        }
-    }
+    let why = NotDone::Conflict { conflict, name };
+    Outcome::NotCreated { name: row.create.name.clone(), why }
 }
 
 #[cfg(test)]

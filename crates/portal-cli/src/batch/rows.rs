@@ -1,35 +1,75 @@
 //! The rows of a file, validated as far as possible without sending anything.
 
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::io::{self, Read as _};
+use std::path::Path;
 
+use portal_ledger::Entry;
 use portal_model::name::name_key;
-use portal_model::{CreateOperation, PortalName};
+use portal_model::outcome::{Doubt, Unverified};
+use portal_model::{CreateOperation, Outcome, PortalName};
 
-use super::csv::Entry;
+use super::csv;
 use super::mistake::{Mistake, Problem};
+use crate::org::profile::{Profile, Profiles};
+use crate::report::failure::Failure;
 
 /// A portal to create.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Row {
     /// The profile that selects the org.
     pub(crate) profile: String,
-    /// The wanted name.
-    pub(crate) name: PortalName,
-    /// The fallbacks, each tried once the previous name is proved taken.
-    pub(crate) fallbacks: Vec<PortalName>,
+    /// The wanted name, and the fallbacks, each tried once the previous name is proved taken.
+    pub(crate) create: CreateOperation,
     /// Its key in the ledger, or that of the entry that it goes on from.
     pub(crate) key: String,
+    pub(crate) state: State,
+}
+
+/// What is known of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum State {
+    /// It is to be created. `note`: what came of it last time.
+    Left { note: Option<String> },
+    /// The same of a row whose org could not be looked at, and why.
+    Unchecked(Failure),
+    /// An attempt of it, or of another operation about its names, may have taken effect, which is
+    /// determined first.
+    InDoubt(Box<Entry>),
+    /// It created its portal in an earlier run.
+    Earlier(Box<Outcome>),
+    /// What came of it in this run, or why nothing is sent.
+    Ended(Box<Outcome>),
 }
 
 impl Row {
-    pub(crate) fn new(profile: String, name: PortalName, fallbacks: Vec<PortalName>) -> Self {
-        let key = key(&profile, name.as_str());
-        Self { profile, name, fallbacks, key }
+    pub(crate) fn new(profile: String, create: CreateOperation) -> Self {
+        let key = key(&profile, create.name.as_str());
+        Self { profile, create, key, state: State::Left { note: None } }
     }
 
-    /// What it asks for.
-    pub(crate) fn create(&self) -> CreateOperation {
-        CreateOperation::new(self.name.clone()).with_fallbacks(self.fallbacks.clone())
+    /// Whether running the row may send its create.
+    pub(crate) fn is_left(&self) -> bool {
+        match self.state {
+            State::Left { .. } | State::Unchecked(_) | State::InDoubt(_) => true,
+            State::Earlier(_) | State::Ended(_) => false,
+        }
+    }
+
+    /// What came of the row, unless nothing did so far. What an earlier run left in doubt is unknown.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        match &self.state {
+            State::Left { .. } | State::Unchecked(_) => None,
+            State::InDoubt(entry) => {
+                // What is in doubt may be another operation, of which one of the names is this row's.
+                let reached = Some(entry.name()).filter(|name| self.create.includes(name));
+                let name = reached.unwrap_or(self.create.name.as_str()).to_owned();
+                Some(Outcome::Unknown { name, doubt: Doubt::Earlier, why: Unverified::Stopped })
+            }
+            State::Earlier(outcome) | State::Ended(outcome) => Some((**outcome).clone()),
+        }
     }
 }
 
@@ -44,8 +84,8 @@ pub(super) fn key(profile: &str, name: &str) -> String {
 ///
 /// `has_profile` knows all profiles; `signs` returns what only profiles of one org have in common, as far
 /// as that is known without a request.
-pub(super) fn check(
-    entries: Vec<Entry>,
+fn check(
+    entries: Vec<csv::Entry>,
     allow_another: bool,
     has_profile: impl Fn(&str) -> bool,
     signs: impl Fn(&str) -> Vec<u64>,
@@ -56,7 +96,7 @@ pub(super) fn check(
     // By a sign of an org: the first profile that leads to it, and its line.
     let mut orgs = HashMap::new();
     let mut rows = Vec::new();
-    for Entry { line, profile, names } in entries {
+    for csv::Entry { line, profile, names } in entries {
         let mut problem = |mistake| problems.push(Problem { line, mistake });
         let mut parsed = Vec::new();
         for name in names {
@@ -88,16 +128,56 @@ pub(super) fn check(
         }
         let mut parsed = parsed.into_iter();
         if let Some(name) = parsed.next() {
-            rows.push(Row::new(profile, name, parsed.collect()));
+            rows.push(Row::new(profile, CreateOperation::new(name).with_fallbacks(parsed)));
         }
     }
     rows
 }
 
+/// Means stdin.
+const STDIN: &str = "-";
+
+/// Reads all of a file or stdin.
+pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    if path != Path::new(STDIN) {
+        return std::fs::read(path);
+    }
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+}
+
+/// Returns the rows of a file, or its mistakes by line.
+pub(crate) fn parse(
+    bytes: &[u8],
+    allow_another: bool,
+    profiles: &Profiles,
+) -> Result<Vec<Row>, Vec<Problem>> {
+    let hasher = RandomState::new();
+    let has_profile = |name: &str| profiles.entries().contains_key(name);
+    let signs = |name: &str| signs(profiles, name, &hasher);
+    let (entries, mut problems) = csv::read(bytes);
+    let rows = check(entries, allow_another, has_profile, signs, &mut problems);
+    if problems.is_empty() {
+        return Ok(rows);
+    }
+    problems.sort_by_cached_key(|problem| (problem.line, problem.mistake.to_string()));
+    Err(problems)
+}
+
+/// What only profiles of one org have in common: its id, or its credentials.
+fn signs(profiles: &Profiles, name: &str, hasher: &RandomState) -> Vec<u64> {
+    // Problems with the credentials are reported later, before anything is sent.
+    let Ok(Profile { entry, secrets }) = profiles.get(name) else { return Vec::new() };
+    let accounts = &entry.hosts.accounts;
+    // Hashed, so that no secret is copied.
+    let credential = hasher.hash_one((accounts, &entry.client_id, secrets.refresh_token.expose()));
+    let org = entry.org.as_ref().map(|org| hasher.hash_one((accounts, &org.id)));
+    std::iter::once(credential).chain(org).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::csv;
 
     /// Returns the rows of a file, and its mistakes.
     fn check(

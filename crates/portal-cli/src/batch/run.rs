@@ -4,21 +4,21 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use futures_util::{Stream, StreamExt as _, stream};
-use portal_http::client::SafeClient;
+use portal_http::client::{Ended, SafeClient};
+use portal_model::OrgIdentity;
 use portal_model::flow::Activity;
-use portal_model::{OrgIdentity, Outcome};
 use tokio::sync::watch;
 use tracing::Instrument as _;
 
 use super::orgs::Org;
 use super::rows::Row;
-use crate::sys::signal::{self, raised};
+use crate::sys::signal::until_stopped;
 
 /// A row, and the client of its org.
 pub(crate) type Task = (usize, SafeClient);
 
 /// Tasks in the order in which they are done.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Lanes {
     /// Each of an org of its own, as far as anybody knows.
     pub(crate) apart: Vec<Vec<Task>>,
@@ -33,25 +33,20 @@ impl Lanes {
         let mut rows: Vec<usize> = orgs.iter().flat_map(|org| &org.rows).copied().collect();
         rows.sort_unstable();
         let end = rows.get(limit).copied().unwrap_or(usize::MAX);
-        let mut lanes = Self::default();
-        let mut places = HashMap::new();
+        let mut last = Vec::new();
+        let mut apart = HashMap::<_, Vec<Task>>::new();
         for (index, org) in orgs.iter().enumerate() {
             let rows = org.rows.iter().filter(|row| **row < end);
             let tasks = rows.map(|row| (*row, org.safe.clone()));
             if !is_apart && org.identity.as_ref().is_some_and(|org| org.org().is_none()) {
-                lanes.last.extend(tasks);
-                continue;
-            }
-            let place = *places.entry(key(org, index)).or_insert(lanes.apart.len());
-            if place == lanes.apart.len() {
-                lanes.apart.push(Vec::new());
-            }
-            if let Some(lane) = lanes.apart.get_mut(place) {
-                lane.extend(tasks);
+                last.extend(tasks);
+            } else {
+                apart.entry(key(org, index)).or_default().extend(tasks);
             }
         }
-        lanes.apart.retain(|lane| !lane.is_empty());
-        lanes
+        let mut apart: Vec<_> = apart.into_values().filter(|lane| !lane.is_empty()).collect();
+        apart.sort_by_key(|lane| lane.first().map(|(row, _)| *row));
+        Self { apart, last }
     }
 
     /// The rows.
@@ -97,14 +92,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Runs the rows, and returns each with its outcome as it ends. Rows that were not begun when the
+    /// Runs the rows, and returns each as it ends. Rows that were not begun when the
     /// run stopped are not returned.
-    pub(crate) fn start(&self, lanes: Lanes) -> impl Stream<Item = (usize, Outcome)> {
+    pub(crate) fn start(&self, lanes: Lanes) -> impl Stream<Item = (usize, Ended)> {
         let apart = stream::iter(lanes.apart).map(move |lane| self.lane(lane));
         apart.flatten_unordered(self.jobs).chain(self.lane(lanes.last))
     }
 
-    fn lane(&self, lane: Vec<Task>) -> impl Stream<Item = (usize, Outcome)> {
+    fn lane(&self, lane: Vec<Task>) -> impl Stream<Item = (usize, Ended)> {
         let rows = stream::iter(lane).then(move |(row, safe)| {
             let profile = self.rows.get(row).map(|row| row.profile.as_str());
             self.row(row, safe).instrument(tracing::debug_span!("batch", profile))
@@ -113,21 +108,13 @@ impl<'a> Run<'a> {
     }
 
     /// Runs one row, unless the run was asked to stop before.
-    async fn row(&self, index: usize, safe: SafeClient) -> Option<(usize, Outcome)> {
+    async fn row(&self, index: usize, safe: SafeClient) -> Option<(usize, Ended)> {
         let row = self.rows.get(index).filter(|_| !self.is_stopping.get())?;
-        let mut call = safe.perform(row.create()).key(&row.key).start();
-        signal::watch(call.activity());
+        let call = safe.perform(row.create.clone()).key(&row.key).start();
         self.in_flight.borrow_mut().push((index, call.activity()));
-        let mut stop = self.stop_now.subscribe();
-        let ended = tokio::select! {
-            ended = &mut call => ended,
-            () = raised(&mut stop) => {
-                call.stop();
-                call.await
-            }
-        };
+        let ended = until_stopped(call, &mut self.stop_now.subscribe()).await;
         self.in_flight.borrow_mut().retain(|(row, _)| *row != index);
-        Some((index, ended.outcome))
+        Some((index, ended))
     }
 
     /// Returns the number of rows in flight.

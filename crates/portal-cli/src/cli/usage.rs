@@ -4,8 +4,7 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure};
 use crate::report::similar::similar;
 use crate::report::wrap::fit;
 use crate::terminal::printer::{Output, Printer};

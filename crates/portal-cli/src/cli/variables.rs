@@ -4,8 +4,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
-use crate::sys::environment;
-use crate::sys::invalid_input::InvalidInput;
+use crate::sys::{InvalidInput, environment};
 
 /// Fails if an option has its value from a variable that has more than a value.
 pub(super) fn check(command: &mut Command, matches: &ArgMatches) -> clap::error::Result<()> {

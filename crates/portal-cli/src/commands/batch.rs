@@ -1,7 +1,6 @@
 //! `portal batch FILE`: one portal in each of many orgs.
 
 mod progress;
-mod report_file;
 mod words;
 
 use std::collections::HashSet;
@@ -16,31 +15,28 @@ use portal_ledger::{Entry, Filter, Ledger};
 use portal_model::flow::Policy;
 use portal_model::neutral::{cut, printable, shell_word};
 use portal_model::outcome::NotDone;
-use portal_model::{ApiVersion, Outcome};
+use portal_model::{ApiVersion, Outcome, PortalName};
 use serde_json::json;
 
 use self::progress::Progress;
 use self::words::{Kind, View};
-use crate::batch::file;
+use crate::batch::csv::RESULT;
 use crate::batch::mistake::{self, Problem};
 use crate::batch::orgs::{self, Clients, Org};
-use crate::batch::plan::{Plan, State};
-use crate::batch::rows::Row;
+use crate::batch::plan::Plan;
+use crate::batch::rows::{self, Row, State};
 use crate::batch::run::{Lanes, Run};
 use crate::commands::candidates;
 use crate::commands::create::IRREVERSIBLE;
-use crate::commands::operation::HOW_TO_CONFIRM;
+use crate::commands::operation::{HOW_TO_CONFIRM, warn_if_not_written};
 use crate::commands::policy_args::PolicyArgs;
-use crate::commands::sections::{
-    About, Environment, Examples, ExitStatus, STATE, Sections, SeeAlso,
-};
+use crate::commands::sections::{Environment, STATE};
 use crate::commands::target_args::TargetArgs;
 use crate::commands::target_args::{CA_FILE, CONNECTION};
 use crate::org::ledger;
 use crate::org::profile::{Profiles, check_name};
 use crate::report::activity;
-use crate::report::exit::{self, ExitClass};
-use crate::report::failure::{ErrorKind, Failure};
+use crate::report::failure::{ErrorKind, ExitClass, Failure, combined};
 use crate::report::outcome::Report;
 use crate::report::place::Place;
 use crate::report::wrap::wrap;
@@ -55,22 +51,28 @@ const NAMED: usize = 10;
 const SHOWN: usize = 100;
 
 /// Create a portal in each of many orgs
+///
+/// The column `fallback` is optional: names to try if the first is taken, separated by |. Nothing
+/// is sent unless the whole file is valid. The ledger knows the rows by profile and first name: the
+/// same command again, after anything at all, does what is left, also if the file has grown, shrunk
+/// or been sorted meanwhile. A report of `--report` is valid input.
+///
+/// # Exit status
+/// that of a create if all rows that have an outcome have the same (`portal create --help`), else
+/// 1; a dry run tells what is known of them, such as 5 if they are in doubt or 6 if their orgs could not
+/// be reached
+///
+/// # Examples
+///
+///     portal batch portals.csv --dry-run
+///     portal batch portals.csv --limit 1
+///     portal rehearse portals.csv
+///
+/// # See also
+/// create, history, rehearse
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(add = Sections(&[
-    About("The column `fallback` is optional: names to try if the first is taken, separated by |. \
-        Nothing is sent unless the whole file is valid. The ledger knows the rows by profile and \
-        first name: the same command again, after anything at all, does what is left, also if the \
-        file has grown, shrunk or been sorted meanwhile. A report of `--report` is valid input."),
-    Environment(&[STATE]),
-    ExitStatus("that of a create if all rows that have an outcome have the same (`portal create \
-        --help`), else 1; a dry run tells what is known of them, such as 5 if they are in doubt"),
-    Examples("\
-portal batch portals.csv --dry-run
-portal batch portals.csv --limit 1
-portal rehearse portals.csv"),
-    SeeAlso(&["create", "history", "rehearse"]),
-]))]
+#[command(verbatim_doc_comment, add = Environment(&[STATE]))]
 #[command(mut_arg("deadline", |arg| arg.help("Give up on a row after [default: 15m]")))]
 pub(crate) struct Args {
     /// CSV with the columns profile, name and fallback; `-` reads stdin
@@ -124,7 +126,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let named: Vec<_> = named.into_iter().filter_map(|(what, path)| Some((what, path?))).collect();
     files::refuse_same(&named)?;
     let profiles = Profiles::load(&directories::config()?)?;
-    let rows = rows(&args.file, args.allow_another, &profiles, printer)?;
+    let rows = read_rows(&args.file, args.allow_another, &profiles, printer)?;
     let is_here = |row: &Row| {
         profiles.entries().get(&row.profile).is_some_and(|entry| entry.hosts.is_this_machine())
     };
@@ -159,10 +161,12 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         printer.waiting(notes.join("\n"));
     }
     if !args.dry_run {
-        is_interrupted = batch.run(lanes, printer).await;
+        let outcomes;
+        (outcomes, is_interrupted) = batch.run(lanes, printer).await;
+        batch.plan.end(outcomes);
     }
     let exit = batch.print_json(is_interrupted, printer);
-    let write = |file| report_file::write(file, &batch.reports(), &batch.plan.rows);
+    let write = |file| write_report(file, &batch.reports(), &batch.plan.rows);
     let written = report.map_or(Ok(()), write);
     if !args.dry_run {
         printer.text(batch.text(true, width::of_stdout()));
@@ -201,7 +205,8 @@ impl<'a> Batch<'a> {
         ledger: &Ledger,
     ) -> Result<Self, Failure> {
         let entries = ledger::entries_of(ledger, &Filter::default()).await?;
-        let plan = Plan::new(rows, entries, |name| profiles.entries().get(name)?.org.as_ref());
+        let org = |name: &str| Some(profiles.get(name).ok()?.target(name, None).identity());
+        let plan = Plan::new(rows, entries, org);
         let file = (args.file != Path::new("-")).then(|| std::path::absolute(&args.file));
         let file = file.transpose()?.map(|path| path.display().to_string());
         let (version, ca_file) = (args.api_version, args.ca_file.as_deref());
@@ -217,7 +222,7 @@ impl<'a> Batch<'a> {
 
     /// Whether a create is only a rehearsal there: the real service never runs on this machine.
     fn is_rehearsal(&self) -> bool {
-        self.orgs.iter().all(|org| org.target.is_this_machine())
+        self.orgs.iter().all(|org| org.target.hosts.is_this_machine())
     }
 
     /// Completes the plan, and returns what is to be run.
@@ -279,16 +284,16 @@ impl<'a> Batch<'a> {
         let tasks: HashSet<usize> = lanes.rows().collect();
         let orgs = self.orgs.iter().filter(|org| org.rows.iter().any(|row| tasks.contains(row)));
         let orgs: Vec<_> = orgs.collect();
-        let servers: HashSet<_> = orgs.iter().map(|org| &org.target.accounts).collect();
+        let servers: HashSet<_> = orgs.iter().map(|org| &org.target.hosts.accounts).collect();
         let place = if self.is_rehearsal() {
             "on this machine".to_owned()
         } else {
             format!("{}; this cannot be undone", counted(servers.len(), "data center"))
         };
         let (portals, orgs) = (counted(tasks.len(), "portal"), counted(orgs.len(), "org"));
-        let is_in_doubt =
-            |row: &&usize| matches!(self.plan.states.get(**row), Some(State::InDoubt(_)));
-        let in_doubt = match tasks.iter().filter(is_in_doubt).count() {
+        let is_in_doubt = |(row, _): &(usize, &Row)| tasks.contains(row);
+        let rows = self.plan.left().filter(|(_, row)| matches!(row.state, State::InDoubt(_)));
+        let in_doubt = match rows.filter(is_in_doubt).count() {
             0 => String::new(),
             count => format!("; in doubt from an earlier run, and determined first: {count}"),
         };
@@ -299,11 +304,12 @@ impl<'a> Batch<'a> {
         format!("{portals} in {orgs}, {place}{in_doubt}{more}")
     }
 
-    /// Runs the rows until all have ended or the user stops that. Returns whether the user did.
-    async fn run(&mut self, lanes: Lanes, printer: &Printer) -> bool {
+    /// Runs the rows until all have ended or the user stops that. Returns what came of each, and whether
+    /// the user did.
+    async fn run(&self, lanes: Lanes, printer: &Printer) -> (Vec<(usize, Outcome)>, bool) {
         let mut progress = Progress::new(lanes.len(), printer);
-        let (rows, states) = (&self.plan.rows, &mut self.plan.states);
-        let run = Run::new(rows, self.args.jobs.into());
+        let run = Run::new(&self.plan.rows, self.args.jobs.into());
+        let mut outcomes = Vec::new();
         let mut ended = std::pin::pin!(run.start(lanes));
         let mut signals = signal::signals();
         let mut is_interrupted = false;
@@ -311,14 +317,14 @@ impl<'a> Batch<'a> {
             tokio::select! {
                 biased;
                 next = ended.next() => {
-                    let Some((row, outcome)) = next else { break };
+                    let Some((row, ended)) = next else { break };
+                    warn_if_not_written(&ended, printer);
+                    let outcome = ended.outcome;
                     let why = stops(self.args, &outcome, progress.ended(&run, row, &outcome));
                     if let Some(why) = why.filter(|_| !run.is_stopping.replace(true)) {
                         printer.note(format_args!("stopping: {why}"));
                     }
-                    if let Some(state) = states.get_mut(row) {
-                        *state = State::Ended(Box::new(outcome));
-                    }
+                    outcomes.push((row, outcome));
                 }
                 Some(_) = signals.next() => {
                     is_interrupted = true;
@@ -339,14 +345,13 @@ impl<'a> Batch<'a> {
             }
         }
         progress.finish();
-        is_interrupted
+        (outcomes, is_interrupted)
     }
 
     fn text(&self, is_over: bool, columns: usize) -> String {
         let ensure = self.args.ensure;
         let mut text = words::text(&self.plan, self.view(is_over, columns));
-        let has =
-            |kinds: &[Kind]| self.plan.states.iter().any(|state| kinds.contains(&Kind::of(state)));
+        let has = |kinds: &[Kind]| self.plan.rows.iter().any(|row| kinds.contains(&Kind::of(row)));
         if !ensure && has(&[Kind::Existing]) {
             let hint = "Pass --ensure to count an existing portal as success.";
             let _ = write!(text, "\n{}", wrap(hint, 0, columns));
@@ -363,9 +368,8 @@ impl<'a> Batch<'a> {
 
     /// Each row as an object.
     fn reports(&self) -> Vec<Report> {
-        let rows = self.plan.rows.iter().zip(&self.plan.states);
         let view = self.view(!self.args.dry_run, usize::MAX);
-        rows.map(|(row, state)| words::report(row, state, view)).collect()
+        self.plan.rows.iter().map(|row| words::report(row, view)).collect()
     }
 
     fn view(&self, is_over: bool, columns: usize) -> View<'_> {
@@ -376,13 +380,35 @@ impl<'a> Batch<'a> {
     /// Prints the rows for machines. Returns the exit status.
     fn print_json(&self, is_interrupted: bool, printer: &Printer) -> ExitClass {
         let mut exits = Vec::new();
-        for (report, state) in self.reports().iter().zip(&self.plan.states) {
+        for (report, row) in self.reports().iter().zip(&self.plan.rows) {
             report.print_json(printer);
-            exits.extend(state.outcome().map(|_| report.exit));
+            // Whoever asks what would come of a row has no answer.
+            let is_open = self.args.dry_run && matches!(row.state, State::Unchecked(_));
+            exits.extend((is_open || row.outcome().is_some()).then_some(report.exit));
         }
         let is_cut = is_interrupted && exits.len() < self.plan.rows.len();
-        exit::combined(exits.into_iter().chain(is_cut.then_some(ExitClass::Stopped)))
+        combined(exits.into_iter().chain(is_cut.then_some(ExitClass::Stopped)))
     }
+}
+
+/// Writes the rows with a result for each: the file of `--report`.
+fn write_report(file: OutputFile, reports: &[Report], rows: &[Row]) -> anyhow::Result<()> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record(["profile", "name", "fallback"].into_iter().chain(RESULT))?;
+    for (report, row) in reports.iter().zip(rows) {
+        let fallbacks: Vec<&str> = row.create.fallbacks.iter().map(PortalName::as_str).collect();
+        let error = report.error.as_ref();
+        csv.write_record([
+            row.profile.as_str(),
+            row.create.name.as_str(),
+            &fallbacks.join("|"),
+            report.outcome,
+            if report.exists() { &report.name } else { "" },
+            error.map_or("", |error| &error.message),
+            error.and_then(|error| error.hint.as_deref()).unwrap_or_default(),
+        ])?;
+    }
+    file.write(&csv.into_inner().map_err(csv::IntoInnerError::into_error)?)
 }
 
 /// Why no further row begins after one with this outcome.
@@ -395,15 +421,16 @@ fn stops(args: &Args, outcome: &Outcome, failed: usize) -> Option<&'static str> 
 }
 
 /// Returns the rows of a file; its mistakes go to stderr.
-fn rows(
+fn read_rows(
     path: &Path,
     allow_another: bool,
     profiles: &Profiles,
     printer: &Printer,
 ) -> Result<Vec<Row>, Failure> {
-    let bytes = file::read(path)
+    let bytes = rows::read_file(path)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    file::rows(&bytes, allow_another, profiles).map_err(|problems| refuse(path, &problems, printer))
+    rows::parse(&bytes, allow_another, profiles)
+        .map_err(|problems| refuse(path, &problems, printer))
 }
 
 fn refuse(path: &Path, problems: &[Problem], printer: &Printer) -> Failure {

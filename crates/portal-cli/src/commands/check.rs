@@ -4,21 +4,24 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::commands::sections::{About, Examples, Sections, SeeAlso};
-use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorKind, ErrorReport, Failure};
+use crate::report::failure::{ErrorKind, ErrorReport, ExitClass, Failure};
 use crate::report::invalid_name;
-use crate::terminal::name_argument;
 use crate::terminal::printer::Printer;
+use crate::terminal::results::parse_name;
 
 /// Check names against the rules; nothing is sent
+///
+/// A name is 6 to 30 of the letters A-Z, a-z and the digits 0-9. Whether it is free only a create
+/// tells: names are unique over all of Zoho. `portal batch FILE --dry-run` checks a whole file.
+///
+/// # Examples
+///
+///     portal check PortalsAPItest100 AcmeCustomers
+///
+/// # See also
+/// batch
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("A name is 6 to 30 of the letters A-Z, a-z and the digits 0-9. Whether it is free only a create \
-     tells: names are unique over all of Zoho. `portal batch FILE --dry-run` checks a whole file."),
-    Examples("portal check PortalsAPItest100 AcmeCustomers"),
-    SeeAlso(&["batch"]),
-]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The names
     #[arg(required = true, value_name = "NAME")]
@@ -38,7 +41,7 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> ExitClass {
     let mut seen = HashMap::new();
     let mut exit = ExitClass::Success;
     for name in &args.names {
-        let error = match name_argument::parse(name, printer) {
+        let error = match parse_name(name, printer) {
             Err(invalid) => Some(*invalid_name::failure(&invalid).report),
             Ok(_) => seen.insert(name.to_ascii_lowercase(), name).map(|first| {
                 let failure = Failure::new(ErrorKind::DuplicateName, duplicate(name, first));

@@ -4,25 +4,25 @@
 use clap_complete::Shell;
 use clap_complete::env::Shells;
 
-use crate::commands::sections::{About, Examples, Sections};
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure};
 use crate::terminal::printer::Printer;
 
 /// Write a completion script for a shell
+///
+/// The script asks `portal` itself, which must be on the PATH, and so completes the names of
+/// profiles and of unfinished creates too. Source it in each new shell: it can change with a new
+/// version.
+///
+/// # Examples
+///
+///     portal completions bash        in ~/.bashrc: source <(portal completions bash)
+///     portal completions zsh         in ~/.zshrc: source <(portal completions zsh)
+///     portal completions fish        in ~/.config/fish/config.fish:
+///                                    portal completions fish | source
+///     portal completions powershell  in $PROFILE: portal completions powershell |
+///                                    Out-String | Invoke-Expression
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("The script asks `portal` itself, which must be on the PATH, and so completes the names of \
-    profiles and of unfinished creates too. Source it in each new shell: it can change with a new \
-    version."),
-    Examples("\
-portal completions bash        in ~/.bashrc: source <(portal completions bash)
-portal completions zsh         in ~/.zshrc: source <(portal completions zsh)
-portal completions fish        in ~/.config/fish/config.fish:
-                               portal completions fish | source
-portal completions powershell  in $PROFILE: portal completions powershell |
-                               Out-String | Invoke-Expression"),
-]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The shell to write it for
     #[arg(value_enum)]

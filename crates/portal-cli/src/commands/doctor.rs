@@ -12,26 +12,29 @@ use serde::Serialize;
 
 pub(super) use self::checks::{Check, Status, can_create};
 use crate::commands::candidates;
-use crate::commands::sections::{About, Examples, ExitStatus, Sections};
 use crate::commands::target_args::{CA_FILE, CONNECTION};
 use crate::org::ledger;
 use crate::org::profile::{Profile, Profiles};
-use crate::report::exit::{self, ExitClass};
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure, combined};
 use crate::report::wrap::wrap;
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 use crate::terminal::width;
 
 /// Check a profile, or all of them; nothing is changed
+///
+/// Whether the token can create is determined with a create request without a name, which the
+/// service always rejects, with the reason.
+///
+/// # Exit status
+/// 0 if portals can be created with every profile, 3 no permission or no valid token, 6 the service
+/// cannot be reached, 1 otherwise
+///
+/// # Examples
+///
+///     portal doctor --profile acme
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("Whether the token can create is determined with a create request without a name, which the \
-    service always rejects, with the reason."),
-    ExitStatus("0 if portals can be created with every profile, 3 no permission or no valid token, 6 the \
-    service cannot be reached, 1 otherwise"),
-    Examples("portal doctor --profile acme"),
-]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The profile to check [default: all]
     #[arg(long, value_name = "PROFILE", add = candidates::profiles())]
@@ -66,7 +69,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let mut checked = stream::iter(found)
         .map(|(name, profile)| async move {
             let target = profile.target(name, args.ca_file.clone());
-            (name, checks::run(&profile.entry.hosts, &target, entries).await)
+            (name, checks::run(&target, entries).await)
         })
         .buffered(AT_ONCE);
     let (mut exits, mut verdicts) = (Vec::new(), Vec::new());
@@ -86,7 +89,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     if !is_one {
         printer.text(format_args!("\n{}", summary(&verdicts)));
     }
-    Ok(exit::combined(exits))
+    Ok(combined(exits))
 }
 
 /// One thing that was checked of a profile.

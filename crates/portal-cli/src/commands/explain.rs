@@ -6,9 +6,7 @@ use portal_model::explain::{Explanation, Retry, explain, explain_oauth};
 use portal_model::oauth::OAuthError;
 use serde::Serialize;
 
-use crate::commands::sections::{Examples, Sections};
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure};
 use crate::report::permission;
 use crate::report::similar::{letters, similar};
 use crate::report::wrap::{fit, wrap};
@@ -16,8 +14,12 @@ use crate::terminal::printer::Printer;
 use crate::terminal::width;
 
 /// Explain an error code of the service, and what to do
+///
+/// # Examples
+///
+///     portal explain ALREADY_USED
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[Examples("portal explain ALREADY_USED")]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The code; without it, all known ones are listed
     #[arg(add = ArgValueCandidates::new(candidates))]

@@ -6,30 +6,31 @@ use portal_ledger::{Clock, Entry, Filter};
 use portal_model::neutral::printable_line;
 
 use crate::commands::candidates;
-use crate::commands::sections::{About, Environment, Examples, STATE, Sections, SeeAlso};
+use crate::commands::sections::{Environment, STATE};
 use crate::org::ledger;
 use crate::report::entry::EntryObject;
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
-use crate::report::wrap::wrap;
+use crate::report::failure::{ExitClass, Failure};
+use crate::report::wrap::{aligned, wrap};
 use crate::terminal::printer::Printer;
-use crate::terminal::table::aligned;
 use crate::terminal::width;
 
 /// List earlier creates and renames, newest first
+///
+/// Reads the ledger, in which every create and rename of this user on this machine is recorded
+/// before it is sent; nothing is sent. What is open has not ended: it is under way, or its process
+/// was killed or interrupted while a request was in doubt, and `portal recover` determines the
+/// outcome.
+///
+/// # Examples
+///
+///     portal history
+///     portal history --open
+///     portal history --output json > backup.jsonl
+///
+/// # See also
+/// recover, create
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("Reads the ledger, in which every create and rename of this user on this machine is \
-        recorded before it is sent; nothing is sent. What is open has not ended: it is under way, or \
-        its process was killed or interrupted while a request was in doubt, and `portal recover` \
-        determines the outcome."),
-    Environment(&[STATE]),
-    Examples("\
-portal history
-portal history --open
-portal history --output json > backup.jsonl"),
-    SeeAlso(&["recover", "create"]),
-]))]
+#[command(verbatim_doc_comment, add = Environment(&[STATE]))]
 pub(crate) struct Args {
     /// Only of this portal, under any of its names
     #[arg(add = candidates::names())]

@@ -3,24 +3,27 @@
 use portal_model::ListPortals;
 use portal_model::name::is_same_name;
 
-use crate::commands::sections::{Environment, Examples, ExitStatus, ORG, Sections, SeeAlso};
+use crate::commands::sections::{Environment, ORG};
 use crate::commands::target_args::TargetArgs;
-use crate::report::call_error;
-use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorKind, Failure};
-use crate::report::portal::{line, width};
+use crate::report::cause;
+use crate::report::failure::{ErrorKind, ExitClass, Failure};
+use crate::report::portal::cells;
 use crate::terminal::printer::Printer;
 
 /// List the portals of an org, or show one
+///
+/// # Exit status
+/// 0 listed, 1 there is no portal NAME, or the service rejected the request
+///
+/// # Examples
+///
+///     portal list --profile acme
+///     portal list PortalsAPItest100 --profile acme
+///
+/// # See also
+/// login, profiles
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    Environment(&[ORG]),
-    ExitStatus("0 listed, 1 there is no portal NAME, or the service rejected the request"),
-    Examples("\
-portal list --profile acme
-portal list PortalsAPItest100 --profile acme"),
-    SeeAlso(&["login", "profiles"]),
-]))]
+#[command(verbatim_doc_comment, add = Environment(&[ORG]))]
 pub(crate) struct Args {
     /// Only this portal; the case of letters doesn't count
     name: Option<String>,
@@ -31,7 +34,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let org = args.target.open().await?;
     let portals = org.client.call(&ListPortals).await;
-    let mut portals = portals.map_err(|error| call_error::failure(&error, "list the portals"))?;
+    let mut portals = portals.map_err(|error| cause::failure(&error, "list the portals"))?;
     if let Some(name) = &args.name {
         portals.retain(|portal| is_same_name(&portal.name, name));
         if portals.is_empty() {
@@ -45,9 +48,6 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     if portals.is_empty() && !printer.is_json() {
         printer.note(format_args!("There is no portal in {}.", org.place()));
     }
-    let columns = portals.iter().map(width).max().unwrap_or_default();
-    for portal in &portals {
-        printer.result(line(portal, columns), portal);
-    }
+    printer.table(portals.iter().map(|portal| (cells(portal), portal)));
     Ok(ExitClass::Success)
 }

@@ -3,47 +3,48 @@
 use std::path::{Path, PathBuf};
 
 use portal_http::client::{Accounts, Client, ClientError, Credential};
-use portal_model::datacenter::ApiDomain;
 use portal_model::flow::{Policy, TokenError};
 use portal_model::oauth::{Grant, OAuthError, RevokeToken, TokenRequest};
 use portal_model::{DataCenter, GetCurrentUser, GetOrg, ListPortals, Org, Scope, Secret};
 use serde::Serialize;
 
 use crate::commands::candidates;
-use crate::commands::doctor::{Check, Status, can_create};
-use crate::commands::sections::{About, Examples, Sections, SeeAlso};
+use crate::commands::doctor::{Status, can_create};
 use crate::commands::target_args::{CA_FILE, CONNECTION, base_url, of_environment, part};
 use crate::org::default_org::OrgCredentials;
 use crate::org::ledger;
-use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
+use crate::org::profile::{self, Entry, Profile, Profiles, Secrets};
 use crate::org::retry::retry;
 use crate::org::running::{Running, ServedOrg};
-use crate::org::target::{Target, is_this_machine};
-use crate::report::call_error;
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::org::target::{Hosts, Target, is_this_machine, stated_org};
+use crate::report::failure::{ExitClass, Failure};
 use crate::report::permission::{EVERY_SCOPE, cannot_verify};
-use crate::report::portal;
+use crate::report::{cause, portal};
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 use crate::terminal::prompt;
 
 /// Log in to an org, and store its credentials as a profile
+///
+/// On a terminal asks for all that is missing: the client secret and a code from Zoho's API console
+/// are not echoed, and it says where to find both. If stdin is not a terminal, reads the two from
+/// there, one per line. A profile that exists supplies the data center and the client id. Nothing
+/// is stored unless the org's portals could be listed. Then it determines whether the user may
+/// create portals.
+///
+/// A `portal serve` of this machine needs no more than its URL, or the environment of `portal serve
+/// env`: both lead to its credentials.
+///
+/// # Examples
+///
+///     portal login
+///     portal login --profile acme --data-center eu --client-id 1000.ABC
+///     portal login --profile local --api-domain http://127.0.0.1:8780
+///
+/// # See also
+/// serve
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("On a terminal asks for all that is missing: the client secret and a code from Zoho's API \
-    console are not echoed, and it says where to find both. If stdin is not a terminal, reads the \
-    two from there, one per line. A profile that exists supplies the data center and the client \
-    id. Nothing is stored unless the org's portals could be listed. Then it determines whether the \
-    user may create portals."),
-    About("A `portal serve` of this machine needs no more than its URL, or the environment of \
-    `portal serve env`: both lead to its credentials."),
-    Examples("\
-portal login
-portal login --profile acme --data-center eu --client-id 1000.ABC
-portal login --profile local --api-domain http://127.0.0.1:8780"),
-    SeeAlso(&["serve"]),
-]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// Name of the profile
     #[arg(long, value_name = "PROFILE", add = candidates::profiles())]
@@ -64,8 +65,8 @@ pub(crate) struct Args {
     #[arg(long)]
     refresh_token: bool,
     /// Id of the org, for a token that cannot read it
-    #[arg(long, hide_short_help = true, value_name = "ID")]
-    org_id: Option<String>,
+    #[arg(long, hide_short_help = true, value_name = "ID", value_parser = stated_org)]
+    org_id: Option<Org>,
     /// Skip the prompt if the profile leads to another org
     #[arg(long, short)]
     yes: bool,
@@ -171,25 +172,25 @@ impl Args {
              `--api-domain`",
         )?;
         // A client is registered in one data center.
-        let old = old.filter(|old| old.hosts.accounts_url() == hosts.accounts_url());
+        let old = old.filter(|old| old.hosts.accounts == hosts.accounts);
         Ok((profile, hosts, old))
     }
 
     fn hosts(&self) -> Result<Option<Hosts>, Failure> {
         if let Some(data_center) = self.data_center {
-            return Ok(Some(Hosts::DataCenter(data_center)));
+            return Ok(Some(Hosts::of(data_center)));
         }
         let Some(api_domain) = &self.api_domain else { return Ok(None) };
         let api_domain = base_url("--api-domain", api_domain)?;
         let accounts_url = match &self.accounts_url {
             Some(url) => base_url("--accounts-url", url)?,
-            None if is_own(&api_domain) => api_domain.clone(),
+            None if is_this_machine(&api_domain) => api_domain.clone(),
             None => {
                 return Err(Failure::usage("missing URL of the accounts server")
                     .hint("pass `--accounts-url`, too"));
             }
         };
-        Ok(Some(Hosts::Urls { api_domain, accounts_url }))
+        Ok(Some(Hosts::at(api_domain, accounts_url)))
     }
 
     fn client_id(&self, hosts: &Hosts, old: Option<&Entry>) -> Result<String, Failure> {
@@ -210,9 +211,9 @@ impl Args {
             }
             _ => None,
         };
-        let is_meant = |target: &Target| hosts_of(target).is_some_and(|named| named == *hosts);
+        let is_meant = |target: &Target| target.hosts == *hosts;
         of_environment().filter(is_meant).and_then(of_target).or_else(|| {
-            let orgs = Running::at(&hosts.api_domain().url()?)?.orgs;
+            let orgs = Running::at(&hosts.api.url()?)?.orgs;
             let of_seed = ServedOrg::credentials_of(&orgs, self.profile.as_deref());
             of_seed.or_else(|_| ServedOrg::credentials_of(&orgs, None)).ok().cloned()
         })
@@ -221,17 +222,8 @@ impl Args {
 
 /// The server of this machine to which the environment leads.
 fn of_own_environment() -> Option<Hosts> {
-    hosts_of(&of_environment()?).filter(Hosts::is_this_machine)
-}
-
-fn hosts_of(target: &Target) -> Option<Hosts> {
-    let (api_domain, accounts_url) = (target.api.url()?, target.accounts.clone()?);
-    Some(Hosts::Urls { api_domain, accounts_url })
-}
-
-/// Whether it is the URL of a server of this machine.
-fn is_own(url: &str) -> bool {
-    is_this_machine(&ApiDomain::Given(url.to_owned()))
+    let hosts = of_environment()?.hosts;
+    (hosts.accounts.is_some() && hosts.is_this_machine()).then_some(hosts)
 }
 
 /// What is `known`, or what somebody at the terminal enters.
@@ -254,19 +246,18 @@ fn ask_for_hosts() -> Result<Hosts, Failure> {
     let parse = |text: &str| {
         if text.contains("://") {
             let api_domain = url(text)?;
-            return Ok(Hosts::Urls { accounts_url: api_domain.clone(), api_domain });
+            return Ok(Hosts::at(api_domain.clone(), api_domain));
         }
         let parsed = text.to_lowercase().parse::<DataCenter>();
-        parsed.map(Hosts::DataCenter).map_err(|error| Failure::usage(error.to_string()))
+        parsed.map(Hosts::of).map_err(|error| Failure::usage(error.to_string()))
     };
     let label = "Data center (us, eu, in, au, jp, cn, ca or sa), or URL of a server";
-    Ok(match prompt::ask(label, None, parse)? {
-        Hosts::Urls { api_domain, .. } if !is_own(&api_domain) => {
-            let accounts_url = prompt::ask("URL of its accounts server", Some(&api_domain), url)?;
-            Hosts::Urls { api_domain, accounts_url }
-        }
-        hosts => hosts,
-    })
+    let mut hosts = prompt::ask(label, None, parse)?;
+    if hosts.data_center().is_none() && !hosts.is_this_machine() {
+        let label = "URL of its accounts server";
+        hosts.accounts = Some(prompt::ask(label, hosts.accounts.as_deref(), url)?);
+    }
+    Ok(hosts)
 }
 
 fn ask_for_client_id(hosts: &Hosts) -> Result<String, Failure> {
@@ -299,7 +290,7 @@ impl Login<'_> {
         let portals = match client.call(&ListPortals).await {
             Ok(portals) => Some(portals),
             Err(ClientError::Api(error)) if error.is_scope_mismatch() => None,
-            Err(error) => return Err(call_error::failure(&error, "list the portals of the org")),
+            Err(error) => return Err(cause::failure(&error, "list the portals of the org")),
         };
         profile.entry.org = self.org(&client).await?;
         // For display only, and the token may lack the scope.
@@ -307,7 +298,7 @@ impl Login<'_> {
         let name = &self.name;
         let old = self.profiles.entries().get(name);
         if let Some(old) = old.filter(|old| leads_elsewhere(old, &profile.entry)) {
-            confirm_replacement(name, old, &profile.entry, self.args.yes, printer)?;
+            self.confirm_replacement(old, &profile.entry)?;
         }
         let earlier = self.profiles.get(name).ok();
         profile::store(self.directory, name, &profile)?;
@@ -327,38 +318,29 @@ impl Login<'_> {
             create: create.status,
         };
         logged_in.print(if old.is_none() { "stored" } else { "replaced" }, printer);
-        match create {
-            Check { status: Status::Ok, .. } if printer.is_json() => {}
-            Check { status: Status::Ok, .. } => {
-                if logged_in.portals.as_ref().is_some_and(Vec::is_empty) {
-                    printer
-                        .note(format_args!("Next: portal create NAME --profile {name} --dry-run"));
-                }
-            }
-            Check { message, hint, .. } => {
-                printer.warning(message);
-                if let Some(hint) = hint {
-                    printer.hint(hint);
-                }
-            }
+        if create.status != Status::Ok {
+            printer.warning(create.message);
+            create.hint.iter().for_each(|hint| printer.hint(hint));
+        } else if portals.is_some_and(|portals| portals.is_empty()) && !printer.is_json() {
+            printer.note(format_args!("Next: portal create NAME --profile {name} --dry-run"));
         }
         Ok(ExitClass::Success)
     }
 
     /// The org that the token is for, else the one that the user states.
     async fn org(&self, client: &Client) -> Result<Option<Org>, Failure> {
-        let stated = self.args.org_id.as_deref();
+        let stated = self.args.org_id.as_ref();
         let why = match retry(async || client.call(&GetOrg).await).await {
             Ok(org) => match stated {
-                Some(stated) if stated != org.id => {
-                    let message = format!("the token is for org {org}, and `--org-id` is {stated}");
+                Some(Org { id, .. }) if *id != org.id => {
+                    let message = format!("the token is for org {org}, and `--org-id` is {id}");
                     return Err(Failure::usage(message)
                         .hint("log in as a user of that org, or leave `--org-id` out"));
                 }
                 _ => return Ok(Some(org)),
             },
-            Err(_) if stated.is_some() => return Ok(stated.map(Org::new)),
-            Err(error) => call_error::failure(&error, "determine which org this is").report.message,
+            Err(_) if stated.is_some() => return Ok(stated.cloned()),
+            Err(error) => cause::failure(&error, "determine which org this is").report.message,
         };
         // What was exchanged works once: a profile without the id of its org is better than none.
         self.printer.warning(why);
@@ -367,6 +349,25 @@ impl Login<'_> {
              wait for each other",
         );
         Ok(None)
+    }
+
+    fn confirm_replacement(&self, old: &Entry, new: &Entry) -> Result<(), Failure> {
+        let (name, earlier, now) = (&self.name, old.place(), new.place());
+        if self.args.yes {
+            let text = format!("the profile {name} was for {earlier}; from now on it is for {now}");
+            self.printer.warning(text);
+            return Ok(());
+        }
+        let is_wanted = prompt::confirm(
+            &format!(
+                "The profile {name} is for {earlier}. Whatever uses it will act in {now} from now on. \
+                 Replace it?"
+            ),
+            &format!("the profile {name} is for {earlier}, and this login is for {now}"),
+            "pass `--yes` to replace it, or another `--profile`; a code is used up by now",
+        )?;
+        let declined = || Failure::cancelled("not confirmed; nothing was stored");
+        is_wanted.then_some(()).ok_or_else(declined)
     }
 
     /// Whether nothing needs the earlier refresh token any more: neither another profile, nor what is
@@ -418,31 +419,6 @@ fn leads_elsewhere(old: &Entry, new: &Entry) -> bool {
     }
 }
 
-fn confirm_replacement(
-    profile: &str,
-    old: &Entry,
-    new: &Entry,
-    is_confirmed: bool,
-    printer: &Printer,
-) -> Result<(), Failure> {
-    let (earlier, now) = (old.place(), new.place());
-    if is_confirmed {
-        printer.warning(format_args!(
-            "the profile {profile} was for {earlier}; from now on it is for {now}"
-        ));
-        return Ok(());
-    }
-    let is_wanted = prompt::confirm(
-        &format!(
-            "The profile {profile} is for {earlier}. Whatever uses it will act in {now} from \
-             now on. Replace it?"
-        ),
-        &format!("the profile {profile} is for {earlier}, and this login is for {now}"),
-        "pass `--yes` to replace it, or another `--profile`; a code is used up by now",
-    )?;
-    if is_wanted { Ok(()) } else { Err(Failure::cancelled("not confirmed; nothing was stored")) }
-}
-
 /// What the earlier credentials left in doubt is recovered with them, or on the user's word.
 async fn warn_of_unfinished(profile: &str, now: &Entry, printer: &Printer) {
     let unfinished = ledger::unfinished(Some(profile)).await.unwrap_or_default();
@@ -459,11 +435,9 @@ async fn warn_of_unfinished(profile: &str, now: &Entry, printer: &Printer) {
 
 /// Where clients are registered.
 fn console(hosts: &Hosts) -> String {
-    match hosts {
-        Hosts::DataCenter(data_center) => {
-            data_center.accounts_url().replacen("://accounts.", "://api-console.", 1)
-        }
-        Hosts::Urls { .. } => "the API console of that server".to_owned(),
+    match hosts.data_center() {
+        Some(here) => here.accounts_url().replacen("://accounts.", "://api-console.", 1),
+        None => "the API console of that server".to_owned(),
     }
 }
 
@@ -512,7 +486,7 @@ async fn exchange(
                  minutes",
             )
         }
-        _ => call_error::failure(&ClientError::Token(error), "exchange the code"),
+        _ => cause::failure(&ClientError::Token(error), "exchange the code"),
     })?;
     granted.refresh_token.ok_or_else(|| {
         Failure::from(anyhow::anyhow!("the accounts server returned no refresh token for the code"))
@@ -526,7 +500,7 @@ mod tests {
 
     #[test]
     fn steps_have_console_and_scopes_to_paste() {
-        let steps = how_to_get_a_code(&Hosts::DataCenter(DataCenter::Eu));
+        let steps = how_to_get_a_code(&Hosts::of(DataCenter::Eu));
         assert!(steps.contains("Open https://api-console.zoho.eu, "), "{steps}");
         let pasted = " ZohoCRM.settings.clientportal.CREATE,ZohoCRM.settings.clientportal.READ,";
         assert!(steps.contains(pasted), "{steps}");

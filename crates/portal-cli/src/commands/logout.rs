@@ -6,22 +6,23 @@ use serde_json::json;
 
 use crate::commands::candidates;
 use crate::commands::profiles::refuse_if_unfinished;
-use crate::commands::sections::{About, Examples, Sections};
 use crate::commands::target_args::{CA_FILE, CONNECTION};
 use crate::org::profile::{self, Profiles};
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure};
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 use crate::terminal::prompt::confirm;
 
 /// Revoke the refresh token of a profile, and remove the profile
+///
+/// Refuses while a create or rename that was begun with the profile is in doubt: `portal recover`
+/// determines it with the profile.
+///
+/// # Examples
+///
+///     portal logout --profile acme
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("Refuses while a create or rename that was begun with the profile is in doubt: \
-    `portal recover` determines it with the profile."),
-    Examples("portal logout --profile acme"),
-]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The profile to remove
     #[arg(long, value_name = "PROFILE", add = candidates::profiles())]

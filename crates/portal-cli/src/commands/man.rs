@@ -7,20 +7,18 @@ use anyhow::Context as _;
 use clap_mangen::Man;
 use roff::{Roff, bold, italic, roman};
 
-use crate::commands::sections::{
-    self, About, Environment, Examples, ExitStatus, Sections, SeeAlso,
-};
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::commands::sections::{Section, Sections};
+use crate::report::failure::{ExitClass, Failure};
 use crate::terminal::printer::Printer;
 
 /// Write a manual page
+///
+/// # Examples
+///
+///     portal man create | man -l -
+///     portal man --all /usr/local/share/man/man1
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    Examples("\
-portal man create | man -l -
-portal man --all /usr/local/share/man/man1"),
-]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The command, such as `create` or `admin user`; without one, `portal` itself
     #[arg(value_name = "COMMAND")]
@@ -29,40 +27,6 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     all: Option<PathBuf>,
 }
-
-/// What a page says about a variable that its command reads.
-const VARIABLES: [(&str, &str); 15] = [
-    ("PORTAL_PROFILE", "Stands for --profile."),
-    ("PORTAL_DATA_CENTER", "Stands for --data-center where no host is named."),
-    ("PORTAL_API_DOMAIN", "Stands for --api-domain."),
-    ("PORTAL_ACCOUNTS_URL", "Stands for --accounts-url."),
-    ("PORTAL_CLIENT_ID", "Stands for --client-id."),
-    ("PORTAL_ORG_ID", "The id of the org, for a token that cannot read it."),
-    ("PORTAL_CLIENT_SECRET", "The client secret. There is no flag for it."),
-    ("PORTAL_REFRESH_TOKEN", "The refresh token. There is no flag for it."),
-    ("PORTAL_ACCESS_TOKEN", "An access token, instead of the client and its refresh token."),
-    ("PORTAL_PROCESSING_TIME", "Stands for --processing-time."),
-    ("PORTAL_LIST_LAG", "Stands for --list-lag."),
-    ("PORTAL_STATE_DIR", "The directory of the ledger."),
-    ("PORTAL_LEDGER", "A PostgreSQL database that has the ledger instead."),
-    ("PORTAL_DATABASE_URL", "Stands for --database-url."),
-    ("PORTAL_PUBLIC_URL", "Stands for --public-url."),
-];
-
-/// What every page says.
-const EVERYWHERE: [(&str, &str); 3] = [
-    ("PORTAL_LOG", "What is logged to stderr, such as debug or portal_http=debug. Never a secret."),
-    ("NO_COLOR", "Leave out colors."),
-    ("HTTPS_PROXY, ALL_PROXY, NO_PROXY", "Proxies, as curl has them."),
-];
-
-const FILES: [(&str, &str); 5] = [
-    ("~/.config/portal/config.toml", "Profiles."),
-    ("~/.config/portal/credentials.toml", "Their secrets. Refused if others can read it."),
-    ("~/.local/state/portal", "The ledger: every create and rename, and what came of it."),
-    ("~/.local/share/portal", "The portals of --local."),
-    ("~/.cache/portal", "Access tokens."),
-];
 
 pub(crate) fn run(
     args: &Args,
@@ -109,25 +73,20 @@ fn name(command: &clap::Command) -> &str {
 
 fn page(above: &[&clap::Command], command: &clap::Command) -> anyhow::Result<String> {
     let (mut about, mut notes, mut examples) = (Roff::new(), Roff::new(), Roff::new());
-    let of_options = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
-    let mut named: Vec<_> = of_options.collect();
     let mut exit_status = None;
-    for section in Sections::of(command).0 {
-        match section {
-            About(text) => paragraph(&mut about, text),
-            Environment(variables) => {
-                sections::notes(variables).lines().for_each(|note| paragraph(&mut notes, note));
-                named.extend(variables.iter().flat_map(|variables| variables.names));
-            }
-            ExitStatus(text) => exit_status = Some(*text),
-            Examples(lines) => {
+    for Section { heading, text } in Sections::of(command).0 {
+        match heading.as_str() {
+            "" => paragraph(&mut about, &text),
+            "Environment" => text.lines().for_each(|note| paragraph(&mut notes, note)),
+            "Exit status" => exit_status = Some(text),
+            "Examples" => {
                 examples.control("SH", ["EXAMPLES"]).control("nf", []);
-                for line in lines.lines() {
+                for line in text.lines() {
                     examples.text([roman(line)]);
                 }
                 examples.control("fi", []);
             }
-            SeeAlso(_) => {}
+            _ => {}
         }
     }
 
@@ -146,10 +105,10 @@ fn page(above: &[&clap::Command], command: &clap::Command) -> anyhow::Result<Str
     }
     man.render_options_section(&mut page)?;
 
+    let portal = above.first().copied().unwrap_or(command);
     let mut rest = Roff::new();
     rest.control("SH", ["ENVIRONMENT"]).extend([notes]);
-    let own = VARIABLES.iter().filter(|(variable, _)| above.is_empty() || named.contains(variable));
-    definitions(&mut rest, own.chain(&EVERYWHERE));
+    definitions(&mut rest, portal, "Variables");
     rest.control("SH", ["EXIT STATUS"]);
     match exit_status {
         Some(text) => drop(rest.text([roman(text)])),
@@ -161,7 +120,7 @@ fn page(above: &[&clap::Command], command: &clap::Command) -> anyhow::Result<Str
         }
     }
     rest.control("SH", ["FILES"]);
-    definitions(&mut rest, FILES.iter());
+    definitions(&mut rest, portal, "Files");
     paragraph(
         &mut rest,
         "On other systems, and where XDG_CONFIG_HOME and its like are set, in the directories of the \
@@ -186,9 +145,12 @@ fn paragraph(roff: &mut Roff, text: &str) {
     roff.control("PP", []).text([roman(text)]);
 }
 
-fn definitions<'a>(roff: &mut Roff, list: impl Iterator<Item = &'a (&'a str, &'a str)>) {
-    for (term, text) in list {
-        roff.control("TP", []).text([italic(*term)]).text([roman(*text)]);
+/// The definitions below a heading of `portal` itself, one per line, which every page has.
+fn definitions(roff: &mut Roff, portal: &clap::Command, heading: &str) {
+    for section in Sections::of(portal).0.iter().filter(|section| section.heading == heading) {
+        for (term, text) in section.text.lines().filter_map(|line| line.split_once("  ")) {
+            roff.control("TP", []).text([italic(term)]).text([roman(text)]);
+        }
     }
 }
 
@@ -197,9 +159,10 @@ fn see_also(above: &[&clap::Command], command: &clap::Command) -> Vec<String> {
     let relatives = above.iter().copied().chain(command.get_subcommands());
     let relatives = relatives.map(|relative| name(relative).to_owned());
     let sections = above.iter().copied().chain([command]).flat_map(|it| Sections::of(it).0);
-    let others =
-        sections.filter_map(|it| if let SeeAlso(names) = it { Some(*names) } else { None });
-    let others = others.flatten().map(|other| format!("portal-{other}"));
+    let others = sections.filter(|section| section.heading == "See also").flat_map(|section| {
+        let names = section.text.split(", ").map(|other| format!("portal-{other}"));
+        names.collect::<Vec<_>>()
+    });
     relatives.chain(others).map(|page| page + "(1)").collect()
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use portal_http::client::{Call, Client, Ended, InFlight, SafeClient};
 use portal_ledger::{Entry, EntryId, Ledger};
-use portal_model::flow::{NameTaken, Policy};
+use portal_model::flow::Policy;
 use portal_model::outcome::{NotDone, Origin};
 use portal_model::{InvalidPortalName, ListPortals, Operation, Outcome};
 use tokio::sync::watch;
@@ -13,17 +13,16 @@ use crate::commands::policy_args::PolicyArgs;
 use crate::commands::target_args::TargetArgs;
 use crate::org::destination::Destination;
 use crate::org::ledger;
-use crate::report::call_error;
+use crate::report::cause;
+use crate::report::cause::ReportContext;
 use crate::report::confirmation::Facts;
-use crate::report::context::ReportContext;
 use crate::report::entry::begun;
-use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorKind, Failure};
+use crate::report::failure::{ErrorKind, ExitClass, Failure};
 use crate::report::outcome::Report;
 use crate::report::place::Place;
-use crate::sys::signal::{self, raised, stop_flag};
+use crate::sys::signal::{raised, stop_flag, until_stopped};
 use crate::terminal::printer::Printer;
-use crate::terminal::progress::Progress;
+use crate::terminal::progress::during;
 use crate::terminal::prompt;
 
 /// What to do without a terminal to ask on.
@@ -43,14 +42,6 @@ pub(super) struct OperationArgs {
     policy: PolicyArgs,
     #[command(flatten)]
     target: TargetArgs,
-}
-
-/// What only a create can ask for.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Options {
-    pub(super) ensure: bool,
-    pub(super) allow_another: bool,
-    pub(super) at_once: bool,
 }
 
 /// What is wanted, or a name that is invalid.
@@ -77,26 +68,23 @@ enum Consent {
 }
 
 impl OperationArgs {
-    /// Does what is wanted. `why` names what has to be confirmed.
+    /// Does what is wanted, with a policy that is `adjusted`; with `ensure` a portal that exists is a success.
+    /// `why` names what has to be confirmed.
     pub(super) async fn run(
         &self,
         wanted: Wanted<'_>,
-        options: Options,
+        ensure: bool,
+        adjusted: impl FnOnce(&mut Policy),
         why: &str,
         printer: &Printer,
     ) -> Result<ExitClass, Failure> {
         let destination = self.target.destination()?;
         let is_this_machine = destination.is_this_machine();
         let mut policy = self.policy.policy(destination.default_policy(), is_this_machine)?;
-        policy.allow_another = options.allow_another;
-        if options.at_once {
-            policy.name_taken = NameTaken::AtOnce;
-        }
+        adjusted(&mut policy);
         let org = self.target.arguments(destination.place());
-        let context = ReportContext {
-            ensure: options.ensure,
-            ..ReportContext::new(destination.place(), org, &policy)
-        };
+        let context =
+            ReportContext { ensure, ..ReportContext::new(destination.place(), org, &policy) };
         let operation = match wanted {
             Ok(operation) => operation,
             Err((name, invalid)) => {
@@ -128,14 +116,16 @@ impl Request {
         let org = self.destination.clone().open(self.policy.clone()).await?;
         let safe = org.safe(&ledger);
         let call = safe.perform(self.operation.clone());
-        let report = match self.consent {
-            Consent::Given => None,
+        let asked = match self.consent {
+            Consent::Given => Ok(None),
             Consent::Asked | Consent::DryRun => {
-                Box::pin(self.ask(&safe, call.clone(), &mut stop)).await?
+                Box::pin(self.ask(&safe, call.clone(), &mut stop)).await
             }
         };
-        if let Some(report) = report {
-            return Ok(report.print(printer));
+        match asked {
+            Ok(None) => {}
+            Ok(Some(report)) => return Ok(report.print(printer)),
+            Err(why) => return Ok(self.not_begun(&safe, call, why).await.print(printer)),
         }
         let name = self.operation.names().next().unwrap_or_default();
         let ended = finish(call.start(), name, deadline, &mut stop, printer).await;
@@ -144,7 +134,9 @@ impl Request {
         if matches!(ended.outcome, Outcome::Created { .. }) && !printer.is_json() {
             printer.note(format_args!("Next: {}", self.next()));
         }
-        if let (Consent::Given, Outcome::Renamed { old, .. }) = (self.consent, &ended.outcome) {
+        if let (Consent::Given, Outcome::Renamed { old, new }) = (self.consent, &ended.outcome)
+            && !new.is_same_as(old)
+        {
             printer.warning(format_args!(
                 "links to {old} no longer work, its users were not notified, and any organization \
                  can take the name {old}"
@@ -159,7 +151,7 @@ impl Request {
             Destination::Local(_) => {
                 "`portal serve` for your own code; `portal login` for an org of Zoho CRM"
             }
-            Destination::Remote(target) if target.is_this_machine() => {
+            Destination::Remote(target) if target.hosts.is_this_machine() => {
                 "`portal requests` shows what was sent"
             }
             Destination::Remote(_) => {
@@ -169,25 +161,18 @@ impl Request {
     }
 
     /// Looks at what would come of it, and has the name typed if it would be sent. Returns the report of
-    /// what is not begun.
+    /// what need not be sent, and fails with why it is not begun.
     async fn ask(
         &self,
         safe: &SafeClient,
         call: Call,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Option<Report>, Failure> {
-        let previewed = tokio::select! {
-            preview = Box::pin(call.clone().preview()) => preview,
-            () = raised(stop) => return Ok(Some(self.not_begun(safe, call, cancelled()).await)),
+        let preview = tokio::select! {
+            preview = Box::pin(call.preview()) => preview.map_err(|error| cause::preview(&error))?,
+            () = raised(stop) => return Err(cancelled()),
         };
-        let previewed = match previewed {
-            Ok(preview) => Ok((preview, safe.identify().await?)),
-            Err(error) => Err(call_error::preview(&error)),
-        };
-        let (preview, org) = match previewed {
-            Ok(previewed) => previewed,
-            Err(failure) => return Ok(Some(self.not_begun(safe, call, failure).await)),
-        };
+        let org = safe.identify().await.map_err(|error| cause::unidentified(&error))?;
         let would_be_sent = is_preview(&preview.outcome);
         let is_dry = self.consent == Consent::DryRun;
         if is_dry && would_be_sent {
@@ -213,7 +198,7 @@ impl Request {
         if prompt::confirm_by_typing(&facts.text(), what, expected, raised(stop)).await? {
             return Ok(None);
         }
-        Ok(Some(self.not_begun(safe, call, cancelled()).await))
+        Err(cancelled())
     }
 
     /// Of what is not begun because of `why`: what an earlier run left in doubt stays so (rule 11).
@@ -241,29 +226,25 @@ impl Request {
 
 /// Waits for the end of a call, with its progress on stderr. Ctrl-C stops it, and it ends soon.
 pub(super) async fn finish(
-    mut call: InFlight,
+    call: InFlight,
     name: &str,
     deadline: Duration,
     stop: &mut watch::Receiver<bool>,
     printer: &Printer,
 ) -> Ended {
-    let progress = Progress::new(name, deadline, call.activity(), printer);
-    signal::watch(call.activity());
-    let work = async {
-        tokio::select! {
-            biased;
-            ended = &mut call => return ended,
-            () = raised(stop) => call.stop(),
-        }
-        call.await
-    };
-    let ended = progress.during(work).await;
+    let activity = call.activity();
+    let ended = during(until_stopped(call, stop), name, deadline, activity, printer).await;
+    warn_if_not_written(&ended, printer);
+    ended
+}
+
+pub(super) fn warn_if_not_written(ended: &Ended, printer: &Printer) {
     if let Some(error) = &ended.not_written {
+        let name = ended.outcome.name();
         printer.warning(format_args!(
-            "the outcome is not in the ledger, and the next run determines it again: {error}"
+            "the outcome of {name} is not in the ledger, and the next run determines it again: {error}"
         ));
     }
-    ended
 }
 
 /// When the create was begun that made the portal of `outcome`, if the ledger has it.

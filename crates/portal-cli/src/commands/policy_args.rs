@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portal_model::flow::Policy;
+use portal_model::flow::{DeadlineTooShort, Policy};
 
 use crate::report::failure::Failure;
 use crate::sys::environment;
@@ -27,7 +27,12 @@ impl PolicyArgs {
     ) -> Result<Policy, Failure> {
         defaults.attempt_timeout = self.timeout.unwrap_or(defaults.attempt_timeout);
         defaults.read_timeout = defaults.read_timeout.min(defaults.attempt_timeout);
-        self.recovery.policy(defaults, is_this_machine)
+        let policy = self.recovery.times(defaults, is_this_machine)?;
+        let too_short = |error: DeadlineTooShort| {
+            let needed = error.needed.as_millis().div_ceil(1000);
+            Failure::usage(error.to_string()).hint(format!("pass `--deadline {needed}s` or longer"))
+        };
+        policy.check().map_err(too_short).map(|()| policy)
     }
 }
 
@@ -54,15 +59,23 @@ impl RecoveryArgs {
         defaults: Policy,
         is_this_machine: bool,
     ) -> Result<Policy, Failure> {
-        let mut policy = defaults;
+        let policy = self.times(defaults, is_this_machine)?;
+        let too_short = |error: DeadlineTooShort| {
+            let [given, needed] = [error.deadline, error.needed].map(in_words);
+            Failure::usage(format!(
+                "a deadline of {given} is too short to determine an outcome, expected at least {needed}"
+            ))
+            .hint("leave `--deadline` out: Ctrl-C ends a recovery at any time, and nothing is lost")
+        };
+        policy.check().map_err(too_short).map(|()| policy)
+    }
+
+    fn times(&self, mut policy: Policy, is_this_machine: bool) -> Result<Policy, Failure> {
         let time = |given, flag, default| assumed(given, flag, default, is_this_machine);
         policy.deadline = self.deadline.unwrap_or(policy.deadline);
         policy.processing_time =
             time(self.processing_time, "--processing-time", policy.processing_time)?;
         policy.list_lag = time(self.list_lag, "--list-lag", policy.list_lag)?;
-        policy
-            .check()
-            .map_err(|error| Failure::usage(error.to_string()).hint("lengthen `--deadline`"))?;
         Ok(policy)
     }
 }
@@ -86,11 +99,15 @@ fn assumed(
     if time >= default || is_this_machine {
         return Ok(time);
     }
-    let (time, default) = (humantime::format_duration(time), humantime::format_duration(default));
+    let [time, default] = [time, default].map(in_words);
     Err(Failure::usage(format!(
         "{variable} is {time}, expected at least the default of {default} for another machine"
     ))
     .hint(format!("unset it, or pass `{flag} {time}` if the service is known to be that fast")))
+}
+
+fn in_words(time: Duration) -> String {
+    humantime::format_duration(time).to_string()
 }
 
 /// Times that no clock overflows with.
@@ -112,6 +129,21 @@ fn positive(text: &str) -> Result<Duration, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn deadline_too_short_is_refused_with_the_least() {
+        let deadline = Some(Duration::from_secs(20));
+        let recovery = RecoveryArgs { deadline, ..RecoveryArgs::default() };
+        let report = recovery.policy(Policy::default(), false).unwrap_err().report;
+        assert_eq!(
+            report.message,
+            "a deadline of 20s is too short to determine an outcome, expected at least 1m 55s"
+        );
+        assert!(report.hint.unwrap().contains("Ctrl-C ends a recovery at any time"));
+        let args = PolicyArgs { recovery, ..PolicyArgs::default() };
+        let report = args.policy(Policy::default(), false).unwrap_err().report;
+        assert_eq!(report.hint.unwrap(), "pass `--deadline 115s` or longer");
+    }
 
     #[test]
     fn time_beyond_one_week_is_refused() {

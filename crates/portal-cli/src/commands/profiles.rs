@@ -4,29 +4,32 @@ use std::path::Path;
 
 use clap::Subcommand;
 use portal_ledger::Filter;
-use portal_model::Org;
+use portal_model::{DataCenter, Org};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::commands::candidates;
-use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::org::ledger;
-use crate::org::profile::{self, Entry, Hosts, Profiles};
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::org::profile::{self, Entry, Profiles};
+use crate::report::failure::{ExitClass, Failure};
+use crate::report::wrap::aligned;
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 
 /// List and change the profiles that `portal login` stored
+///
+/// Without a command lists the profiles. `portal logout` removes one.
+///
+/// # Examples
+///
+///     portal profiles
+///     portal profiles use acme
+///     portal profiles --output json
+///
+/// # See also
+/// login, logout
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("Without a command lists the profiles. `portal logout` removes one."),
-    Examples("\
-portal profiles
-portal profiles use acme
-portal profiles --output json"),
-    SeeAlso(&["login", "logout"]),
-]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -143,8 +146,8 @@ fn show(profiles: &Profiles, name: &str, printer: &Printer) -> Result<(), Failur
         ("client id", listed.client_id.to_owned()),
         ("default", if listed.default { "yes" } else { "no" }.to_owned()),
     ];
-    let lines = facts.map(|(label, text)| format!("{label:<11}  {text}"));
-    printer.result(lines.join("\n"), &listed);
+    let facts = facts.map(|(label, text)| [label.to_owned(), text]).to_vec();
+    printer.result(aligned(facts).join("\n"), &listed);
     Ok(())
 }
 
@@ -170,15 +173,11 @@ pub(super) async fn refuse_if_unfinished(name: &str) -> Result<(), Failure> {
 }
 
 fn listed<'a>(profiles: &Profiles, profile: &'a str, entry: &'a Entry) -> Listed<'a> {
-    let data_center = match &entry.hosts {
-        Hosts::DataCenter(data_center) => Some(data_center.code()),
-        Hosts::Urls { .. } => None,
-    };
     Listed {
         profile,
-        data_center,
-        api_domain: entry.hosts.api_domain().url(),
-        accounts_url: entry.hosts.accounts_url(),
+        data_center: entry.hosts.data_center().map(DataCenter::code),
+        api_domain: entry.hosts.api.url(),
+        accounts_url: entry.hosts.accounts.as_deref().unwrap_or_default(),
         client_id: &entry.client_id,
         org: entry.org.as_ref(),
         ca_file: entry.ca_file.as_deref(),

@@ -1,6 +1,6 @@
 //! `portal recover [NAME]`: determines the outcome of what earlier processes left unfinished.
 
-use portal_ledger::{Entry, Filter, Ledger, State};
+use portal_ledger::{Entry, Filter, Ledger};
 use portal_model::flow::Policy;
 use portal_model::identity::SameOrg;
 use portal_model::{ListPortals, OrgIdentity};
@@ -9,37 +9,39 @@ use tokio::sync::watch;
 use crate::commands::candidates;
 use crate::commands::operation::finish;
 use crate::commands::policy_args::RecoveryArgs;
-use crate::commands::sections::{
-    About, Environment, Examples, ExitStatus, ORG, STATE, Sections, SeeAlso,
-};
+use crate::commands::sections::{Environment, ORG, STATE};
 use crate::commands::target_args::TargetArgs;
 use crate::org::destination::Org;
 use crate::org::ledger;
-use crate::report::context::ReportContext;
-use crate::report::exit::{ExitClass, combined};
-use crate::report::failure::{ErrorKind, Failure};
+use crate::report::cause::ReportContext;
+use crate::report::failure::{ErrorKind, ExitClass, Failure, combined};
 use crate::report::outcome::Report;
 use crate::report::place::Place;
-use crate::report::{self, call_error};
+use crate::report::{self, cause};
 use crate::sys::signal::{raised, stop_flag};
 use crate::terminal::printer::Printer;
 
 /// Determine the outcome of unfinished creates and renames
+///
+/// Never creates or renames anything. A create or rename is unfinished if its process was killed,
+/// interrupted or out of time while a request was in doubt; `portal history --open` lists them.
+/// Recovery lists the org's portals until the outcome is certain: an absent portal is certain once
+/// the processing time and the list lag have passed since the last attempt. It also warns of what
+/// appeared after it was reported as not done.
+///
+/// # Exit status
+/// 0 the portal exists or nothing is unfinished, 5 still in doubt or under way in another process,
+/// 6 not created, 1 if several differ
+///
+/// # Examples
+///
+///     portal recover
+///     portal recover AcmePortal
+///
+/// # See also
+/// history, login, profiles
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("Never creates or renames anything. A create or rename is unfinished if its process was \
-        killed, interrupted or out of time while a request was in doubt; `portal history --open` \
-        lists them. Recovery lists the org's portals until the outcome is certain: an absent portal \
-        is certain once the processing time and the list lag have passed since the last attempt. \
-        It also warns of what appeared after it was reported as not done."),
-    ExitStatus("0 the portal exists or nothing is unfinished, 5 still in doubt or under way in \
-        another process, 6 not created, 1 if several differ"),
-    Environment(&[ORG, STATE]),
-    Examples("\
-portal recover
-portal recover AcmePortal"),
-    SeeAlso(&["history", "login", "profiles"]),
-]))]
+#[command(verbatim_doc_comment, add = Environment(&[ORG, STATE]))]
 pub(crate) struct Args {
     /// Only the portal of this name, or the entry of this id [default: all]
     #[arg(add = candidates::unfinished())]
@@ -73,7 +75,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let wanted: Vec<&Entry> = wanted.collect();
     let recovery = Recovery { ledger: &ledger, args, printer, stop: stop_flag() };
     let mut exits = Vec::new();
-    for entry in wanted.iter().filter(|entry| is_unfinished(entry)) {
+    for entry in wanted.iter().filter(|entry| entry.is_unfinished()) {
         let report = recovery.run(entry).await;
         let report = report.unwrap_or_else(|failure| recovery.undetermined(entry, failure));
         exits.push(report.print(printer));
@@ -89,10 +91,6 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     recovery.warn_of_late(&wanted, &entries).await;
     Ok(combined(exits))
-}
-
-fn is_unfinished(entry: &Entry) -> bool {
-    matches!(entry.state, State::Open(_)) || entry.is_in_doubt()
 }
 
 struct Recovery<'a> {
@@ -114,7 +112,7 @@ impl Recovery<'_> {
         let safe = org.safe(self.ledger);
         let mut stop = self.stop.clone();
         let now = tokio::select! {
-            now = safe.identify() => now.map_err(|error| cannot(call_error::unidentified(&error)))?,
+            now = safe.identify() => now.map_err(|error| cannot(cause::unidentified(&error)))?,
             () = raised(&mut stop) => return Err(cannot(Failure::cancelled("interrupted"))),
         };
         // Absence in another org would prove nothing (rule 10).
@@ -190,8 +188,8 @@ impl Recovery<'_> {
         let own = all.iter().filter(|entry| entry.org.compare(&identity) == SameOrg::Yes);
         let own: Vec<Entry> = own.cloned().collect();
         for entry in &own {
-            let late = entry.contradicted_by(&portals, &own);
-            if let Some((text, object)) = late.and_then(|late| report::entry::late(entry, &late)) {
+            let Some(late) = entry.contradicted_by(&portals, &own) else { continue };
+            if let Some((text, object)) = report::entry::late(entry, &late) {
                 self.printer.warning(text);
                 self.printer.json(&object);
             }

@@ -14,31 +14,35 @@ use portal_store::PortalLimit;
 use portal_store::seed::{Seed, SeedOrg, SeedUser};
 use tokio::process::Command;
 
-use crate::batch::{csv, file};
-use crate::commands::sections::{About, Examples, ExitStatus, Sections, SeeAlso};
+use crate::batch::{csv, rows};
 use crate::commands::{batch, fault_arg};
 use crate::org::default_org::OrgCredentials;
 use crate::org::profile::{self, Profile, Profiles};
 use crate::org::running::Times;
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure};
 use crate::sys::directories;
 use crate::sys::signal::{self, Kind};
 use crate::terminal::printer::Printer;
 
 /// Rehearse a batch against throw-away orgs made from its rows
+///
+/// Runs `portal batch FILE` against a server in this process. No profile has to exist, nothing
+/// reaches Zoho CRM, and nothing is kept. Each profile of the file gets an org without a portal, in
+/// which everything is permitted; profiles of `portal login` that lead to one org share one.
+/// `--fault` is that of `portal serve`.
+///
+/// # Exit status
+/// that of the batch
+///
+/// # Examples
+///
+///     portal rehearse portals.csv
+///     portal rehearse portals.csv --fault "POST committed:drop:1/10"
+///
+/// # See also
+/// batch, login, serve
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("Runs `portal batch FILE` against a server in this process. No profile has to exist, nothing \
-    reaches Zoho CRM, and nothing is kept. Each profile of the file gets an org without a portal, \
-    in which everything is permitted; profiles of `portal login` that lead to one org share one. \
-    `--fault` is that of `portal serve`."),
-    ExitStatus("that of the batch"),
-    Examples("\
-portal rehearse portals.csv
-portal rehearse portals.csv --fault \"POST committed:drop:1/10\""),
-    SeeAlso(&["batch", "login", "serve"]),
-]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// CSV with the columns profile, name and fallback; `-` reads stdin
     #[arg(value_name = "FILE")]
@@ -57,7 +61,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    let bytes = file::read(&args.file)
+    let bytes = rows::read_file(&args.file)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", args.file.display())))?;
     // What is wrong with the file is reported by the batch.
     let (entries, _) = csv::read(&bytes);

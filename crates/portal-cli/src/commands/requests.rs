@@ -10,22 +10,24 @@ use hyper_util::rt::TokioExecutor;
 use portal_http::server::RequestRecord;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::org::running::Running;
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure};
 use crate::terminal::printer::Printer;
 use crate::terminal::served_request;
 
 /// Show the requests that `portal serve` has served on this machine
+///
+/// Its page, whose address `portal serve` prints, shows each request in full.
+///
+/// # Examples
+///
+///     portal requests
+///     portal requests --follow --output json
+///
+/// # See also
+/// serve
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("Its page, whose address `portal serve` prints, shows each request in full."),
-    Examples("\
-portal requests
-portal requests --follow --output json"),
-    SeeAlso(&["serve"]),
-]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// Go on with each new request, until Ctrl-C
     #[arg(short, long)]

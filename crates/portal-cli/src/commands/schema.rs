@@ -3,59 +3,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clap::builder::PossibleValuesParser;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::commands::sections::{About, Examples, Sections};
-use crate::report::exit::ExitClass;
+use crate::report::failure::{ExitClass, Failure};
+use crate::report::similar::similar;
 use crate::terminal::printer::Printer;
 
 /// Print the JSON Schema of an object of `--output json`
+///
+/// Without OBJECT lists the objects, and the commands that print them. A later version may add
+/// members to an object, values to an enumeration, and objects.
+///
+/// # Examples
+///
+///     portal schema outcome > outcome.schema.json
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[
-    About("Without OBJECT lists the objects, and the commands that print them. A later version may \
-              add members to an object, values to an enumeration, and objects."),
-    Examples("portal schema outcome > outcome.schema.json"),
-]))]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The object, such as `outcome` [default: a list of them]
-    #[arg(value_name = "OBJECT", hide_possible_values = true,
-        value_parser = PossibleValuesParser::new(OBJECTS.iter().map(|(name, ..)| *name)))]
+    #[arg(value_name = "OBJECT", add = ArgValueCandidates::new(candidates))]
     object: Option<String>,
 }
 
-/// The objects, and the commands that print each: none if every command does.
-const OBJECTS: &[(&str, &[&str])] = &[
-    ("outcome", &["create", "rename", "batch", "rehearse", "recover"]),
-    ("late", &["recover"]),
-    ("history", &["history"]),
-    ("check", &["check"]),
-    ("portal", &["list"]),
-    ("login", &["login"]),
-    ("logout", &["logout"]),
-    ("profile", &["profiles", "profiles show", "serve profiles"]),
-    ("profile-change", &["profiles use", "profiles rename"]),
-    ("doctor", &["doctor"]),
-    ("explain", &["explain"]),
-    ("listening", &["serve"]),
-    ("environment", &["serve env"]),
-    ("call", &["serve --log json", "requests --follow"]),
-    ("log", &["serve --log json"]),
-    ("requests", &["requests"]),
-    ("backup", &["admin backup"]),
-    ("admin-org", &["admin org list"]),
-    ("admin-user", &["admin user list"]),
-    ("admin-credential", &["admin credential list"]),
-    ("admin-change", &["admin"]),
-    ("admin-log", &["admin log"]),
-    ("schema", &["schema"]),
-    ("error", &[]),
-];
-
-/// The schemas, and what they refer to.
+/// `schema.json`: the schemas, and what they refer to.
 #[derive(Deserialize)]
 struct Document {
+    /// The commands that print each object: none if every command does.
+    commands: BTreeMap<String, Vec<String>>,
     objects: Map<String, Value>,
     #[serde(rename = "$defs")]
     definitions: Map<String, Value>,
@@ -76,28 +52,44 @@ struct Schema<'a> {
 /// An object for which `portal schema OBJECT` prints the schema.
 #[derive(Serialize)]
 struct Listed {
-    object: &'static str,
+    object: String,
     /// The commands that print it.
-    commands: &'static [&'static str],
+    commands: Vec<String>,
 }
 
-pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, serde_json::Error> {
-    if let Some(object) = &args.object {
-        let document: Document = serde_json::from_str(include_str!("schema.json"))?;
-        printer.write(&(serde_json::to_string_pretty(&document.schema(object))? + "\n"));
-    } else {
-        printer.table(OBJECTS.iter().map(|&(object, commands)| {
-            let of = match commands {
+pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    let document = Document::read()?;
+    let Some(object) = &args.object else {
+        printer.table(document.commands.into_iter().map(|(object, commands)| {
+            let of = match commands.as_slice() {
                 [] => "every command".to_owned(),
                 commands => format!("portal {}", commands.join(", ")),
             };
-            ([object.to_owned(), of], Listed { object, commands })
+            ([object.clone(), of], Listed { object, commands })
+        }));
+        return Ok(ExitClass::Success);
+    };
+    if !document.commands.contains_key(object) {
+        let guess = similar(object, document.commands.keys().map(String::as_str));
+        return Err(Failure::usage(format!("unknown object `{object}`")).hint(match guess {
+            Some(guess) => format!("did you mean `{guess}`?"),
+            None => "run `portal schema` to list them".to_owned(),
         }));
     }
+    printer.write(&(serde_json::to_string_pretty(&document.schema(object))? + "\n"));
     Ok(ExitClass::Success)
 }
 
+fn candidates() -> Vec<CompletionCandidate> {
+    let objects = Document::read().into_iter().flat_map(|document| document.commands.into_keys());
+    objects.map(CompletionCandidate::new).collect()
+}
+
 impl Document {
+    fn read() -> serde_json::Result<Self> {
+        serde_json::from_str(include_str!("schema.json"))
+    }
+
     /// The schema of an object, with the definitions that it needs.
     fn schema<'a>(&'a self, object: &'a str) -> Schema<'a> {
         let found = self.objects.get(object).or_else(|| self.definitions.get(object));

@@ -30,9 +30,9 @@ use self::args::Subcommand;
 use self::registry::Opened;
 use self::shell::Shell;
 use crate::org::running::{Running, ServedOrg, Times};
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
-use crate::sys::parent::Parent;
+use crate::report::failure::{ExitClass, Failure};
+#[cfg(unix)]
+use crate::sys::signal::parent_ended;
 use crate::sys::signal::{Kind, signals};
 use crate::terminal::printer::{Output, Printer, json_line};
 use crate::terminal::served_request;
@@ -87,12 +87,14 @@ async fn open_and_serve(args: &Args, printer: &Printer) -> Result<Ended, Failure
     // Check everything that can be wrong before creating anything.
     let tls = listeners::read_tls(args)?;
     // Before clients learn that the server is up, so that no signal finds it without handlers.
-    let mut signals = signals();
-    if args.exit_with_parent {
-        let parent = Parent::of_this_process()?;
-        let ended = stream::once(parent.ended()).map(|()| Kind::Terminate);
-        signals = stream::select(signals, ended).boxed();
-    }
+    let signals = signals();
+    #[cfg(unix)]
+    let signals = if args.exit_with_parent {
+        let ended = stream::once(parent_ended()).map(|()| Kind::Terminate);
+        stream::select(signals, ended).boxed()
+    } else {
+        signals
+    };
     exposure::warn(args, printer);
     let seed = registry::read_seed(args)?;
     let orgs = seed.as_ref().map(ServedOrg::all_of).unwrap_or_default();

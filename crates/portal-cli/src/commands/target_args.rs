@@ -6,14 +6,13 @@ use std::path::PathBuf;
 use portal_http::client::{BaseUrl, Credential};
 use portal_model::datacenter::ApiDomain;
 use portal_model::flow::Policy;
-use portal_model::{ApiVersion, DataCenter, Environment, Org as OrgId, Secret};
+use portal_model::{ApiVersion, DataCenter, Environment, Secret};
 
 use crate::commands::candidates;
-use crate::commands::sections::ORG;
 use crate::org::destination::{Destination, Org};
 use crate::org::profile::Profiles;
 use crate::org::running::Running;
-use crate::org::target::Target;
+use crate::org::target::{Hosts, Target, stated_org};
 use crate::report::failure::Failure;
 use crate::report::place::{Place, flag_with, profile_flag};
 use crate::sys::{directories, environment};
@@ -144,6 +143,19 @@ pub(super) fn of_environment() -> Option<Target> {
     variables.target(&TargetArgs::default()).ok()
 }
 
+/// The variables that select an org.
+pub(super) const VARIABLES: [&str; 9] = [
+    "PORTAL_PROFILE",
+    "PORTAL_DATA_CENTER",
+    "PORTAL_API_DOMAIN",
+    "PORTAL_ACCOUNTS_URL",
+    "PORTAL_ORG_ID",
+    "PORTAL_CLIENT_ID",
+    "PORTAL_CLIENT_SECRET",
+    "PORTAL_REFRESH_TOKEN",
+    "PORTAL_ACCESS_TOKEN",
+];
+
 /// The variables of the environment that are set. One that is empty counts as unset, except where another
 /// org would take its place.
 #[derive(Default)]
@@ -152,7 +164,7 @@ struct Variables(BTreeMap<&'static str, String>);
 impl Variables {
     fn read() -> Result<Self, Failure> {
         let mut found = BTreeMap::new();
-        for &name in ORG.names {
+        for name in VARIABLES {
             found.extend(environment::text(name)?.map(|text| (name, text)));
         }
         Ok(Self(found))
@@ -172,20 +184,20 @@ impl Variables {
 
     /// Resolves flags and variables; flags take precedence.
     fn target(&self, flags: &TargetArgs) -> Result<Target, Failure> {
-        let (api, accounts) = self.hosts(flags)?;
+        let hosts = self.hosts(flags)?;
         let client_id = match &flags.client_id {
             Some(id) => Some(part("--client-id", "client id", id)?),
             None => self.part("PORTAL_CLIENT_ID", "client id")?,
         };
-        let credential = self.credential(&api, accounts.is_some(), client_id)?;
-        let place = Place::Explicit(api.url());
+        let credential = self.credential(&hosts, client_id)?;
+        let place = Place::Explicit(hosts.api.url());
         let (version, ca_file) = (flags.api_version, flags.ca_file.clone());
-        let org = self.part("PORTAL_ORG_ID", "org id")?.map(OrgId::new);
-        Ok(Target { place, api, accounts, credential, org, version, ca_file })
+        let org = self.get("PORTAL_ORG_ID").map(|id| stated_org(&id)).transpose();
+        let org = org.map_err(|error| Failure::usage(format!("invalid PORTAL_ORG_ID: {error}")))?;
+        Ok(Target { place, hosts, credential, org, version, ca_file })
     }
 
-    /// The API, and the URL of the accounts server.
-    fn hosts(&self, flags: &TargetArgs) -> Result<(ApiDomain, Option<String>), Failure> {
+    fn hosts(&self, flags: &TargetArgs) -> Result<Hosts, Failure> {
         // A data center given as a flag replaces both host variables.
         let variable = |name| self.get(name).filter(|_| flags.data_center.is_none());
         let url = |flag: &Option<String>, flag_name, name| match (flag, variable(name)) {
@@ -206,16 +218,11 @@ impl Variables {
             (None, Some(here)) => ApiDomain::DataCenter(here, Environment::Production),
             (None, None) => ApiDomain::Unset,
         };
-        Ok((api, accounts))
+        Ok(Hosts { api, accounts })
     }
 
     /// A refresh token takes precedence over an access token, which expires after an hour.
-    fn credential(
-        &self,
-        api: &ApiDomain,
-        has_accounts: bool,
-        client_id: Option<String>,
-    ) -> Result<Credential, Failure> {
+    fn credential(&self, hosts: &Hosts, client_id: Option<String>) -> Result<Credential, Failure> {
         let secret = |name, what| Ok::<_, Failure>(self.part(name, what)?.map(Secret::new));
         let client_secret = secret("PORTAL_CLIENT_SECRET", "client secret")?;
         let refresh_token = secret("PORTAL_REFRESH_TOKEN", "refresh token")?;
@@ -224,19 +231,19 @@ impl Variables {
             None => secret("PORTAL_ACCESS_TOKEN", "access token")?,
         };
         if let Some(access_token) = access_token {
-            return match api {
+            return match hosts.api {
                 ApiDomain::Unset => Err(missing([(API, false)])),
                 _ => Ok(Credential::access_token(access_token)),
             };
         }
         let needed = [
-            (ACCOUNTS, has_accounts),
+            (ACCOUNTS, hosts.accounts.is_some()),
             (CLIENT_ID, client_id.is_some()),
             (CLIENT_SECRET, client_secret.is_some()),
             (REFRESH_TOKEN, refresh_token.is_some()),
         ];
         match (client_id, client_secret, refresh_token) {
-            (Some(id), Some(secret), Some(token)) if has_accounts => {
+            (Some(id), Some(secret), Some(token)) if hosts.accounts.is_some() => {
                 Ok(Credential::refresh_token(id, secret, token))
             }
             _ => Err(missing(needed)),
@@ -296,7 +303,7 @@ mod tests {
     }
 
     fn variables_of(variables: &[(&str, &str)]) -> Variables {
-        let known = |name: &str| ORG.names.iter().copied().find(|known| *known == name).unwrap();
+        let known = |name: &str| VARIABLES.into_iter().find(|known| *known == name).unwrap();
         Variables(
             variables.iter().map(|(name, value)| (known(name), (*value).to_owned())).collect(),
         )
@@ -350,8 +357,8 @@ mod tests {
         variables.push(("PORTAL_API_DOMAIN", "https://www.zohoapis.com"));
         variables.push(("PORTAL_ACCOUNTS_URL", "https://accounts.zoho.com"));
         let target = target(&flags, &variables).unwrap();
-        assert_eq!(target.api.url().unwrap(), "https://www.zohoapis.eu");
-        assert_eq!(target.accounts.unwrap(), "https://accounts.zoho.eu");
+        assert_eq!(target.hosts.api.url().unwrap(), "https://www.zohoapis.eu");
+        assert_eq!(target.hosts.accounts.unwrap(), "https://accounts.zoho.eu");
     }
 
     #[test]
@@ -361,8 +368,8 @@ mod tests {
         };
         let eu = ("PORTAL_DATA_CENTER", "eu");
         let alone = with(&[eu]).unwrap();
-        assert_eq!(alone.api.url().unwrap(), "https://www.zohoapis.eu");
-        assert_eq!(alone.accounts.unwrap(), "https://accounts.zoho.eu");
+        assert_eq!(alone.hosts.api.url().unwrap(), "https://www.zohoapis.eu");
+        assert_eq!(alone.hosts.accounts.unwrap(), "https://accounts.zoho.eu");
         let message = with(&[eu, ("PORTAL_API_DOMAIN", "http://127.0.0.1:1")]).unwrap_err();
         assert!(message.report.message.contains(ACCOUNTS), "{message:?}");
         let message = with(&[("PORTAL_DATA_CENTER", "mars")]).unwrap_err().report.message;
@@ -379,7 +386,7 @@ mod tests {
         let mut variables = CREDENTIALS.to_vec();
         variables.push(("PORTAL_API_DOMAIN", "https://variable.example"));
         let target = target(&flags, &variables).unwrap();
-        assert_eq!(target.api, ApiDomain::Given("https://flag.example".to_owned()));
+        assert_eq!(target.hosts.api, ApiDomain::Given("https://flag.example".to_owned()));
         assert!(!format!("{target:?}").contains("hush"));
     }
 

@@ -101,7 +101,7 @@ async fn add(registry: &SqliteRegistry, seed: &Seed) -> anyhow::Result<()> {
 
 /// Returns the system time.
 pub(crate) fn now() -> anyhow::Result<Timestamp> {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-    Timestamp::from_unix_seconds(i64::try_from(since.as_secs())?)
-        .context("the system's clock is wrong")
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
+    let seconds = since.and_then(|since| i64::try_from(since.as_secs()).ok());
+    seconds.and_then(Timestamp::from_unix_seconds).context("the system's clock is wrong: set it")
 }

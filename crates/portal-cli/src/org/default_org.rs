@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Context as _;
+use portal_http::client::Credential;
 use portal_model::{Scope, Secret};
 use portal_store::{RegistryError, Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser, token};
 use serde::{Deserialize, Serialize};
@@ -85,6 +86,10 @@ impl OrgCredentials {
             Err(error) if error.error.kind() != ErrorKind::AlreadyExists => Err(error.error.into()),
             _ => Ok(()),
         }
+    }
+
+    pub(crate) fn credential(self) -> Credential {
+        Credential::refresh_token(self.client_id, self.client_secret, self.refresh_token)
     }
 
     /// With every scope.

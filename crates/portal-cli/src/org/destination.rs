@@ -1,13 +1,18 @@
 //! [`Destination`]: the org that a command line selects; and [`Org`]: it with a client.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use portal_http::client::{Client, SafeClient};
+use portal_http::server::{PortalService, Server};
 use portal_ledger::Ledger;
 use portal_model::ApiVersion;
 use portal_model::flow::Policy;
+use tokio::task::JoinHandle;
 
-use crate::org::local::Local;
-use crate::org::target::Target;
+use crate::org::data_directory;
+use crate::org::target::{Hosts, Target};
 use crate::report::place::Place;
+use crate::sys::directories;
 
 /// The org that the arguments select.
 #[derive(Clone, Debug)]
@@ -38,7 +43,7 @@ impl Destination {
     pub(crate) fn is_this_machine(&self) -> bool {
         match self {
             Self::Local(_) => true,
-            Self::Remote(target) => target.is_this_machine(),
+            Self::Remote(target) => target.hosts.is_this_machine(),
         }
     }
 
@@ -76,5 +81,33 @@ impl Org {
     /// Makes creates and renames in the org safe with `ledger`.
     pub(crate) fn safe(&self, ledger: &Ledger) -> SafeClient {
         self.target.safe(self.client.clone(), ledger, None)
+    }
+}
+
+/// A server that stops when dropped. Any number of processes may run one over the same directory.
+#[derive(Debug)]
+pub(crate) struct Local(JoinHandle<()>);
+
+impl Local {
+    pub(crate) async fn start(version: ApiVersion) -> anyhow::Result<(Self, Target)> {
+        let directory = directories::data()?.join("local");
+        let (registry, org) = data_directory::open_default(&directory).await?;
+        let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let target = Target {
+            place: Place::Local,
+            hosts: Hosts::at(server.url(), server.url()),
+            credential: org.credential(),
+            org: None,
+            version,
+            ca_file: None,
+        };
+        let service = PortalService::new(registry);
+        Ok((Self(tokio::spawn(server.serve(service, std::future::pending()))), target))
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

@@ -15,8 +15,7 @@ use tempfile::TempDir;
 
 use crate::report::failure::{ErrorKind, Failure};
 use crate::report::place;
-use crate::sys::invalid_input::InvalidInput;
-use crate::sys::{directories, environment};
+use crate::sys::{InvalidInput, directories, environment};
 
 /// Where the ledger is.
 #[derive(Debug)]
@@ -78,7 +77,7 @@ impl Place {
         };
         let message = format!("cannot use the ledger {place}: {why}; nothing was sent");
         Err(Failure::new(ErrorKind::UnreadableLedger, message)
-            .hint("start that database or correct PORTAL_LEDGER, then run the same command again"))
+            .hint("start that database, let its role create tables, or correct PORTAL_LEDGER"))
     }
 }
 
@@ -101,16 +100,19 @@ async fn open_in(directory: &Path) -> Result<Ledger, Failure> {
     if may_hold_something(directory).await.unwrap_or(true) {
         return Err(unreadable(why));
     }
-    Err(Failure::new(ErrorKind::NotRecorded, why).hint(
-        "make the state directory writable, or, if there is no ledger yet, set PORTAL_STATE_DIR",
-    ))
+    let hint = if Ledger::path_in(directory).is_file() {
+        "end the program that has the file locked, or make it writable; then run the same command again"
+    } else {
+        "make the state directory writable, or set PORTAL_STATE_DIR"
+    };
+    Err(Failure::new(ErrorKind::NotRecorded, why).hint(hint))
 }
 
 /// Something may be in doubt that can't be read.
 fn unreadable(why: String) -> Failure {
     Failure::new(ErrorKind::UnreadableLedger, why).hint(
-        "make the file readable and writable, or restore a copy of it; without one, move it away and \
-         check in Zoho CRM what may be in doubt",
+        "end the program that has the file locked, or make it readable and writable; else restore a \
+         copy of it, or, without one, move it away and check in Zoho CRM what may be in doubt",
     )
 }
 

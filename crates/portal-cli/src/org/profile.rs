@@ -13,16 +13,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use portal_http::client::Credential;
-use portal_model::datacenter::{ApiDomain, DataCenter, Environment};
 use portal_model::{ApiVersion, Org};
+use toml_edit::DocumentMut;
 
 pub(crate) use self::credentials::Secrets;
 use crate::org::default_org::OrgCredentials;
-use crate::org::target::{Target, is_this_machine};
+use crate::org::target::{Hosts, Target};
 use crate::report::failure::Failure;
 use crate::report::place::{Place, profile_flag};
 use crate::report::wrap::enumerated;
-use crate::sys::{directories, private_file};
+use crate::sys::{directories, private_file, toml_file};
 
 /// An org with its credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Profile {
     /// Of an org of the server at `url`.
     pub(crate) fn of_server(url: &str, credentials: OrgCredentials) -> Self {
         let OrgCredentials { client_id, client_secret, refresh_token } = credentials;
-        let hosts = Hosts::Urls { api_domain: url.to_owned(), accounts_url: url.to_owned() };
+        let hosts = Hosts::at(url.to_owned(), url.to_owned());
         Self {
             entry: Entry { hosts, client_id, org: None, ca_file: None },
             secrets: Secrets { client_secret, refresh_token },
@@ -46,8 +46,7 @@ impl Profile {
     pub(crate) fn target(&self, name: &str, ca_file: Option<PathBuf>) -> Target {
         Target {
             place: Place::Profile(name.to_owned()),
-            api: self.entry.hosts.api_domain(),
-            accounts: Some(self.entry.hosts.accounts_url().to_owned()),
+            hosts: self.entry.hosts.clone(),
             credential: Credential::refresh_token(
                 self.entry.client_id.clone(),
                 self.secrets.client_secret.clone(),
@@ -56,48 +55,6 @@ impl Profile {
             org: self.entry.org.clone(),
             version: ApiVersion::default(),
             ca_file: ca_file.or_else(|| self.entry.ca_file.clone()),
-        }
-    }
-}
-
-/// The servers of an org.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Hosts {
-    DataCenter(DataCenter),
-    /// The base URLs of another server, or of a data center without a code.
-    Urls {
-        api_domain: String,
-        accounts_url: String,
-    },
-}
-
-impl Hosts {
-    pub(crate) fn accounts_url(&self) -> &str {
-        match self {
-            Self::DataCenter(data_center) => data_center.accounts_url(),
-            Self::Urls { accounts_url, .. } => accounts_url,
-        }
-    }
-
-    pub(crate) fn api_domain(&self) -> ApiDomain {
-        match self {
-            Self::DataCenter(data_center) => {
-                ApiDomain::DataCenter(*data_center, Environment::Production)
-            }
-            Self::Urls { api_domain, .. } => ApiDomain::Given(api_domain.clone()),
-        }
-    }
-
-    pub(crate) fn is_this_machine(&self) -> bool {
-        is_this_machine(&self.api_domain())
-    }
-}
-
-impl std::fmt::Display for Hosts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::DataCenter(data_center) => data_center.fmt(f),
-            Self::Urls { api_domain, .. } => f.write_str(api_domain),
         }
     }
 }
@@ -174,8 +131,7 @@ impl Profiles {
     /// Returns the other profiles that have the same refresh token at the same accounts server.
     pub(crate) fn sharing_token(&self, name: &str) -> Result<Vec<&str>, Failure> {
         let token = |profile: &Profile| {
-            let accounts = profile.entry.hosts.accounts_url().to_owned();
-            (accounts, profile.secrets.refresh_token.clone())
+            (profile.entry.hosts.accounts.clone(), profile.secrets.refresh_token.clone())
         };
         let shared = token(&self.get(name)?);
         let others = self.entries().keys().map(String::as_str).filter(|other| *other != name);
@@ -205,37 +161,55 @@ impl Profiles {
 
 /// Adds or replaces a profile.
 pub(crate) fn store(directory: &Path, name: &str, profile: &Profile) -> anyhow::Result<()> {
-    let _lock = lock(directory)?;
-    // Secrets first, so that every listed profile has its secrets.
-    credentials::edit(&credentials_path(directory), |all| {
-        all.insert(name.to_owned(), profile.secrets.clone());
-    })?;
-    config::insert(&config_path(directory), name, &profile.entry)
+    edit(directory, |config, secrets| {
+        secrets.insert(name.to_owned(), profile.secrets.clone());
+        config::insert(config, name, &profile.entry)
+    })
 }
 
 /// Renames a profile.
 pub(crate) fn rename(directory: &Path, old: &str, new: &str) -> anyhow::Result<()> {
-    let _lock = lock(directory)?;
-    // Resumable: if the process ends in between, the same command completes the rest.
-    credentials::edit(&credentials_path(directory), |all| {
-        if let Some(secrets) = all.remove(old) {
-            all.insert(new.to_owned(), secrets);
+    edit(directory, |config, secrets| {
+        if let Some(own) = secrets.remove(old) {
+            secrets.insert(new.to_owned(), own);
         }
-    })?;
-    config::rename(&config_path(directory), old, new)
+        config::rename(config, old, new)
+    })
 }
 
 /// Sets the profile that is used if no org is selected.
 pub(crate) fn set_default(directory: &Path, name: &str) -> anyhow::Result<()> {
-    let _lock = lock(directory)?;
-    config::set_default(&config_path(directory), name)
+    edit(directory, |config, _| {
+        config::set_default(config, name);
+        Ok(())
+    })
 }
 
 /// Removes a profile with its secrets.
 pub(crate) fn remove(directory: &Path, name: &str) -> anyhow::Result<()> {
+    edit(directory, |config, secrets| {
+        secrets.remove(name);
+        config::remove(config, name)
+    })
+}
+
+/// Changes both files. If the process ends in between, the same command completes the rest.
+fn edit(
+    directory: &Path,
+    change: impl FnOnce(&mut DocumentMut, &mut BTreeMap<String, Secrets>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let _lock = lock(directory)?;
-    credentials::edit(&credentials_path(directory), |all| drop(all.remove(name)))?;
-    config::remove(&config_path(directory), name)
+    let (config, credentials) = (config_path(directory), credentials_path(directory));
+    let context = || format!("{} can't be edited", config.display());
+    let mut document: DocumentMut = toml_file::read(&config)?.parse().with_context(context)?;
+    let mut secrets = credentials::read(&credentials)?;
+    let before = secrets.clone();
+    change(&mut document, &mut secrets).with_context(context)?;
+    // First, so that every listed profile has its secrets.
+    if secrets != before {
+        credentials::write(&credentials, &secrets)?;
+    }
+    private_file::replace(&config, &document.to_string())
 }
 
 /// Checks that `name` is a valid name for a profile.

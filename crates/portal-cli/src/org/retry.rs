@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use portal_http::client::ClientError;
+use portal_http::client::{Client, ClientError};
+use portal_model::{CanCreate, ProbeCreate};
 use tokio::time::sleep;
 
+use crate::report::cause;
+use crate::report::failure::{ErrorKind, Failure};
+
 /// Number of attempts.
-pub(crate) const TRIES: u32 = 3;
+const TRIES: u32 = 3;
 /// Pause after the first attempt; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 
@@ -23,6 +27,25 @@ pub(crate) async fn retry<T>(
         pause *= 2;
     }
     call().await
+}
+
+/// Determines whether a token can create portals, by a create without a name.
+///
+/// # Errors
+/// The service did not respond, or its response [does not show it](undetermined).
+pub(crate) async fn probe(client: &Client) -> Result<CanCreate, ClientError> {
+    retry(async || client.call(&ProbeCreate).await).await
+}
+
+/// Why [`probe`] left it undetermined.
+pub(crate) fn undetermined(error: &ClientError) -> Failure {
+    match error {
+        ClientError::Api(error) => {
+            let why = format!("the response does not show it, after {TRIES} tries: {error}");
+            Failure::new(ErrorKind::Failed, why).hint("run the same again in a while")
+        }
+        error => cause::failure(error, "find out whether the token can create"),
+    }
 }
 
 fn may_pass(error: &ClientError) -> bool {

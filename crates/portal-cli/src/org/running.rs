@@ -1,7 +1,6 @@
 //! [`Running`]: the servers that this user runs on this machine, one file for each while it runs.
 
 use std::fs::{self, File};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use tempfile::NamedTempFile;
 use crate::org::default_org::OrgCredentials;
 use crate::report::failure::Failure;
 use crate::report::wrap::enumerated;
-use crate::sys::directories;
+use crate::sys::{directories, private_file};
 
 /// The extension of the file that is locked as long as the server runs.
 const LOCK: &str = "lock";
@@ -231,13 +230,8 @@ impl Drop for Registration {
     }
 }
 
-/// Readers see the file as it was before, or all of the new one.
 fn write(path: &Path, running: &Running) -> anyhow::Result<()> {
-    let directory = path.parent().context("a file is in a directory")?;
-    let mut new = NamedTempFile::new_in(directory)?;
-    new.write_all(serde_json::to_string(running)?.as_bytes())?;
-    new.persist(path)?;
-    Ok(())
+    private_file::replace(path, &serde_json::to_string(running)?)
 }
 
 /// In the state directory, next to the ledger.

@@ -1,5 +1,6 @@
 //! [`Target`]: an org with its servers and credentials.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use portal_http::client::{
@@ -7,25 +8,23 @@ use portal_http::client::{
     SafeClient, UnusableTransport,
 };
 use portal_ledger::{About, Ledger};
-use portal_model::datacenter::ApiDomain;
+use portal_model::datacenter::{ApiDomain, DataCenter, Environment};
 use portal_model::error::with_sources;
 use portal_model::flow::{Policy, TokenError};
 use portal_model::oauth::RevokeToken;
-use portal_model::{ApiVersion, Org};
+use portal_model::{ApiVersion, Org, OrgIdentity};
 
 use crate::org::running;
-use crate::report::call_error;
+use crate::report::cause;
 use crate::report::failure::Failure;
 use crate::report::place::{LOCAL, Place};
-use crate::sys::invalid_input::InvalidInput;
-use crate::sys::{directories, environment};
+use crate::sys::{InvalidInput, directories, environment};
 
 /// An org: its servers and credentials.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) place: Place,
-    pub(crate) api: ApiDomain,
-    pub(crate) accounts: Option<String>,
+    pub(crate) hosts: Hosts,
     pub(crate) credential: Credential,
     /// The org, where the user states it: then the service need not tell.
     pub(crate) org: Option<Org>,
@@ -33,15 +32,77 @@ pub(crate) struct Target {
     pub(crate) ca_file: Option<PathBuf>,
 }
 
-impl Target {
+/// The servers of an org.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hosts {
+    pub(crate) api: ApiDomain,
+    /// The base URL of the accounts server; a profile has one.
+    pub(crate) accounts: Option<String>,
+}
+
+impl Hosts {
+    pub(crate) fn of(data_center: DataCenter) -> Self {
+        let api = ApiDomain::DataCenter(data_center, Environment::Production);
+        Self { api, accounts: Some(data_center.accounts_url().to_owned()) }
+    }
+
+    /// Those of another server, or of a data center without a code.
+    pub(crate) fn at(api_domain: String, accounts_url: String) -> Self {
+        Self { api: ApiDomain::Given(api_domain), accounts: Some(accounts_url) }
+    }
+
+    pub(crate) fn data_center(&self) -> Option<DataCenter> {
+        match self.api {
+            ApiDomain::DataCenter(data_center, _) => Some(data_center),
+            ApiDomain::Given(_) | ApiDomain::Unset => None,
+        }
+    }
+
     /// Whether a create is only a rehearsal there: the real service never runs on this machine.
     pub(crate) fn is_this_machine(&self) -> bool {
-        is_this_machine(&self.api)
+        self.data_center().is_none() && self.api.url().is_some_and(|url| is_this_machine(&url))
+    }
+}
+
+/// Formats as `eu`, or the URL of the API.
+impl fmt::Display for Hosts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.data_center() {
+            Some(data_center) => data_center.fmt(f),
+            None => f.write_str(&self.api.url().unwrap_or_default()),
+        }
+    }
+}
+
+/// The org of an id that the user states.
+///
+/// # Errors
+/// It is not the number that the service gives an org: two spellings would count as two orgs.
+pub(crate) fn stated_org(id: &str) -> Result<Org, InvalidInput> {
+    let id = id.trim();
+    if id.is_empty() || id.starts_with('0') || !id.chars().all(|c| c.is_ascii_digit()) {
+        return Err(InvalidInput(format!(
+            "{id:?} is not the id of an org: expected its digits only, such as 7000000001"
+        )));
+    }
+    Ok(Org::new(id))
+}
+
+pub(crate) fn is_this_machine(url: &str) -> bool {
+    url.parse::<BaseUrl>().is_ok_and(|url| url.is_this_machine())
+}
+
+impl Target {
+    /// Which org it is as far as that is known without a request: the accounts server may name another API.
+    pub(crate) fn identity(&self) -> OrgIdentity {
+        let fingerprint = self.credential.fingerprint(self.hosts.accounts.as_deref());
+        let api = self.hosts.api.url().unwrap_or_default();
+        OrgIdentity::new(&api, fingerprint).with_org(self.org.clone())
     }
 
     /// `defaults` with the times of the server, if it says them of itself.
     pub(crate) fn policy(&self, defaults: Policy) -> Policy {
-        running::with_times_of_server(defaults, self.api.url().as_deref())
+        running::with_times_of_server(defaults, self.hosts.api.url().as_deref())
     }
 
     pub(crate) fn client(&self, policy: Policy) -> anyhow::Result<Client> {
@@ -96,8 +157,8 @@ impl Target {
         if let Some(path) = ca_file {
             transport = transport.ca_file(path);
         }
-        let url = self.api.url().or_else(|| self.accounts.clone());
-        if url.is_some_and(|url| url.parse().is_ok_and(|url: BaseUrl| url.is_this_machine())) {
+        let url = self.hosts.api.url().or_else(|| self.hosts.accounts.clone());
+        if url.is_some_and(|url| is_this_machine(&url)) {
             // A proxy that is unusable is none of its business.
             transport = transport.proxy(Proxy::none());
         }
@@ -117,7 +178,7 @@ impl Target {
         match accounts.revoke(&RevokeToken::new(refresh_token.clone())).await {
             Ok(()) => Ok(true),
             Err(TokenError::Rejected(_)) => Ok(false),
-            Err(error) => Err(call_error::failure(&error.into(), "revoke the token")),
+            Err(error) => Err(cause::failure(&error.into(), "revoke the token")),
         }
     }
 
@@ -128,7 +189,8 @@ impl Target {
         else {
             return Ok(());
         };
-        let (Some(accounts), Some(directory)) = (&self.accounts, directories::tokens()) else {
+        let (Some(accounts), Some(directory)) = (&self.hosts.accounts, directories::tokens())
+        else {
             return Ok(());
         };
         let key = CacheKey::new(&accounts.parse()?, client_id, client_secret, refresh_token);
@@ -137,23 +199,16 @@ impl Target {
 
     fn builder_over(&self, transport: HttpTransport) -> ClientBuilder {
         let mut builder = Client::builder().version(self.version).transport(transport);
-        builder = match &self.api {
+        builder = match &self.hosts.api {
             ApiDomain::Unset => builder,
             ApiDomain::DataCenter(data_center, environment) => {
                 builder.data_center(*data_center, *environment)
             }
             ApiDomain::Given(url) => builder.api_url(url),
         };
-        if let Some(url) = &self.accounts {
+        if let Some(url) = &self.hosts.accounts {
             builder = builder.accounts_url(url);
         }
         builder
-    }
-}
-
-pub(crate) fn is_this_machine(api: &ApiDomain) -> bool {
-    match api {
-        ApiDomain::Given(url) => url.parse::<BaseUrl>().is_ok_and(|url| url.is_this_machine()),
-        ApiDomain::Unset | ApiDomain::DataCenter(..) => false,
     }
 }

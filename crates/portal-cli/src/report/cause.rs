@@ -1,22 +1,22 @@
 //! Why something was not created or renamed, and what to do about it.
 
 use std::fmt::Display;
+use std::time::{Duration, SystemTime};
 
+use portal_http::client::{ClientError, IdentifyError, PreviewError};
 use portal_model::ResponseError;
 use portal_model::error::with_sources;
 use portal_model::explain::{explain, explain_oauth};
-use portal_model::flow::NotSent;
+use portal_model::flow::{NotSent, Policy};
 use portal_model::oauth::{OAuthError, TokenError};
 use portal_model::outcome::{
     AuthFailure, Conflict, Doubt, Failure as Unreached, NotDone, Unverified,
 };
 use portal_model::{ApiError, ErrorCode, Portal};
 
-use crate::report::context::ReportContext;
-use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorKind, Failure};
+use crate::report::failure::{ErrorKind, ExitClass, Failure};
 use crate::report::permission;
-use crate::report::place::operands;
+use crate::report::place::{Place, operands};
 use crate::report::portal::cell;
 
 /// What to do about a token that the service does not accept. One that can be renewed was.
@@ -102,9 +102,10 @@ impl Subject<'_> {
             ) => not_sent(self.message(&why), error),
             NotDone::Unreachable(_) => unreachable(self.message(&why)),
             NotDone::RateLimited { retry_after, .. } => {
-                let again = match retry_after {
-                    Some(time) => format!("in {} s", time.as_secs().max(1)),
+                let again = match retry_after.map(|time| time.as_secs()) {
                     None => "in a few minutes".to_owned(),
+                    Some(86_401..) => "in a day or later".to_owned(),
+                    Some(seconds) => format!("in {} s", seconds.max(1)),
                 };
                 not_done(ErrorKind::RateLimited).hint(format!("run the same command again {again}"))
             }
@@ -124,11 +125,14 @@ impl Subject<'_> {
             NotDone::Exhausted { .. } | NotDone::Deadline { .. } => not_done(ErrorKind::Exhausted)
                 .hint("run the same command again; `--deadline` gives it more time"),
             NotDone::NotRecorded(_) => not_done(ErrorKind::NotRecorded).hint(
-                "free some disk space, or make the ledger's directory or database writable; then run the same command again",
+                "make the ledger writable, then run the same command again: a file needs space and \
+                 permission, and a database has to take UTF-8 and to respond in time, which a batch \
+                 makes easier with fewer `--jobs`",
             ),
-            NotDone::Conflict { conflict, name } => self
-                .not_done(ErrorKind::Conflict, contradiction(*conflict, name))
-                .hint(way_out(*conflict, name)),
+            NotDone::Conflict { conflict, name } => {
+                let (how, way_out) = contradiction(*conflict, name);
+                self.not_done(ErrorKind::Conflict, how).hint(way_out)
+            }
             NotDone::OtherOrg { .. } => {
                 not_done(ErrorKind::AnotherOrg).exit(ExitClass::Invalid).hint(CORRECT_ORG)
             }
@@ -167,7 +171,7 @@ impl Subject<'_> {
             Unverified::Elsewhere => {
                 format!("wait for the other process, then run `portal recover {name}{org}`")
             }
-            Unverified::Conflict(conflict) => way_out(*conflict, name),
+            Unverified::Conflict(conflict) => contradiction(*conflict, name).1,
             Unverified::Ledger(_) => {
                 "make the ledger, or its database, readable and writable, and run the same command \
                  again"
@@ -207,32 +211,25 @@ impl Subject<'_> {
     }
 }
 
-/// How the ledger contradicts what is wanted.
-fn contradiction(conflict: Conflict, name: &str) -> String {
+/// How the ledger contradicts what is wanted, and what to do about it.
+fn contradiction(conflict: Conflict, name: &str) -> (String, String) {
     match conflict {
-        Conflict::NameDropped => {
-            format!("an earlier run of it got to {name}, which is not among the names now")
-        }
-        Conflict::LabelMoved => {
-            format!("the profile led to another org when {name} was begun there")
-        }
-        other => format!("{other}: {name}"),
-    }
-}
-
-/// What to do if the ledger contradicts what is wanted.
-fn way_out(conflict: Conflict, name: &str) -> String {
-    match conflict {
-        Conflict::NameDropped => {
-            format!("pass `--fallback {name}` again, or run `portal recover {name}`")
-        }
-        Conflict::LabelMoved => {
-            "log in to that org again, or log in to this one with another `--profile`".to_owned()
-        }
-        Conflict::InDoubt => {
-            format!("run `portal recover {name}` with a token that has the scope {READ}")
-        }
-        _ => format!("run `portal history {name}` to see what the ledger has"),
+        Conflict::NameDropped => (
+            format!("an earlier run of it got to {name}, which is not among the names now"),
+            format!("pass `--fallback {name}` again, or run `portal recover {name}`"),
+        ),
+        Conflict::LabelMoved => (
+            format!("when {name} was begun, the profile led to another org, or to what may be one"),
+            "log in to that org again, or log in to this one with another `--profile`".to_owned(),
+        ),
+        Conflict::InDoubt => (
+            format!("{conflict}: {name}"),
+            format!("run `portal recover {name}` with a token that has the scope {READ}"),
+        ),
+        other => (
+            format!("{other}: {name}"),
+            format!("run `portal history {name}` to see what the ledger has"),
+        ),
     }
 }
 
@@ -242,7 +239,7 @@ fn in_words(why: &Unverified, name: &str) -> String {
         Unverified::ListRejected(error) if error.is_scope_mismatch() => {
             "the token is not allowed to list the org's portals".to_owned()
         }
-        Unverified::Conflict(conflict) => contradiction(*conflict, name),
+        Unverified::Conflict(conflict) => contradiction(*conflict, name).0,
         why => with_sources(why),
     }
 }
@@ -300,5 +297,79 @@ pub(super) fn not_sent(message: String, why: &NotSent) -> Failure {
             failure.hint("run `portal serve` in another terminal, or check the port")
         }
         _ => failure,
+    }
+}
+
+/// What a report depends on beside the outcome.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ReportContext {
+    pub(crate) profile: Option<String>,
+    /// The arguments that lead to the org, each after a space, for commands in hints.
+    pub(crate) org: String,
+    /// An existing portal is a success.
+    pub(crate) ensure: bool,
+    /// The command only determines an earlier outcome.
+    pub(crate) recovered: bool,
+    /// When the earlier create was begun that made the portal.
+    pub(crate) begun: Option<SystemTime>,
+    /// How long after an attempt absence counts.
+    pub(crate) verified_after: Option<Duration>,
+}
+
+impl ReportContext {
+    /// Of a call at `place`, to which the arguments `org` lead.
+    pub(crate) fn new(place: &Place, org: String, policy: &Policy) -> Self {
+        Self {
+            profile: place.profile().map(str::to_owned),
+            org,
+            verified_after: Some(policy.processing_time.saturating_add(policy.list_lag)),
+            ..Self::default()
+        }
+    }
+
+    /// The time that an outcome without effect rests on, if a list has proved it.
+    pub(crate) fn verified_after(&self, why: &NotDone) -> Option<u64> {
+        let is_proved = matches!(why, NotDone::Absent | NotDone::Exhausted { .. });
+        self.verified_after.filter(|_| is_proved).map(|time| time.as_secs())
+    }
+}
+
+/// The failure of a call that changes nothing, or that can be repeated. `purpose` completes
+/// "could not …".
+pub(crate) fn failure(error: &ClientError, purpose: &str) -> Failure {
+    let message = |why: &dyn Display| format!("could not {purpose}: {why}");
+    match error {
+        ClientError::Token(TokenError::Rejected(refusal)) => {
+            refused_by_accounts(message(&with_sources(error)), refusal)
+        }
+        ClientError::Token(TokenError::Local(_) | TokenError::NotRenewable) => {
+            Failure::forbidden(message(&with_sources(error)))
+        }
+        ClientError::Token(TokenError::NotSent(why)) | ClientError::NotSent(why) => {
+            not_sent(message(why), why)
+        }
+        ClientError::Api(error) if error.http_status < 500 => rejected(error, purpose, message),
+        ClientError::Unreadable(response) if response.http_status == 401 => {
+            Failure::forbidden(message(response)).hint(TOKEN_REJECTED)
+        }
+        _ => unreachable(message(&with_sources(error))),
+    }
+}
+
+/// The failure of a command whose org cannot be determined.
+pub(crate) fn unidentified(error: &IdentifyError) -> Failure {
+    match error {
+        IdentifyError::Client(error) => failure(error, "determine which org this is"),
+        error => Failure::new(ErrorKind::AnotherOrg, error.to_string())
+            .exit(ExitClass::Invalid)
+            .hint(CORRECT_ORG),
+    }
+}
+
+/// The failure of a look at what would come of a create or a rename.
+pub(crate) fn preview(error: &PreviewError) -> Failure {
+    match error {
+        PreviewError::Identify(error) => unidentified(error),
+        error => Failure::new(ErrorKind::UnreadableLedger, with_sources(error)),
     }
 }

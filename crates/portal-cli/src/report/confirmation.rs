@@ -1,7 +1,8 @@
 //! What an irreversible act does, shown before it is confirmed.
 
-use portal_model::neutral::printable_line;
 use portal_model::{Operation, OrgIdentity, Portal, PortalName};
+
+use crate::report::wrap::aligned;
 
 /// How many portals are named.
 const NAMED: usize = 5;
@@ -30,10 +31,15 @@ impl Facts<'_> {
         let (act, mut lines) = match self.operation {
             Operation::Rename(rename) => {
                 let old = &rename.old;
-                let act = format!(
-                    "This renames a portal in Zoho CRM. Links to {old} stop working, its users are \
-                     not notified, and any organization can take the name {old}."
-                );
+                let act = if rename.new.is_same_as(old) {
+                    "This renames a portal in Zoho CRM. Only the case of letters changes."
+                        .to_owned()
+                } else {
+                    format!(
+                        "This renames a portal in Zoho CRM. Links to {old} stop working, its users \
+                         are not notified, and any organization can take the name {old}."
+                    )
+                };
                 (act, vec![("from", old.clone()), ("to", rename.new.to_string())])
             }
             Operation::Create(create) => {
@@ -57,7 +63,8 @@ impl Facts<'_> {
             let text = "in doubt from an earlier run; its outcome is determined first".to_owned();
             lines.push(("state", text));
         }
-        format!("{act}\n{}", table(&lines))
+        let lines = lines.into_iter().map(|(label, text)| [label.to_owned(), text]).collect();
+        format!("{act}\n{}", textwrap::indent(&aligned(lines).join("\n"), "  "))
     }
 }
 
@@ -70,11 +77,4 @@ fn list(portals: &[Portal]) -> String {
         _ if names.is_empty() => "none yet".to_owned(),
         _ => names.join(", "),
     }
-}
-
-fn table(lines: &[(&str, String)]) -> String {
-    let width = lines.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
-    let lines =
-        lines.iter().map(|(label, text)| format!("  {label:width$}  {}\n", printable_line(text)));
-    lines.collect::<String>().trim_end().to_owned()
 }

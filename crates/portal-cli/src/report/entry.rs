@@ -3,9 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use portal_ledger::{EndingKind, Entry, Late, Moment, State};
-use portal_model::Operation;
+use portal_model::{Operation, Portal};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::report::activity::ago;
 use crate::report::place::Place;
@@ -94,7 +93,7 @@ impl<'a> EntryObject<'a> {
             }),
             (EntryState::Appeared, None) => Some("after a response that was lost".to_owned()),
             (EntryState::InDoubt, None) => {
-                Some("its process ended before the outcome was known".to_owned())
+                Some("its process ended before the outcome was recorded".to_owned())
             }
             (EntryState::Begun, None) => Some("nothing was sent".to_owned()),
             (EntryState::Created, None) if self.name != first => {
@@ -146,26 +145,29 @@ fn begun_text(entry: &Entry) -> Option<String> {
     begun(entry).map(|time| humantime::format_rfc3339_seconds(time).to_string())
 }
 
+/// What a later list shows against an earlier ending.
+#[derive(Serialize)]
+pub(crate) struct LateObject<'a> {
+    name: &'a str,
+    profile: Option<&'a str>,
+    outcome: &'static str,
+    portal: &'a Portal,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    begun: Option<String>,
+}
+
 /// What a list shows against an earlier ending, in words and as an object; `None` if this version has no
 /// words for it.
-pub(crate) fn late(entry: &Entry, late: &Late) -> Option<(String, Value)> {
+pub(crate) fn late<'a>(entry: &'a Entry, late: &'a Late) -> Option<(String, LateObject<'a>)> {
     let (outcome, portal) = match late {
         Late::Done(portal) => ("appeared_late", portal),
         Late::Twin(portal) => ("twin", portal),
         _ => return None,
     };
-    let name = entry.name();
-    let mut object = json!({
-        "name": name,
-        "profile": entry.label,
-        "outcome": outcome,
-        "portal": portal,
-    });
-    let mut begun = String::new();
-    if let (Some(members), Some(time)) = (object.as_object_mut(), begun_text(entry)) {
-        begun = format!(" (begun {time})");
-        members.insert("begun".to_owned(), time.into());
-    }
+    let (name, time) = (entry.name(), begun_text(entry));
+    let begun = time.as_ref().map(|time| format!(" (begun {time})")).unwrap_or_default();
+    let profile = entry.label.as_deref();
+    let object = LateObject { name, profile, outcome, portal, begun: time };
     let was_taken = entry.ending().is_some_and(|ending| ending.kind == EndingKind::NameTaken);
     let text = match late {
         Late::Twin(_) => format!(

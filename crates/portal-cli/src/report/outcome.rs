@@ -7,10 +7,8 @@ use portal_model::{ErrorCode, InvalidPortalName, Operation, Outcome, PortalName}
 use serde::Serialize;
 use serde_json::json;
 
-use crate::report::cause::Subject;
-use crate::report::context::ReportContext;
-use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorKind, ErrorReport, Failure};
+use crate::report::cause::{ReportContext, Subject};
+use crate::report::failure::{ErrorKind, ErrorReport, ExitClass, Failure};
 use crate::report::{activity, invalid_name};
 
 /// How a create or a rename ended: of one portal, or of a row of a batch. `unknown`: a request may
@@ -175,7 +173,7 @@ impl Report {
         Self { name, profile: context.profile.clone(), outcome, ..Self::default() }
     }
 
-    fn failed(self, failure: Failure) -> Self {
+    pub(crate) fn failed(self, failure: Failure) -> Self {
         Self { error: Some(*failure.report), exit: failure.exit, ..self }
     }
 }

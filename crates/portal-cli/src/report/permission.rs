@@ -42,18 +42,12 @@ pub(crate) fn note() -> String {
 
 /// A permission by the name that administrators see, and the service's own.
 fn described(api_name: &str) -> String {
-    match label(api_name) {
-        label if label == api_name => label,
-        label => format!("{label} ({api_name})"),
-    }
-}
-
-fn label(api_name: &str) -> String {
-    match api_name {
-        "Crm_Implied_Manage_ClientPortal" => "\"Manage Portal\"".to_owned(),
-        "Crm_Implied_Manage_ClientPortal_Users" => "\"Manage Portal Users\"".to_owned(),
-        other => other.to_owned(),
-    }
+    let label = match api_name {
+        "Crm_Implied_Manage_ClientPortal" => "Manage Portal",
+        "Crm_Implied_Manage_ClientPortal_Users" => "Manage Portal Users",
+        other => return other.to_owned(),
+    };
+    format!("\"{label}\" ({api_name})")
 }
 
 #[cfg(test)]

@@ -29,22 +29,17 @@ pub(crate) fn cell(name: &str) -> String {
     name.chars().take(WIDEST - 1).chain(['…']).collect()
 }
 
-/// Columns of a portal's name in a table.
-pub(crate) fn width(portal: &Portal) -> usize {
-    portal.name.chars().take(WIDEST).count()
-}
-
-/// `PortalsAPItest100  active    created 2021-11-25T16:13:33+05:30 by Patricia Boyle`
-pub(crate) fn line(portal: &Portal, width: usize) -> String {
+/// `PortalsAPItest100`, `active`, `created 2021-11-25T16:13:33+05:30 by Patricia Boyle`
+pub(crate) fn cells(portal: &Portal) -> [String; 3] {
     let active = match portal.active {
         Some(true) => "active",
         Some(false) => "inactive",
         None => "",
     };
-    let created = portal.created_time.map(|time| format!("  created {time}")).unwrap_or_default();
-    let by = portal.created_by.as_ref().map(|user| format!(" by {}", cell(&user.name)));
-    let name = cell(&portal.name);
-    format!("{name:width$}  {active:8}{created}{}", by.unwrap_or_default()).trim_end().to_owned()
+    let created = portal.created_time.map(|time| format!("created {time}"));
+    let by = portal.created_by.as_ref().map(|user| format!("by {}", cell(&user.name)));
+    let created = created.into_iter().chain(by).collect::<Vec<_>>().join(" ");
+    [cell(&portal.name), active.to_owned(), created]
 }
 
 #[cfg(test)]
@@ -59,7 +54,7 @@ mod tests {
         }))
         .unwrap();
         let lines = [
-            line(&portal, width(&portal)),
+            cells(&portal).join("  "),
             how_many(&names(std::slice::from_ref(&portal))),
             portal_model::Org::new("7\n8").named(Some("Acme\nInc.".to_owned())).to_string(),
         ];

@@ -1,4 +1,4 @@
-//! Text broken into lines between words.
+//! Text in lines that fit, and in columns.
 
 use portal_model::neutral::printable_line;
 use textwrap::{Options, WordSplitter};
@@ -27,6 +27,27 @@ pub(crate) fn wrap(text: &str, indent: usize, width: usize) -> String {
         .word_splitter(WordSplitter::NoHyphenation);
     let words: Vec<&str> = text.split_whitespace().collect();
     textwrap::fill(&words.join(" "), options)
+}
+
+/// A line of aligned cells for each row.
+pub(crate) fn aligned<const N: usize>(rows: Vec<[String; N]>) -> Vec<String> {
+    /// Columns of a cell that others are aligned with. Formatting panics beyond 65,535, and a file may have
+    /// anything.
+    const WIDEST: usize = 80;
+    // A cell with a line break must not look like another row.
+    let rows = rows.into_iter().map(|cells| cells.map(|cell| printable_line(&cell)));
+    let rows: Vec<[String; N]> = rows.collect();
+    let mut widths = [0; N];
+    for cells in &rows {
+        for (width, cell) in widths.iter_mut().zip(cells) {
+            *width = (*width).max(cell.chars().count()).min(WIDEST);
+        }
+    }
+    let padded = |cells: &[String; N]| {
+        let cells = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(padded).collect()
 }
 
 /// `there are acme, beta`

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
 
-use crate::sys::environment;
-use crate::sys::invalid_input::InvalidInput;
+use crate::sys::{InvalidInput, environment};
 
 /// Returns the directory of `config.toml` and `credentials.toml`.
 pub(crate) fn config() -> anyhow::Result<PathBuf> {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::sys::invalid_input::InvalidInput;
+use crate::sys::InvalidInput;
 
 /// Returns the value of a variable without the blanks around it; `None` if it is unset.
 ///

@@ -4,8 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::sys::directories;
-use crate::sys::invalid_input::InvalidInput;
+use crate::sys::{InvalidInput, directories};
 
 /// Fails if two of the files are one, under whatever names: links count as what they lead to. Each
 /// comes with the words for it, such as `--report`. `-` is no file.

@@ -1,10 +1,13 @@
-//! Files that only their owner can read.
+//! Files that only their owner can read, and that readers see whole.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use anyhow::Context as _;
 use tempfile::NamedTempFile;
+
+use crate::sys::files;
 
 /// Options that write to a file; one that they create is readable only by its owner.
 pub(crate) fn options() -> OpenOptions {
@@ -23,6 +26,34 @@ pub(crate) fn new_beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile>
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     Ok(file)
+}
+
+/// Replaces a file atomically. A new one is readable only by its owner; another one keeps its mode.
+/// Symbolic links are followed. The caller excludes other writers.
+pub(crate) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
+    let path = files::target(path);
+    // A fixed name, so that killed processes leave at most one copy, which the next one replaces.
+    let new = path.with_added_extension("new");
+    let write = || {
+        remove(&new)?;
+        let mut file = options().create_new(true).open(&new)?;
+        if let Ok(metadata) = fs::metadata(&path) {
+            file.set_permissions(metadata.permissions())?;
+        }
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, &path)
+    };
+    write()
+        .inspect_err(|_| drop(remove(&new)))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
 }
 
 /// Fails if users other than its owner can read a file with secrets.
@@ -51,7 +82,7 @@ pub(crate) fn refuse_if_all_can_change(path: &Path) -> anyhow::Result<()> {
 pub(crate) fn mode(path: &Path) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt as _;
 
-    let metadata = std::fs::metadata(path).ok()?;
+    let metadata = fs::metadata(path).ok()?;
     let is_kept = metadata.is_file() || metadata.is_dir();
     is_kept.then(|| metadata.permissions().mode() & 0o777)
 }

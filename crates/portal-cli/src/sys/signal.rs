@@ -2,9 +2,12 @@
 
 use std::sync::{Mutex, PoisonError};
 use std::task::Context;
+#[cfg(unix)]
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
+use portal_http::client::{Ended, InFlight};
 use portal_model::flow::Activity;
 use tokio::sync::watch;
 
@@ -12,7 +15,7 @@ use tokio::sync::watch;
 static WATCHED: Mutex<Vec<watch::Receiver<Activity>>> = Mutex::new(Vec::new());
 
 /// While a call with this activity is in doubt, [`exit_at_once`] says so.
-pub(crate) fn watch(activity: watch::Receiver<Activity>) {
+fn watch(activity: watch::Receiver<Activity>) {
     let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
     watched.retain(|activity| activity.has_changed().is_ok());
     watched.push(activity);
@@ -60,6 +63,17 @@ pub(crate) async fn raised(flag: &mut watch::Receiver<bool>) {
     }
 }
 
+/// Waits for the end of a call, which is stopped once the flag is raised, and ends soon then.
+pub(crate) async fn until_stopped(mut call: InFlight, stop: &mut watch::Receiver<bool>) -> Ended {
+    watch(call.activity());
+    tokio::select! {
+        biased;
+        ended = &mut call => return ended,
+        () = raised(stop) => call.stop(),
+    }
+    call.await
+}
+
 /// A signal that asks a process to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -75,50 +89,53 @@ pub(crate) enum Kind {
 /// start: `nohup portal batch` survives its terminal.
 pub(crate) fn signals() -> BoxStream<'static, Kind> {
     let kinds = [Kind::Interrupt, Kind::Terminate, Kind::Hangup];
-    arriving(kinds.get(..if is_hangup_ignored() { 2 } else { 3 }).unwrap_or_default())
+    let kinds = kinds.into_iter().take(if is_hangup_ignored() { 2 } else { 3 });
+    stream::select_all(kinds.filter_map(arriving)).chain(stream::pending()).boxed()
+}
+
+/// The stream of a signal of tokio. Without a handler, the signal itself ends the process.
+macro_rules! stream_of {
+    ($signal:expr, $kind:expr) => {{
+        let mut signal = $signal.ok()?;
+        let poll = move |context: &mut Context<'_>| signal.poll_recv(context);
+        Some(stream::poll_fn(poll).map(move |()| $kind).boxed())
+    }};
 }
 
 #[cfg(unix)]
-fn arriving(kinds: &[Kind]) -> BoxStream<'static, Kind> {
+fn arriving(kind: Kind) -> Option<BoxStream<'static, Kind>> {
     use tokio::signal::unix::{SignalKind, signal};
 
-    let arrived = kinds.iter().filter_map(|&kind| {
-        let number = match kind {
-            Kind::Interrupt => SignalKind::interrupt(),
-            Kind::Terminate => SignalKind::terminate(),
-            Kind::Hangup => SignalKind::hangup(),
-        };
-        // Without a handler, the signal itself ends the process.
-        let mut signal = signal(number).ok()?;
-        let poll = move |context: &mut Context<'_>| signal.poll_recv(context);
-        Some(stream::poll_fn(poll).map(move |()| kind))
-    });
-    stream::select_all(arrived).chain(stream::pending()).boxed()
+    let number = match kind {
+        Kind::Interrupt => SignalKind::interrupt(),
+        Kind::Terminate => SignalKind::terminate(),
+        Kind::Hangup => SignalKind::hangup(),
+    };
+    stream_of!(signal(number), kind)
 }
 
 #[cfg(windows)]
-fn arriving(kinds: &[Kind]) -> BoxStream<'static, Kind> {
+fn arriving(kind: Kind) -> Option<BoxStream<'static, Kind>> {
     use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close};
 
-    let arrived = kinds.iter().filter_map(|&kind| {
-        // Without a handler, the event itself ends the process.
-        let events = match kind {
-            Kind::Interrupt => {
-                let mut event = ctrl_c().ok()?;
-                stream::poll_fn(move |context: &mut Context<'_>| event.poll_recv(context)).boxed()
-            }
-            Kind::Terminate => {
-                let mut event = ctrl_break().ok()?;
-                stream::poll_fn(move |context: &mut Context<'_>| event.poll_recv(context)).boxed()
-            }
-            Kind::Hangup => {
-                let mut event = ctrl_close().ok()?;
-                stream::poll_fn(move |context: &mut Context<'_>| event.poll_recv(context)).boxed()
-            }
-        };
-        Some(events.map(move |()| kind))
-    });
-    stream::select_all(arrived).chain(stream::pending()).boxed()
+    match kind {
+        Kind::Interrupt => stream_of!(ctrl_c(), kind),
+        Kind::Terminate => stream_of!(ctrl_break(), kind),
+        Kind::Hangup => stream_of!(ctrl_close(), kind),
+    }
+}
+
+/// Completes once the process that started this one has ended. Not by the signal that Linux can send then:
+/// that arrives when the *thread* ends that started this process, such as that of one test of many.
+#[cfg(unix)]
+pub(crate) fn parent_ended() -> impl Future<Output = ()> {
+    const INTERVAL: Duration = Duration::from_millis(100);
+    let parent = rustix::process::getppid();
+    async move {
+        while rustix::process::getppid() == parent {
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
 }
 
 /// Whether this process was started with SIGHUP ignored, as far as the system shows it.

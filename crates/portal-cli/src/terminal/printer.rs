@@ -14,9 +14,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use portal_model::neutral::{cut, escaped, printable};
 use serde::Serialize;
 
-use crate::report::exit::ExitClass;
-use crate::report::failure::ErrorReport;
-use crate::report::wrap::fit;
+use crate::report::failure::{ErrorReport, ExitClass};
+use crate::report::wrap::{aligned, fit};
 use crate::terminal::width;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -90,6 +89,17 @@ impl Printer {
                 Ok(line) => self.write(&(line + "\n")),
                 Err(error) => self.warning(format_args!("cannot print a result as JSON: {error}")),
             }
+        }
+    }
+
+    /// Prints each row as a line of aligned cells, or as its object.
+    pub(crate) fn table<const N: usize, T: Serialize>(
+        &self,
+        rows: impl IntoIterator<Item = ([String; N], T)>,
+    ) {
+        let (cells, objects): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+        for (line, object) in aligned(cells).iter().zip(&objects) {
+            self.result(line, object);
         }
     }
 

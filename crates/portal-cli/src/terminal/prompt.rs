@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::report::failure::Failure;
 use crate::report::wrap::fit;
-use crate::sys::invalid_input::InvalidInput;
+use crate::sys::InvalidInput;
 use crate::terminal::width;
 
 /// How often a line can be mistyped.

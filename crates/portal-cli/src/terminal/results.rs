@@ -1,9 +1,10 @@
 //! How reports and failures are printed: for people, and for machines.
 
+use portal_model::{InvalidPortalName, PortalName};
 use serde::Serialize;
 
-use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorKind, ErrorReport, Failure};
+use crate::report::failure::{ErrorKind, ErrorReport, ExitClass, Failure};
+use crate::report::invalid_name;
 use crate::report::outcome::Report;
 use crate::terminal::printer::Printer;
 
@@ -50,4 +51,14 @@ impl Failure {
 #[derive(Serialize)]
 pub(crate) struct Failed<'a> {
     error: &'a ErrorReport,
+}
+
+/// Parses `name`; where it is invalid, every broken rule goes to stderr.
+pub(crate) fn parse_name(name: &str, printer: &Printer) -> Result<PortalName, InvalidPortalName> {
+    PortalName::parse(name).inspect_err(|invalid| {
+        printer.error(&ErrorReport {
+            message: invalid_name::show(name, invalid),
+            ..*invalid_name::failure(invalid).report
+        });
+    })
 }

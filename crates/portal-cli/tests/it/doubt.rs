@@ -287,7 +287,7 @@ fn open_history_sends_nothing() {
     let listed = home.unfinished().remove(0);
     assert_eq!((&listed["name"], &listed["effect"]), (&json!(NAME), &json!("create")));
     let ran = home.run(&["history", "--open"]);
-    assert!(ran.stdout.contains("its process ended before the outcome was known"), "{ran:?}");
+    assert!(ran.stdout.contains("its process ended before the outcome was recorded"), "{ran:?}");
     assert_eq!((ran.status, server.requests("/crm/v7/settings/portals")), (0, calls));
 }
 

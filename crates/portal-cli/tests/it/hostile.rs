@@ -118,7 +118,7 @@ fn name_of_65536_characters_is_cut_in_text() {
     let ran = run(&home, &url, &[], &["list"]);
     assert_eq!(ran.status, 0, "{ran:?}");
     let cut = format!("{}…", "x".repeat(63));
-    assert_eq!(ran.stdout, format!("{cut}           by {cut}\n"));
+    assert_eq!(ran.stdout, format!("{cut}    by {cut}\n"));
     let ran = run(&home, &url, &[], &["list", "--output", "json"]);
     assert_eq!(ran.json()[0]["name"], name);
     // Whatever the command is, it ends with a message.
@@ -145,7 +145,7 @@ fn unusable_token_cache_warns_and_is_skipped() {
     fs::write(home.tokens(), "not a directory").unwrap();
     let url = service(token(), list("Acme"));
     let ran = run(&home, &url, &[], &["list"]);
-    assert_eq!((ran.status, ran.stdout.trim_end()), (0, "Acme           by Acme"), "{ran:?}");
+    assert_eq!((ran.status, ran.stdout.trim_end()), (0, "Acme    by Acme"), "{ran:?}");
     assert!(
         ran.stderr.starts_with("warning: cannot use the token cache; continuing without it: "),
         "{ran:?}"

@@ -248,6 +248,8 @@ fn invalid_arguments_fail_before_reading_secrets() {
         (&["--profile", "a", "--data-center", "uk"], "data center"),
         (&["--profile", "a"], "--data-center"),
         (&["--data-center", "eu"], "--profile"),
+        (&["--profile", "a", "--data-center", "eu", "--org-id", ""], "is not the id of an org"),
+        (&["--profile", "a", "--data-center", "eu", "--org-id", "org7000"], "its digits only"),
         (&["--profile", "a", "--api-domain", "https://zoho.example"], "--accounts-url"),
         (
             &["--profile", "a", "--api-domain", "http://a.b", "--accounts-url", "https://a.b"],
@@ -419,7 +421,10 @@ fn login_to_other_org_warns_and_keeps_intents() {
     assert!(ran.stderr.contains("AcmePortal is in doubt from an earlier login"), "{ran:?}");
     let ran = home.run(&["create", "AcmePortal", "--profile", "main"]);
     assert_eq!(ran.status, 5, "{ran:?}");
-    assert!(ran.stderr.contains("the profile led to another org when AcmePortal was"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("when AcmePortal was begun, the profile led to another org"),
+        "{ran:?}"
+    );
     let ran = home.run(&["recover", "AcmePortal"]);
     assert_eq!(ran.status, 5, "{ran:?}");
     assert!(ran.stderr.contains("org acme (") && ran.stderr.contains("org beta ("), "{ran:?}");

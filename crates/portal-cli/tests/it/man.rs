@@ -73,7 +73,7 @@ fn page_of_command_has_what_its_help_has() {
         "\\fBportal create\\fR [OPTIONS] <NAME>",
         "\\fB\\-\\-fallback\\fR \\fI<NAME>\\fR",
         "\\fB\\-\\-output\\fR",
-        "\\fIPORTAL_CLIENT_SECRET\\fR",
+        "PORTAL_CLIENT_SECRET with PORTAL_REFRESH_TOKEN",
         "0 created, 1 rejected",
         "portal create \\-\\-local PortalsAPItest100",
     ] {

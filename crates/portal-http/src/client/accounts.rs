@@ -33,14 +33,13 @@ impl Accounts {
     pub async fn token(&self, request: &TokenRequest) -> Result<AccessToken, TokenError> {
         let response = self.send(request.request()).await?;
         // A token that is granted may be the very one that was sent.
-        let granted = AccessToken::decode(&response).or_else(|_| {
+        AccessToken::decode(&response).or_else(|_| {
             let grant = match &request.grant {
                 Grant::AuthorizationCode { code: grant, .. } | Grant::RefreshToken(grant) => grant,
                 _ => &request.client_secret,
             };
             AccessToken::decode(&echo::without(response, &[&request.client_secret, grant]))
-        });
-        Ok(granted?)
+        })
     }
 
     /// Revokes a refresh token and every access token issued for it.
@@ -53,7 +52,7 @@ impl Accounts {
     /// harmless.
     pub async fn revoke(&self, request: &RevokeToken) -> Result<(), TokenError> {
         let response = self.send(request.request()).await?;
-        Ok(RevokeToken::decode(&echo::without(response, &[&request.refresh_token]))?)
+        RevokeToken::decode(&echo::without(response, &[&request.refresh_token]))
     }
 
     /// The base URL.

@@ -12,8 +12,6 @@ use super::api_url::ApiUrl;
 use super::base_url::{BaseUrl, InvalidBaseUrl};
 use super::core::Core;
 use super::credential::{Credential, InvalidCredential};
-#[cfg(feature = "ledger")]
-use super::fingerprint::fingerprint;
 use super::handle::Client;
 #[cfg(feature = "sockets")]
 use super::http_transport::HttpTransport;
@@ -121,7 +119,7 @@ impl ClientBuilder {
         let api_url = Arc::new(api_url.map_err(BuildError::ApiUrl)?);
         let transport = self.shared_transport()?;
         #[cfg(feature = "ledger")]
-        let fingerprint = fingerprint(self.accounts_url.as_deref(), &credential);
+        let fingerprint = credential.fingerprint(self.accounts_url.as_deref());
         let tokens = match credential {
             Credential::AccessToken(_) if api_url.get().is_none() => {
                 return Err(BuildError::NoApiUrl);

@@ -11,7 +11,6 @@ use portal_model::{
 };
 use portal_store::{Permission, Principal, Registry};
 
-use super::quota::{Admission, RateLimited};
 use super::request::{access_token, check_codings};
 use super::response::ServerResponse;
 use super::route::{Operation, Route};
@@ -45,15 +44,6 @@ pub(super) async fn access<R: Registry>(
     };
     check_codings(&head.headers)?;
     Ok(access)
-}
-
-/// Counts the request against the quota of its org and client, if quotas are enforced.
-pub(super) fn admit<R>(
-    state: &ServiceState<R>,
-    principal: &Principal,
-) -> Result<Option<Admission>, RateLimited> {
-    let Some(quotas) = &state.quotas else { return Ok(None) };
-    quotas.admit(principal.org.id, &principal.client_id, state.now()).map(Some)
 }
 
 /// Whether the token's scopes and the user's permissions cover the operation.

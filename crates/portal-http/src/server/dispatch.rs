@@ -9,7 +9,7 @@ use portal_model::oauth::{AccessToken, TOKEN_PATH};
 use portal_model::{ApiVersion, Response};
 use portal_store::{Principal, Registry};
 
-use super::authorize::{Access, access, admit, authorize};
+use super::authorize::{Access, access, authorize};
 use super::fault::{FaultSpec, Point};
 use super::log_limit::log_limited;
 use super::past_lists::PastLists;
@@ -125,8 +125,12 @@ async fn crm<R: Registry>(
     past: Option<Arc<PastLists>>,
 ) -> ServerResponse {
     // Before authorization: a request without scope or permission costs as much as any other.
-    let (result, admission) = match (admit(state, principal), authorize(principal, operation)) {
-        (Err(limited), _) => (Err(limited.into()), None),
+    let admitted = state
+        .quotas
+        .as_ref()
+        .map(|quotas| quotas.admit(principal.org.id, &principal.client_id, state.now()));
+    let (result, admission) = match (admitted.transpose(), authorize(principal, operation)) {
+        (Err(wait), _) => (Err(ServerResponse::rate_limited(false, Some(wait))), None),
         (Ok(admission), Err(error)) => (Err(error.into()), admission),
         (Ok(admission), Ok(())) => {
             record_lists(state, request, principal).await;

@@ -48,13 +48,6 @@ pub(super) struct Admission {
     pub(super) credits_remaining: Option<u64>,
 }
 
-/// The quota is exhausted for now.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct RateLimited {
-    /// How long to wait.
-    pub(super) retry_after: Duration,
-}
-
 const DAY: i64 = 24 * 3600;
 
 impl Quotas {
@@ -62,14 +55,14 @@ impl Quotas {
         Self { allowance, orgs: Mutex::default() }
     }
 
-    /// Counts a request of `client_id` in `org`, unless it exceeds the quota. A refused request
-    /// costs no credit.
+    /// Counts a request of `client_id` in `org`, unless it exceeds the quota: the error is how long to wait. A
+    /// refused request costs no credit.
     pub(super) fn admit(
         &self,
         org: OrgId,
         client_id: &str,
         now: Timestamp,
-    ) -> Result<Admission, RateLimited> {
+    ) -> Result<Admission, Duration> {
         let Allowance { concurrent, credits } = self.allowance;
         // No code under the lock can panic between two changes, so the map is consistent.
         let mut orgs = self.orgs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,13 +73,12 @@ impl Quotas {
         }
         if usage.used >= credits {
             let seconds = u64::try_from(usage.since + DAY - now).unwrap_or_default();
-            return Err(RateLimited { retry_after: Duration::from_secs(seconds) });
+            return Err(Duration::from_secs(seconds));
         }
         let running = usage.running.entry(client_id.to_owned());
         let running = running.or_insert_with(|| Arc::new(Semaphore::new(concurrent)));
-        let running = Arc::clone(running)
-            .try_acquire_owned()
-            .map_err(|_| RateLimited { retry_after: Duration::from_secs(1) })?;
+        let running =
+            Arc::clone(running).try_acquire_owned().map_err(|_| Duration::from_secs(1))?;
         usage.used += 1;
         let left = credits - usage.used;
         Ok(Admission {
@@ -119,7 +111,7 @@ mod tests {
         let _second = quotas.admit(org, "one", at(0)).unwrap();
         let _other = quotas.admit(org, "other", at(0)).unwrap();
         let refused = quotas.admit(org, "one", at(0)).unwrap_err();
-        assert_eq!(refused.retry_after, Duration::from_secs(1));
+        assert_eq!(refused, Duration::from_secs(1));
         drop(first);
         assert!(quotas.admit(org, "one", at(0)).is_ok());
     }
@@ -146,7 +138,7 @@ mod tests {
             .collect();
         assert_eq!(shown, [None, Some(2), Some(1), Some(0)]);
         let refused = quotas.admit(org, "one", at(600)).unwrap_err();
-        let free_at = 600 + i64::try_from(refused.retry_after.as_secs()).unwrap();
+        let free_at = 600 + i64::try_from(refused.as_secs()).unwrap();
         assert!(quotas.admit(org, "one", at(free_at - 1)).is_err());
         assert!(quotas.admit(org, "one", at(free_at)).is_ok());
     }

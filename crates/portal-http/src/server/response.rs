@@ -13,7 +13,7 @@ use portal_store::{Principal, RegistryError};
 use super::body::ResponseBody;
 use super::fault::FaultResponse;
 use super::log_limit::log_limited;
-use super::quota::{Admission, RateLimited};
+use super::quota::Admission;
 
 const RESET: HeaderName = HeaderName::from_static("x-accesstoken-reset");
 const CREDITS: HeaderName = HeaderName::from_static("x-api-credits-remaining");
@@ -65,12 +65,6 @@ impl From<OAuthError> for ServerResponse {
     fn from(error: OAuthError) -> Self {
         let response = token_refused(&error);
         Self { code: Some(error.error), ..response.into() }
-    }
-}
-
-impl From<RateLimited> for ServerResponse {
-    fn from(limited: RateLimited) -> Self {
-        Self::rate_limited(false, Some(limited.retry_after))
     }
 }
 

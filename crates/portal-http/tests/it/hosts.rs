@@ -10,8 +10,6 @@ use portal_model::flow::Policy;
 use portal_model::{ApiVersion, CreateOperation, OrgIdentity, Outcome};
 use tokio::task::spawn_blocking;
 
-use crate::conformance;
-
 #[path = "../../../portal-ledger/examples/reqwest.rs"]
 #[allow(dead_code, clippy::duplicate_mod, reason = "its main, and what both programs share")]
 mod with_reqwest;
@@ -24,6 +22,8 @@ use with_ureq::Blocking;
 
 #[tokio::test]
 async fn example_hosts_conform() {
+    use portal_http::client::conformance;
+
     // The check rejects this token once.
     fn token() -> portal_model::Secret {
         portal_model::Secret::new("t1")

@@ -15,7 +15,6 @@ mod cases;
 #[cfg(all(feature = "ledger", feature = "sockets"))]
 mod client;
 #[cfg(feature = "ledger")]
-mod conformance;
 #[cfg(feature = "server")]
 mod fuzz;
 #[cfg(all(feature = "ledger", feature = "server"))]

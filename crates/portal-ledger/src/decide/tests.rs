@@ -219,6 +219,7 @@ fn decisions_are_as_in_table() {
         (Some(acme().key("k").attempted(ended(Created, 1))), wants(create("AcmeCo")).key("k").of(org("8")), "blocked: key of another"),
         (Some(acme().key("k").attempted(ended(NotDone, 1))), wants(create("AcmeCo")).key("k").of(org("8")), "new"),
         (Some(Entry { state: open(99), ..acme().key("k") }), wants(create("AcmeCo")).key("k").of(org("8")), "new"),
+        (Some(entry(rename("AcmeCo", "BetaCo")).key("k").attempted(ended(Renamed, 1))), wants(rename("AcmeCo", "BetaCo")).key("k"), "ended Renamed"),
         // A label that leads to another org now.
         (Some(acme().label("l").attempted(ended(Created, 1))), wants(create("AcmeCo")).label("l").of(org("8")), "blocked: label moved"),
         (Some(acme().label("l").attempted(ended(NotDone, 1))), wants(create("AcmeCo")).label("l").of(org("8")), "new"),
@@ -433,6 +434,9 @@ fn what_appears_may_be_of_operation_that_began_later() {
     assert!(has_rival(vec![doubt.clone(), unused.clone()]));
     let left = Entry { attempts: 0, ..rival(ended(EndingKind::NotDone, 30)) };
     assert!(!has_rival(vec![doubt, left]));
+    // Nothing began after a new entry.
+    let rejected = entry(create("AcmeCo")).attempted(ended(EndingKind::NotDone, 30));
+    assert!(!granted(vec![rejected], &wants(create("AcmeCo"))).1.has_rival);
 }
 
 #[test]

@@ -271,7 +271,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 }
                 Step::List { request, timeout } => {
                     listed = Some(elapsed);
-                    let sent = self.host.send(request, Terms { timeout, attempt: None });
+                    let sent = self.host.send(request, Terms::new(timeout));
                     self.stop.unless_raised(sent).await.map(Event::from)
                 }
                 // A process that was frozen since the list, or waited for a token, repeats nothing: what

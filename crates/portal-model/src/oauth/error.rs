@@ -90,26 +90,6 @@ impl fmt::Display for OAuthError {
 
 impl std::error::Error for OAuthError {}
 
-/// Why a response has no access token.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TokenResponseError {
-    /// The accounts server rejected the request.
-    #[error(transparent)]
-    Rejected(OAuthError),
-    /// Not a response of an accounts server. None of its body is kept, since it may hold a token.
-    #[error(transparent)]
-    Unreadable(Unreadable),
-}
-
-impl TokenResponseError {
-    /// Without an excerpt of the body.
-    pub(super) fn unreadable(response: &Response, why: UnreadableReason) -> Self {
-        let http_status = response.status;
-        Self::Unreadable(Unreadable { http_status, why, excerpt: String::new() })
-    }
-}
-
 /// Why there is no access token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -147,28 +127,27 @@ impl From<TransportError> for TokenError {
     }
 }
 
-impl From<TokenResponseError> for TokenError {
-    fn from(error: TokenResponseError) -> Self {
-        match error {
-            TokenResponseError::Rejected(error) => Self::Rejected(error),
-            TokenResponseError::Unreadable(why) => Self::Unreadable(why),
-        }
+impl TokenError {
+    /// Without an excerpt of the body, which may hold a token.
+    pub(super) fn unreadable(response: &Response, why: UnreadableReason) -> Self {
+        let http_status = response.status;
+        Self::Unreadable(Unreadable { http_status, why, excerpt: String::new() })
     }
 }
 
 /// The body of a response as a JSON object. What else comes under 429 counts as a rate limit, and what comes
 /// under 5xx as unreadable.
-pub(super) fn read_object(response: &Response) -> Result<Map<String, Value>, TokenResponseError> {
+pub(super) fn read_object(response: &Response) -> Result<Map<String, Value>, TokenError> {
     if response.status == 429 {
         let error = OAuthError::new(OAuthError::ACCESS_DENIED);
         let description = Some("HTTP 429".to_owned());
-        return Err(TokenResponseError::Rejected(OAuthError { description, ..error }));
+        return Err(TokenError::Rejected(OAuthError { description, ..error }));
     }
     let body = serde_json::from_slice(&response.body)
-        .map_err(|_| TokenResponseError::unreadable(response, UnreadableReason::NotJson))?;
+        .map_err(|_| TokenError::unreadable(response, UnreadableReason::NotJson))?;
     if response.status >= 500 {
         // Its own failure, whatever it calls that: the credentials may be right.
-        return Err(TokenResponseError::unreadable(response, UnreadableReason::NoEnvelope));
+        return Err(TokenError::unreadable(response, UnreadableReason::NoEnvelope));
     }
     Ok(body)
 }

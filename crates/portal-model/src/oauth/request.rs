@@ -3,7 +3,7 @@
 use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
 
-use super::error::{OAuthError, TokenResponseError, read_object};
+use super::error::{OAuthError, TokenError, read_object};
 use crate::endpoint::{Method, Request, Response, UNRESERVED, UnreadableReason};
 use crate::secret::Secret;
 
@@ -99,15 +99,15 @@ impl RevokeToken {
     /// Reads the response.
     ///
     /// # Errors
-    /// [`TokenResponseError::Rejected`] if the token is unknown, or
-    /// [`TokenResponseError::Unreadable`].
-    pub fn decode(response: &Response) -> Result<(), TokenResponseError> {
+    /// [`TokenError::Rejected`] if the token is unknown, or
+    /// [`TokenError::Unreadable`].
+    pub fn decode(response: &Response) -> Result<(), TokenError> {
         let body = read_object(response)?;
         let text = |key: &str| body.get(key).and_then(Value::as_str);
         match (text("status"), text("error")) {
             (Some("success"), None) => Ok(()),
-            (_, Some(error)) => Err(TokenResponseError::Rejected(OAuthError::new(error))),
-            _ => Err(TokenResponseError::unreadable(response, UnreadableReason::NoEnvelope)),
+            (_, Some(error)) => Err(TokenError::Rejected(OAuthError::new(error))),
+            _ => Err(TokenError::unreadable(response, UnreadableReason::NoEnvelope)),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::error::{OAuthError, TokenResponseError, read_object};
+use super::error::{OAuthError, TokenError, read_object};
 use crate::endpoint::{Response, UnreadableReason};
 use crate::secret::Secret;
 
@@ -41,9 +41,9 @@ impl AccessToken {
     /// 429: errors come under 200 too.
     ///
     /// # Errors
-    /// [`TokenResponseError::Rejected`] with the accounts server's error, or
-    /// [`TokenResponseError::Unreadable`].
-    pub fn decode(response: &Response) -> Result<Self, TokenResponseError> {
+    /// [`TokenError::Rejected`] with the accounts server's error, or
+    /// [`TokenError::Unreadable`].
+    pub fn decode(response: &Response) -> Result<Self, TokenError> {
         let mut body = read_object(response)?;
         let expires_in = lifetime(&body);
         // Taken out, not copied: what is dropped with the rest of the body is not zeroed.
@@ -53,11 +53,11 @@ impl AccessToken {
         };
         let Some(access_token) = text("access_token").filter(|token| !token.is_empty()) else {
             return Err(match text("error") {
-                Some(error) => TokenResponseError::Rejected(OAuthError {
+                Some(error) => TokenError::Rejected(OAuthError {
                     description: text("error_description"),
                     ..OAuthError::new(error)
                 }),
-                None => TokenResponseError::unreadable(response, UnreadableReason::NoEnvelope),
+                None => TokenError::unreadable(response, UnreadableReason::NoEnvelope),
             });
         };
         Ok(Self {
@@ -158,12 +158,12 @@ mod tests {
             (429, "<html>"),
         ] {
             let error = AccessToken::decode(&Response::new(status, body)).unwrap_err();
-            let TokenResponseError::Rejected(error) = error else { panic!("{error:?}") };
+            let TokenError::Rejected(error) = error else { panic!("{error:?}") };
             assert!(error.is_rate_limited() && !error.is_wrong_credential(), "{body}");
             assert_eq!(error.error, OAuthError::ACCESS_DENIED, "{body}");
         }
         let denied = AccessToken::decode(&Response::new(200, r#"{"error":"denied"}"#)).unwrap_err();
-        assert!(matches!(denied, TokenResponseError::Rejected(error) if !error.is_rate_limited()));
+        assert!(matches!(denied, TokenError::Rejected(error) if !error.is_rate_limited()));
     }
 
     #[test]
@@ -175,7 +175,7 @@ mod tests {
             (503, r#"{"access_token":"1000.a.b"}"#),
         ] {
             let error = AccessToken::decode(&Response::new(status, body)).unwrap_err();
-            assert!(matches!(error, TokenResponseError::Unreadable(_)), "{body}: {error:?}");
+            assert!(matches!(error, TokenError::Unreadable(_)), "{body}: {error:?}");
         }
     }
 

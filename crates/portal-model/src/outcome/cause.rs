@@ -93,8 +93,13 @@ impl NotDone {
 
 /// `; retry after 7s`
 fn after(requested: Option<Duration>) -> String {
-    let requested = requested.filter(|time| !time.is_zero());
-    requested.map_or_else(String::new, |time| format!("; retry after {time:?}"))
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    match requested {
+        None | Some(Duration::ZERO) => String::new(),
+        // Whatever the number, nobody waits for its last second.
+        Some(time) if time > DAY => "; retry after more than a day".to_owned(),
+        Some(time) => format!("; retry after {time:?}"),
+    }
 }
 
 /// Why a request came to nothing.

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    use crate::oauth::{RevokeToken, TokenResponseError};
+    use crate::oauth::{RevokeToken, TokenError};
 
     fn any_grant() -> impl Strategy<Value = Grant> {
         let text = || "[^\0]{1,40}";
@@ -144,7 +144,7 @@ mod tests {
             let sent = OAuthError { error, description };
             prop_assert_eq!(
                 AccessToken::decode(&token_refused(&sent)),
-                Err(TokenResponseError::Rejected(sent)),
+                Err(TokenError::Rejected(sent)),
             );
         }
     }
@@ -153,7 +153,7 @@ mod tests {
     fn revocation_of_unknown_token_is_rejected() {
         assert_eq!(RevokeToken::decode(&revoked(true)), Ok(()));
         let unknown = RevokeToken::decode(&revoked(false));
-        assert!(matches!(unknown, Err(TokenResponseError::Rejected(_))));
+        assert!(matches!(unknown, Err(TokenError::Rejected(_))));
         let path = RevokeToken::new("1000.a b".to_owned()).request().path;
         assert_eq!(path, "/oauth/v2/token/revoke?token=1000.a%20b");
     }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use portal_model::endpoint::UnreadableReason;
-use portal_model::oauth::{AccessToken, OAuthError, RevokeToken, TokenResponseError};
+use portal_model::oauth::{AccessToken, OAuthError, RevokeToken, TokenError};
 use portal_model::server::{self, Refusal, rejections};
 use portal_model::{
     ApiVersion, CreatePortal, Endpoint, ErrorCode, GetPortal, ListPortals, PortalName, Response,
@@ -182,7 +182,7 @@ fn recorded_token_responses_decode() {
             json_of(&body(fixture)),
             "{fixture}"
         );
-        assert_eq!(decode(fixture), Err(TokenResponseError::Rejected(expected)), "{fixture}");
+        assert_eq!(decode(fixture), Err(TokenError::Rejected(expected)), "{fixture}");
     }
     assert_eq!(RevokeToken::decode(&Response::new(200, body("oauth.revoke.200.json"))), Ok(()));
 }

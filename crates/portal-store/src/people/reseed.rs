@@ -17,11 +17,12 @@ impl People {
         seed: &Seed,
         now: Timestamp,
     ) -> Result<(), SeedDifferences> {
-        if let Some(differences) = SeedDifferences::new(self.differences(seed)) {
-            return Err(differences);
+        let differences = self.differences(seed);
+        if differences.is_empty() {
+            self.apply_seed(seed, now);
+            return Ok(());
         }
-        self.apply_seed(seed, now);
-        Ok(())
+        Err(SeedDifferences(differences))
     }
 
     /// Updates orgs, users and credentials to match the seed, and ends credentials that are not in

@@ -6,11 +6,32 @@ use portal_model::server;
 use super::pool::Pool;
 use super::portals::is_storable;
 use crate::error::RegistryError;
-use crate::sql::Columns as _;
+use crate::sql::{self, Columns as _};
 use crate::token::{
     ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, GRANTS_PER_WINDOW, HashedRequest,
     REFRESH_TOKENS_PER_USER, TokenRules, WINDOW_SECONDS,
 };
+
+const GRANT: &str = "SELECT grant_access_token($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+
+/// Does not see access tokens that are issued concurrently; [`PRINCIPAL`](sql::PRINCIPAL) checks the refresh token,
+/// so those are invalid too.
+pub(super) const REVOKE: &str = "
+    WITH revoked AS (
+        UPDATE refresh_tokens SET revoked_at = $2 WHERE hash = $1 AND revoked_at IS NULL
+        RETURNING hash, client_id, user_id, scopes),
+    ended AS (
+        DELETE FROM access_tokens WHERE refresh_hash IN (SELECT hash FROM revoked)),
+    noted AS (
+        INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
+        SELECT $2, (SELECT coalesce(max(id), 0) FROM portals), email, 'credential_revoked',
+               orgs.name, client_id || ' ' || left(encode(hash, 'hex'), 12), scopes
+        FROM revoked JOIN users ON users.id = user_id JOIN orgs ON orgs.id = org_id)
+    SELECT FROM revoked";
+
+pub(super) const EXPIRE: &str = "
+    UPDATE access_tokens SET expires_at = NULL WHERE hash = $1 AND expires_at IS NOT NULL
+    RETURNING id";
 
 pub(super) async fn issue_token(
     pool: &Pool,
@@ -21,7 +42,7 @@ pub(super) async fn issue_token(
     // The secret is compared on this side, because the duration of a comparison in the database could
     // leak the stored hash.
     let secret = if is_storable(&request.client_id) {
-        pool.read(|it| &it.client_secret, &[&request.client_id], |row| row.hash(0)).await?
+        pool.read(sql::CLIENT_SECRET, &[&request.client_id], |row| row.hash(0)).await?
     } else {
         Vec::new()
     };
@@ -31,7 +52,7 @@ pub(super) async fn issue_token(
     let code = request.code.map(|code| code.0);
     let rows = pool
         .change(
-            |it| &it.grant,
+            GRANT,
             &[
                 &request.client_id,
                 &request.refresh_token.0.as_slice(),

@@ -1,7 +1,6 @@
 //! [`Failure`]: why a statement failed, and whether it may have taken effect.
 
-use std::error::Error as _;
-
+use portal_model::error::with_sources;
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use crate::error::RegistryError;
@@ -29,7 +28,7 @@ impl Failure {
     }
 
     /// Whether the connection is lost, or the statement may work over another one.
-    pub(super) fn ends_session(&self) -> bool {
+    pub(super) fn ends_connection(&self) -> bool {
         const OF_THE_CONNECTION: [&SqlState; 4] = [
             // The server has become a standby.
             &SqlState::READ_ONLY_SQL_TRANSACTION,
@@ -40,14 +39,21 @@ impl Failure {
             &SqlState::UNDEFINED_TABLE,
         ];
         match self {
-            Self::NotSent(_) => false,
             Self::Refused(refused) => OF_THE_CONNECTION.contains(&refused.code()),
-            Self::Lost(_) => true,
+            Self::NotSent(_) | Self::Lost(_) => true,
         }
     }
 
-    /// Maps the failure of a read, which is never in doubt.
-    pub(super) fn into_read_error(self) -> RegistryError {
+    /// Maps the failure to prepare a statement, which comes before it.
+    pub(super) fn before_sending(self) -> Self {
+        match self {
+            Self::Lost(why) => Self::NotSent(why),
+            failure => failure,
+        }
+    }
+
+    /// Maps the failure of what is never in doubt: a read, or a transaction before its commit.
+    pub(super) fn not_applied(self) -> RegistryError {
         match RegistryError::from(self) {
             RegistryError::Unknown(why) => RegistryError::NotApplied(why),
             error => error,
@@ -84,13 +90,7 @@ pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(refused) = error.as_db_error() {
         return sentence(refused);
     }
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
+    with_sources(error)
 }
 
 /// Describes an error of the server to its operator, in one sentence.

@@ -1,15 +1,16 @@
 //! Reading and writing [`People`](crate::people::People) in a transaction.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::future::{Future, poll_fn};
 use std::task::Poll;
 
+use deadpool_postgres::Transaction;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row, Statement, Transaction};
+use tokio_postgres::{Client, Row, Statement};
 
 use super::failure::Failure;
+use super::pool::Pool;
 use super::schema;
+use crate::error::RegistryError;
 use crate::people::{Change, People};
 use crate::sql::{self, Columns, Table, Value};
 use crate::token::Hashed;
@@ -26,17 +27,22 @@ async fn read(client: &Client) -> Result<People, Failure> {
 
 /// Lets `rule` decide, and commits what it changed.
 pub(super) async fn decide<T>(
-    client: &mut Client,
+    pool: &Pool,
     rule: impl FnOnce(&mut People) -> T,
-) -> Result<T, Failure> {
-    let transaction = schema::begin_alone(client).await?;
-    let mut people = read(transaction.client()).await?;
-    let result = rule(&mut people);
-    let changes = people.take_changes();
-    // Otherwise dropping the transaction ends it, which nobody has to wait for.
-    if !changes.is_empty() {
+) -> Result<T, RegistryError> {
+    let mut client = pool.acquire().await?;
+    let decided = async {
+        let transaction = schema::begin_alone(&mut client).await?;
+        let mut people = read(transaction.client()).await?;
+        let result = rule(&mut people);
+        let changes = people.take_changes();
         write(&transaction, &changes).await?;
-        transaction.commit().await?;
+        Ok((transaction, result, !changes.is_empty()))
+    };
+    let (transaction, result, is_changed) = decided.await.map_err(Failure::not_applied)?;
+    // Otherwise dropping the transaction ends it, which nobody has to wait for.
+    if is_changed {
+        transaction.commit().await.map_err(Failure::from)?;
     }
     Ok(result)
 }
@@ -44,7 +50,6 @@ pub(super) async fn decide<T>(
 /// Writes the changes in their order. Pipelined: a statement is sent when its future is first
 /// polled.
 async fn write(transaction: &Transaction<'_>, changes: &[Change]) -> Result<(), Failure> {
-    let mut prepared = HashMap::new();
     let mut sent = Vec::new();
     for change in changes {
         if let Change::PortalLimit(..) = change {
@@ -53,11 +58,8 @@ async fn write(transaction: &Transaction<'_>, changes: &[Change]) -> Result<(), 
             transaction.batch_execute("LOCK TABLE portals IN SHARE ROW EXCLUSIVE MODE").await?;
         }
         for (text, values) in sql::statements(change) {
-            let statement = match prepared.entry(text) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => new.insert(transaction.prepare(text).await?),
-            };
-            let mut execution = Box::pin(execute(transaction, statement.clone(), values));
+            let statement = transaction.prepare_cached(text).await?;
+            let mut execution = Box::pin(execute(transaction, statement, values));
             let poll = poll_fn(|context| Poll::Ready(execution.as_mut().poll(context)));
             match poll.await {
                 Poll::Ready(executed) => executed?,

@@ -1,200 +1,185 @@
-//! [`Pool`]: a few connections shared by many statements, opened on demand.
+//! [`Pool`]: the connections, each with verified settings.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, timeout_at};
-use tokio_postgres::{Row, Statement};
+use deadpool_postgres::{Hook, HookError, Manager, Object, PoolError, Runtime, TimeoutType};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row};
 
-use super::failure::Failure;
-use super::session::{Connected, Parameters, Session};
-use super::statements::Statements;
+use super::failure::{Failure, describe};
 use super::url::DatabaseUrl;
 use crate::error::RegistryError;
 
-/// Maximum number of connections per registry. Connections that commit at the same time share one
-/// flush of the server's log, whereas commits on one connection are sequential.
+/// Maximum number of connections per registry. Those that commit at the same time share one flush of
+/// the server's log.
 const MAX_CONNECTIONS: usize = 16;
 
-/// Maximum number of statements in flight. Further ones queue on this side, where a timeout is
-/// certainly `NotApplied`; queued in the database, they could run into their timeout in doubt.
-const MAX_IN_FLIGHT: usize = 64 * MAX_CONNECTIONS;
-
-/// How long a call waits for a slot, and for a connection while there is none.
+/// How long a call waits for a connection. A call that has none is certainly `NotApplied`; queued in the
+/// database, it could run into its timeout in doubt.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Initial backoff between attempts to reconnect; doubles each time, with jitter.
-const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+/// Interval between attempts to connect within [`ACQUIRE_TIMEOUT`].
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Timeout for opening a connection, over all hosts of the URL.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Response timeout of a statement. The server's `lock_timeout` is shorter.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The parameters of a statement.
+pub(super) type Parameters<'a> = [&'a (dyn ToSql + Sync)];
 
 /// Connections to one database. A value is a handle.
-#[derive(Clone)]
-pub(super) struct Pool(Arc<Shared>);
-
-struct Shared {
-    target: DatabaseUrl,
-    state: Mutex<State>,
-    turns: Arc<Semaphore>,
-    /// Notified whenever a connection was opened.
-    opened: Notify,
-}
-
-#[derive(Default)]
-struct State {
-    sessions: Vec<Arc<Session>>,
-    /// Number of tasks that are opening a connection.
-    opening: usize,
-    /// Why the last attempt to connect failed.
-    last_error: String,
+pub(super) struct Pool {
+    /// The database as messages name it.
+    pub(super) target: String,
+    connections: deadpool_postgres::Pool,
 }
 
 impl Pool {
-    pub(super) fn new(target: DatabaseUrl, first: Session) -> Self {
-        let state = State { sessions: vec![Arc::new(first)], ..State::default() };
-        Self(Arc::new(Shared {
-            target,
-            state: Mutex::new(state),
-            turns: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
-            opened: Notify::new(),
-        }))
+    pub(super) fn new(url: DatabaseUrl) -> Result<Self, RegistryError> {
+        let target = url.to_string();
+        let (config, tls) = url.into_parts();
+        let configured = Hook::async_fn(|client, _| {
+            Box::pin(async { configure(client).await.map_err(HookError::message) })
+        });
+        let connections = deadpool_postgres::Pool::builder(Manager::new(config, tls))
+            .max_size(MAX_CONNECTIONS)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(ACQUIRE_TIMEOUT))
+            .create_timeout(Some(CONNECT_TIMEOUT))
+            .post_create(configured)
+            .build()
+            .map_err(|error| RegistryError::NotApplied(error.to_string()))?;
+        Ok(Self { target, connections })
     }
 
-    pub(super) fn target(&self) -> &DatabaseUrl {
-        &self.0.target
+    /// Takes a connection, or opens one.
+    ///
+    /// # Errors
+    /// A single clause.
+    pub(super) async fn connect(&self) -> Result<Object, String> {
+        let connected = self.connections.get().await;
+        connected.map_err(|error| {
+            let why = match error {
+                PoolError::Backend(error) => describe(&error),
+                PoolError::PostCreateHook(HookError::Message(why)) => why.into_owned(),
+                PoolError::Timeout(TimeoutType::Wait) => {
+                    format!("all of {MAX_CONNECTIONS} connections are busy; try again")
+                }
+                PoolError::Timeout(_) => {
+                    format!("no connection within {} seconds", CONNECT_TIMEOUT.as_secs())
+                }
+                other => other.to_string(),
+            };
+            format!("{}: {why}", self.target)
+        })
+    }
+
+    /// Takes a connection; tries again while there is none.
+    pub(super) async fn acquire(&self) -> Result<Object, Failure> {
+        let deadline = Instant::now() + ACQUIRE_TIMEOUT;
+        loop {
+            match self.connect().await {
+                Ok(client) => return Ok(client),
+                Err(_) if Instant::now() < deadline => sleep(RETRY_INTERVAL).await,
+                Err(why) => {
+                    return Err(Failure::NotSent(format!("no connection to the database: {why}")));
+                }
+            }
+        }
     }
 
     /// Sends a change exactly once. If the connection is lost the change is in doubt and must not
     /// be sent again.
     pub(super) async fn change(
         &self,
-        statement: impl Fn(&Statements) -> &Statement,
+        statement: &str,
         parameters: &Parameters<'_>,
     ) -> Result<Vec<Row>, Failure> {
-        let deadline = Instant::now() + ACQUIRE_TIMEOUT;
-        let _turn = self.turn(deadline).await?;
-        let session = self.session(deadline).await?;
-        session.run(statement(&session.statements), parameters).await
+        run(self.acquire().await?, statement, parameters).await
     }
 
     /// Sends a read, retrying over another connection if one is lost, and reads each row.
     pub(super) async fn read<T>(
         &self,
-        statement: impl Fn(&Statements) -> &Statement,
+        statement: &str,
         parameters: &Parameters<'_>,
         read: impl Fn(&Row) -> Result<T, Failure>,
     ) -> Result<Vec<T>, RegistryError> {
         let deadline = Instant::now() + ACQUIRE_TIMEOUT;
-        let rows = async {
-            let _turn = self.turn(deadline).await?;
-            loop {
-                let session = self.session(deadline).await?;
-                match session.run(statement(&session.statements), parameters).await {
-                    Err(Failure::Lost(_)) if Instant::now() < deadline => {}
-                    result => return result,
-                }
+        let rows = loop {
+            match self.change(statement, parameters).await {
+                Err(Failure::NotSent(_) | Failure::Lost(_)) if Instant::now() < deadline => {}
+                result => break result,
             }
         };
         let read = |rows: Vec<Row>| rows.iter().map(read).collect();
-        rows.await.and_then(read).map_err(Failure::into_read_error)
-    }
-
-    async fn turn(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Failure> {
-        let turn = timeout_at(deadline, Arc::clone(&self.0.turns).acquire_owned()).await;
-        turn.ok().and_then(Result::ok).ok_or_else(|| {
-            Failure::NotSent(format!(
-                "{MAX_IN_FLIGHT} statements are already waiting for the database; try again"
-            ))
-        })
-    }
-
-    /// Returns the least busy connection, waiting until there is one.
-    async fn session(&self, deadline: Instant) -> Result<Arc<Session>, Failure> {
-        let mut opened = std::pin::pin!(self.0.opened.notified());
-        loop {
-            // Register before the check, so that a connection opened in between is not missed.
-            opened.as_mut().enable();
-            if let Some(session) = self.least_busy() {
-                return Ok(session);
-            }
-            if timeout_at(deadline, opened.as_mut()).await.is_err() {
-                return Err(Failure::NotSent(format!(
-                    "no connection to the database: {}",
-                    self.0.lock().last_error
-                )));
-            }
-            opened.set(self.0.opened.notified());
-        }
-    }
-
-    fn least_busy(&self) -> Option<Arc<Session>> {
-        let mut state = self.0.lock();
-        state.sessions.retain(|session| session.is_usable());
-        // The pool holds one reference, and each statement in flight another.
-        let idlest = state.sessions.iter().min_by_key(|session| Arc::strong_count(session));
-        let idlest = idlest.map(Arc::clone);
-        // Without any connection, a single task reconnects on behalf of all callers.
-        let wants_another = match &idlest {
-            None => state.opening == 0,
-            // Busy already: the third reference is the one that was just taken.
-            Some(session) => {
-                Arc::strong_count(session) > 2
-                    && state.sessions.len() + state.opening < MAX_CONNECTIONS
-            }
-        };
-        if wants_another {
-            state.opening += 1;
-            tokio::spawn(open(Opening(Arc::downgrade(&self.0))));
-        }
-        idlest
+        rows.and_then(read).map_err(Failure::not_applied)
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+/// Sends a statement and waits until the response is complete, which is after the commit.
+async fn run(
+    client: Object,
+    statement: &str,
+    parameters: &Parameters<'_>,
+) -> Result<Vec<Row>, Failure> {
+    let response = async {
+        let prepared = client.prepare_cached(statement).await;
+        let prepared = prepared.map_err(|error| Failure::from(error).before_sending())?;
+        Ok(client.query(&prepared, parameters).await?)
+    };
+    let response = timeout(RESPONSE_TIMEOUT, response).await.unwrap_or_else(|_| {
+        Err(Failure::Lost(format!(
+            "no response from the database within {} seconds",
+            RESPONSE_TIMEOUT.as_secs()
+        )))
+    });
+    if response.as_ref().is_err_and(Failure::ends_connection) {
+        drop(Object::take(client));
     }
+    response
 }
 
-/// A connection that is being opened. Counted until dropped, including when its runtime shuts down.
-struct Opening(Weak<Shared>);
-
-impl Drop for Opening {
-    fn drop(&mut self) {
-        if let Some(shared) = self.0.upgrade() {
-            shared.lock().opening -= 1;
+/// Applies the settings that the guarantees depend on, regardless of the defaults of the database and
+/// the role, and verifies them.
+///
+/// # Errors
+/// A single clause.
+async fn configure(client: &Client) -> Result<(), String> {
+    // - Keep anything stronger than `on`.
+    // - `read committed`: a statement that waited for another change must see it.
+    // - No `statement_timeout`: the server would acknowledge a statement that it cancels while waiting
+    //   for a standby, so the timeout is on this side. Cancelling the wait for a lock is safe.
+    let row = client
+        .query_one(
+            "SELECT set_config('synchronous_commit',
+                               CASE current_setting('synchronous_commit')
+                                   WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END,
+                               false),
+                    current_setting('fsync'),
+                    current_setting('server_encoding'),
+                    set_config('search_path', 'portal', false),
+                    set_config('default_transaction_isolation', 'read committed', false),
+                    set_config('statement_timeout', '0', false),
+                    set_config('lock_timeout', '3s', false),
+                    set_config('idle_in_transaction_session_timeout', '10s', false)",
+            &[],
+        )
+        .await
+        .map_err(|error| describe(&error))?;
+    let setting = |index: usize| row.try_get::<_, &str>(index).map_err(|error| describe(&error));
+    match (setting(0)?, setting(1)?, setting(2)?) {
+        ("on" | "remote_apply", "on", "UTF8") => Ok(()),
+        (commit @ ("off" | "local" | "remote_write"), ..) => {
+            Err(format!("expected synchronous_commit on, found {commit}"))
         }
+        (_, "off", _) => Err("expected fsync on, found off, with which a power cut loses \
+                              changes that were acknowledged"
+            .to_owned()),
+        (_, _, encoding) => Err(format!("expected encoding UTF8, found {encoding}")),
     }
-}
-
-/// Opens a connection; retries for as long as there is none at all.
-async fn open(opening: Opening) {
-    let mut backoff = FIRST_BACKOFF;
-    // Stops once the registry was dropped.
-    while let Some(shared) = opening.0.upgrade() {
-        match connect(&shared.target).await {
-            Ok(session) => {
-                shared.lock().sessions.push(Arc::new(session));
-                drop(opening);
-                return shared.opened.notify_waiters();
-            }
-            Err(why) => {
-                let mut state = shared.lock();
-                state.last_error = why;
-                state.sessions.retain(|session| session.is_usable());
-                if !state.sessions.is_empty() {
-                    return;
-                }
-            }
-        }
-        drop(shared);
-        // Between half of and the full backoff, so that many processes don't reconnect at once.
-        let random = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
-        sleep(backoff.mul_f64(0.5 + 0.5 * random)).await;
-        backoff = (backoff * 2).min(LONGEST_BACKOFF);
-    }
-}
-
-async fn connect(target: &DatabaseUrl) -> Result<Session, String> {
-    Connected::to(target).await?.prepare().await.map_err(|why| format!("{target}: {why}"))
 }

@@ -1,9 +1,9 @@
 //! The schema, and the locks for changing it and its people.
 
-use tokio_postgres::{Client, Transaction};
+use deadpool_postgres::{ClientWrapper, Transaction};
+use tokio_postgres::Client;
 
 use super::failure::Failure;
-use super::url::DatabaseUrl;
 use crate::error::RegistryError;
 
 /// The version of [`SCHEMA`]; an empty database has 0.
@@ -18,10 +18,7 @@ const PEOPLE: i32 = 2;
 
 /// Creates the schema if it is missing. If several processes try at once, one does it and the others
 /// wait. An existing schema is only read, so the role needs no other rights.
-pub(super) async fn prepare(
-    client: &mut Client,
-    target: &DatabaseUrl,
-) -> Result<(), RegistryError> {
+pub(super) async fn prepare(client: &mut ClientWrapper, target: &str) -> Result<(), RegistryError> {
     match version(client).await.map_err(failed)? {
         VERSION => Ok(()),
         0 => create(client).await.map_err(failed),
@@ -50,7 +47,7 @@ async fn version(client: &Client) -> Result<i32, tokio_postgres::Error> {
     client.query_one("SELECT version FROM portal.format", &[]).await?.try_get(0)
 }
 
-async fn create(client: &mut Client) -> Result<(), tokio_postgres::Error> {
+async fn create(client: &mut ClientWrapper) -> Result<(), tokio_postgres::Error> {
     let transaction = client.transaction().await?;
     lock(&transaction, SCHEMA_CREATION).await?;
     // Read again under the lock: another process may have created it meanwhile.
@@ -78,7 +75,7 @@ async fn lock(transaction: &Transaction<'_>, what: i32) -> Result<(), tokio_post
 /// Begins a change of orgs, users or credentials once no other process makes one, exchanges a code
 /// or revokes a token. Creates and other token requests don't wait.
 pub(super) async fn begin_alone(
-    client: &mut Client,
+    client: &mut ClientWrapper,
 ) -> Result<Transaction<'_>, tokio_postgres::Error> {
     let transaction = client.transaction().await?;
     lock(&transaction, PEOPLE).await?;

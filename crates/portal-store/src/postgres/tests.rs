@@ -12,11 +12,10 @@ fn open(database: &Database) -> PostgresRegistry {
     block_in_place(|| Handle::current().block_on(open)).unwrap()
 }
 
-/// Returns a setting of the registry's sessions.
-async fn setting(registry: &PostgresRegistry, name: &str) -> String {
-    let target = registry.0.pool.target();
-    let connected = Connected::to(target).await.unwrap();
-    let row = connected.client.query_one("SELECT current_setting($1)", &[&name]).await.unwrap();
+/// Returns a setting of a new registry's connections.
+async fn setting(database: &Database, name: &str) -> String {
+    let client = open(database).0.pool.connect().await.unwrap();
+    let row = client.query_one("SELECT current_setting($1)", &[&name]).await.unwrap();
     row.get(0)
 }
 
@@ -24,7 +23,6 @@ async fn setting(registry: &PostgresRegistry, name: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn session_settings_override_database_defaults() {
     let database = Database::create();
-    let registry = open(&database);
     for (name, default, expected) in [
         ("synchronous_commit", "off", "on"),
         ("synchronous_commit", "local", "on"),
@@ -38,7 +36,7 @@ async fn session_settings_override_database_defaults() {
                  'ALTER DATABASE %I SET {name} = %L', current_database(), '{default}');
              END $$"
         ));
-        assert_eq!(setting(&registry, name).await, expected, "{name} = {default}");
+        assert_eq!(setting(&database, name).await, expected, "{name} = {default}");
     }
 }
 

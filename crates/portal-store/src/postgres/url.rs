@@ -32,8 +32,8 @@ const DEFAULTS: &str = "application_name=portal&connect_timeout=3&tcp_user_timeo
 /// ```
 #[derive(Clone)]
 pub struct DatabaseUrl {
-    pub(super) config: tokio_postgres::Config,
-    pub(super) tls: MakeRustlsConnect,
+    config: tokio_postgres::Config,
+    tls: MakeRustlsConnect,
 }
 
 impl DatabaseUrl {
@@ -86,6 +86,9 @@ fn parse(url: &str) -> Result<(tokio_postgres::Config, Trust), String> {
     }
     // A password may contain a question mark.
     let (credentials, address) = url.split_at(url.find('@').map_or(0, |at| at + 1));
+    if address.contains('@') {
+        return Err("expected one @, before the host: write any other as %40".to_owned());
+    }
     let (address, parameters) = address.split_once('?').unwrap_or((address, ""));
     let mut others = Vec::new();
     let (mut mode, mut roots) = (None, None);
@@ -172,6 +175,8 @@ mod tests {
             ("postgres://me:hush@db/portals?sslrootcert=x", "needs sslmode=verify-full"),
             ("postgres://me:hush@db/portals?pool=3", "unknown option `pool`"),
             ("postgres://me:hu?sh=hush@db/portals?pool=3", "unknown option `pool`"),
+            ("postgres://me:hu@sh@db/hush", "write any other as %40"),
+            ("postgres://me:a@hush?b=c@db/portals", "write any other as %40"),
             ("postgres://me:hush@db/portals?pool", "expected parameters of the form NAME=VALUE"),
         ] {
             let error = match DatabaseUrl::parse(url) {

@@ -1,7 +1,6 @@
 //! Parsing seed files: TOML, with errors by line and column.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -13,7 +12,8 @@ use super::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
 use crate::org::{Permission, PortalLimit, environment};
 
 /// The first error in a seed file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {message}")]
 pub struct SeedError {
     /// Line, 1-based.
     pub line: usize,
@@ -22,14 +22,6 @@ pub struct SeedError {
     /// What was expected and what was found. Never contains a secret.
     pub message: String,
 }
-
-impl fmt::Display for SeedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}: {}", self.line, self.column, self.message)
-    }
-}
-
-impl std::error::Error for SeedError {}
 
 impl FromStr for Seed {
     type Err = SeedError;

@@ -116,8 +116,7 @@ pub(super) fn replaced(path: &Path) -> String {
     )
 }
 
-/// What identifies the file at a path.
-#[cfg(unix)]
+/// What identifies the file at a path: the numbers of its device and inode.
 type Identity = (u64, u64);
 
 #[cfg(unix)]
@@ -135,10 +134,6 @@ fn identity(path: &Path) -> io::Result<Identity> {
 
 /// On other systems an open file can't be removed or replaced.
 #[cfg(not(unix))]
-#[derive(Debug, PartialEq)]
-struct Identity;
-
-#[cfg(not(unix))]
 fn identity(path: &Path) -> io::Result<Identity> {
-    fs::metadata(path).map(|_| Identity)
+    fs::metadata(path).map(|_| (0, 0))
 }

@@ -12,7 +12,7 @@ use crate::{at, name, principal_of, refresh, seed};
 async fn differences(registry: &impl Store, seed: &Seed) -> Vec<String> {
     match registry.apply_seed_unless_different(seed, at(1)).await.unwrap() {
         Ok(()) => Vec::new(),
-        Err(differences) => differences.iter().map(ToString::to_string).collect(),
+        Err(differences) => differences.0,
     }
 }
 

@@ -5,7 +5,7 @@ use portal_ledger::{
     Wanted,
 };
 use portal_model::flow::Intent;
-use portal_model::{ErrorCode, Org, OrgIdentity};
+use portal_model::{CreateOperation, ErrorCode, Org, OrgIdentity, RenameOperation};
 
 use super::*;
 
@@ -21,7 +21,8 @@ fn identity(credential: &str, id: Option<&str>) -> OrgIdentity {
 
 fn row(profile: &str, names: &[&str]) -> Row {
     let mut names = names.iter().map(|name| name.parse().unwrap());
-    Row::new(profile.to_owned(), names.next().unwrap(), names.collect())
+    let create = CreateOperation::new(names.next().unwrap()).with_fallbacks(names);
+    Row::new(profile.to_owned(), create)
 }
 
 impl World {
@@ -33,7 +34,7 @@ impl World {
     /// killed in mid-attempt.
     async fn run(&self, row: &Row, key: Option<String>, kind: Option<EndingKind>) {
         let now = Moment::new("boot", Duration::from_secs(100));
-        let create = row.create();
+        let create = row.create.clone();
         let tried = create.names().last().unwrap().clone();
         let id = EntryId::random().unwrap();
         let mut request = ClaimRequest::new(id, self.identity.clone(), Wanted::Do(create.into()));
@@ -52,23 +53,39 @@ impl World {
         permit.end(&ending, &now).await.unwrap();
     }
 
+    /// Renames a portal once every create is listed.
+    async fn rename(&self, old: &str, new: &str) {
+        let now = Moment::new("boot", Duration::from_secs(10_000));
+        let rename = RenameOperation::new(old, new.parse().unwrap());
+        let id = EntryId::random().unwrap();
+        let request = ClaimRequest::new(id, self.identity.clone(), Wanted::Do(rename.into()));
+        let claim = self.ledger.claim(&request, &now).await.unwrap();
+        let Claim::Granted(permit) = claim else { panic!("{claim:?}") };
+        permit.end(&Ending::new(EndingKind::Renamed), &now).await.unwrap();
+    }
+
     async fn plan(&self, rows: &[Row]) -> Plan {
         let entries = self.ledger.entries(&Filter::default()).await.unwrap();
-        Plan::new(rows.to_vec(), entries, |_| None)
+        Plan::new(rows.to_vec(), entries, |_| Some(self.identity.clone()))
     }
 
     /// The state of the only row of a file, in words.
     async fn state(&self, row: &Row) -> String {
         let mut plan = self.plan(std::slice::from_ref(row)).await;
-        plan.identify(0, &self.identity, false);
-        words(&plan.states[0])
+        plan.complete(0, &seen(&self.identity), false, false);
+        words(&plan.rows[0])
     }
 }
 
-fn words(state: &State) -> String {
-    match (state, state.outcome()) {
+/// An org without a portal.
+fn seen(identity: &OrgIdentity) -> Seen {
+    Seen { identity: Some(identity.clone()), ..Seen::default() }
+}
+
+fn words(row: &Row) -> String {
+    match (&row.state, row.outcome()) {
         (State::Left { note }, _) => format!("left {}", note.as_deref().unwrap_or("-")),
-        (State::Unchecked(why), _) => format!("unchecked {why}"),
+        (State::Unchecked(why), _) => format!("unchecked {}", why.report.message),
         (State::InDoubt(entry), _) => format!("in doubt {}", entry.name()),
         (State::Earlier(outcome), _) => format!("earlier {}", outcome.name()),
         (State::Ended(_), Some(Outcome::Unknown { name, why, .. })) => {
@@ -132,7 +149,7 @@ async fn created_row_has_its_outcome_from_ledger() {
         let row = row("acme", &["AcmeOne", "AcmeTwo"]);
         world.run(&row, Some(row.key.clone()), Some(kind)).await;
         let plan = world.plan(std::slice::from_ref(&row)).await;
-        let outcome = plan.states[0].outcome().unwrap();
+        let outcome = plan.rows[0].outcome().unwrap();
         assert_eq!((outcome.kind().as_str(), outcome.name()), (expected, "AcmeTwo"));
         assert!(outcome.is_ours());
     }
@@ -163,12 +180,44 @@ async fn profile_that_states_another_org_blocks_row() {
         let row = row("acme", &["AcmeOne"]);
         world.run(&row, Some(row.key.clone()), Some(kind)).await;
         let entries = world.ledger.entries(&Filter::default()).await.unwrap();
-        let plan = |org: &Org| {
-            let plan = Plan::new(vec![row.clone()], entries.clone(), |_| Some(org));
-            words(&plan.states[0])
+        let plan = |org: OrgIdentity| {
+            let plan = Plan::new(vec![row.clone()], entries.clone(), |_| Some(org.clone()));
+            words(&plan.rows[0])
         };
-        assert_eq!(plan(&Org::new("8000")), expected);
-        assert!(!plan(&Org::new("7000")).contains("moved"));
+        assert_eq!(plan(identity("other", Some("8000"))), expected);
+        assert!(!plan(identity("token", Some("7000"))).contains("moved"));
+    }
+}
+
+#[tokio::test]
+async fn created_row_has_the_name_of_its_portal_by_now() {
+    let world = World::new();
+    let own = row("acme", &["AcmeOne"]);
+    world.run(&own, Some(own.key.clone()), Some(EndingKind::Created)).await;
+    world.rename("AcmeOne", "AcmeTwo").await;
+    world.rename("acmetwo", "AcmeThree").await;
+    assert_eq!(world.state(&own).await, "earlier AcmeThree");
+    assert_eq!(world.state(&row("beta", &["AcmeOne"])).await, "earlier AcmeThree");
+}
+
+#[tokio::test]
+async fn created_row_is_created_only_where_profile_leads_now() {
+    let elsewhere = OrgIdentity::new("http://127.0.0.1:2", "other");
+    let cases = [
+        (identity("token", None), "earlier AcmeOne", "earlier AcmeOne"),
+        (identity("other", Some("7000")), "earlier AcmeOne", "earlier AcmeOne"),
+        (identity("other", None), "left -", "created AcmeOne, moved"),
+        (elsewhere, "left -", "created AcmeOne, moved"),
+    ];
+    for (now, before, after) in cases {
+        let world = World::new();
+        let row = row("acme", &["AcmeOne"]);
+        world.run(&row, Some(row.key.clone()), Some(EndingKind::Created)).await;
+        let entries = world.ledger.entries(&Filter::default()).await.unwrap();
+        let mut plan = Plan::new(vec![row], entries, |_| Some(now.clone()));
+        assert_eq!(words(&plan.rows[0]), before, "{now:?}");
+        plan.complete(0, &seen(&now), false, false);
+        assert_eq!(words(&plan.rows[0]), after, "{now:?}");
     }
 }
 
@@ -186,8 +235,8 @@ async fn row_in_doubt_is_not_sent_to_what_may_be_another_org() {
         world.run(&row, Some(row.key.clone()), Some(EndingKind::Unknown)).await;
         for (same_org, expected) in [(false, expected), (true, same)] {
             let mut plan = world.plan(std::slice::from_ref(&row)).await;
-            plan.identify(0, &identity, same_org);
-            assert_eq!(words(&plan.states[0]), expected, "{identity:?} {same_org}");
+            plan.complete(0, &seen(&identity), false, same_org);
+            assert_eq!(words(&plan.rows[0]), expected, "{identity:?} {same_org}");
         }
     }
 }
@@ -203,8 +252,9 @@ async fn create_without_key_goes_on_as_row_in_doubt_only() {
     let world = World::new();
     world.run(&row, None, Some(EndingKind::Created)).await;
     let mut plan = world.plan(std::slice::from_ref(&row)).await;
-    plan.list(0, None, &[Portal::new("AcmeOne")], false);
-    assert_eq!((words(&plan.states[0]).as_str(), plan.foreign), ("present AcmeOne", 0));
+    let portals = vec![Portal::new("AcmeOne")];
+    plan.complete(0, &Seen { portals, ..Seen::default() }, false, false);
+    assert_eq!((words(&plan.rows[0]).as_str(), plan.foreign), ("present AcmeOne", 0));
 }
 
 #[tokio::test]
@@ -224,7 +274,7 @@ async fn rows_in_doubt_that_left_file_are_named() {
     // Sorted, shrunk and grown: rows are found all the same.
     let other = row("one", &["OtherPortal"]);
     let plan = world.plan(&[rows[1].clone(), other, rows[0].clone()]).await;
-    let states: Vec<_> = plan.states.iter().map(words).collect();
+    let states: Vec<_> = plan.rows.iter().map(words).collect();
     assert_eq!(states, ["earlier Portaltwo", "left -", "in doubt Portalone"]);
     assert_eq!(plan.left().map(|(index, _)| index).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(dropped(plan), ["Portalthree"]);
@@ -246,41 +296,62 @@ async fn list_decides_nothing_of_what_is_in_doubt() {
         let elsewhere = self::identity("elsewhere", Some("8000"));
         let list = async |now: &OrgIdentity, portal: &str| {
             let mut plan = world.plan(std::slice::from_ref(&wanted)).await;
-            plan.identify(0, now, false);
-            plan.list(0, Some(now), &[Portal::new(portal)], false);
-            words(&plan.states[0])
+            let seen = Seen { portals: vec![Portal::new(portal)], ..seen(now) };
+            plan.complete(0, &seen, false, false);
+            words(&plan.rows[0])
         };
         assert_eq!(list(&now, "FooPortal").await, "in doubt AcmeOne");
         assert_eq!(list(&now, "AcmeOne").await, "present AcmeOne");
         let mut plan = world.plan(std::slice::from_ref(&wanted)).await;
-        plan.reject(0, Some(&now), &ApiError::new(403, ErrorCode::NoPermission, ""));
-        assert_eq!(words(&plan.states[0]), "in doubt AcmeOne");
+        plan.complete(0, &Seen { rejection: Some(rejection()), ..seen(&now) }, false, false);
+        assert_eq!(words(&plan.rows[0]), "in doubt AcmeOne");
         if identity.org().is_some() {
             assert_eq!(list(&elsewhere, "FooPortal").await, "org_has_portal AcmeOne");
         }
     }
 }
 
+fn rejection() -> ApiError {
+    ApiError::new(403, ErrorCode::NoPermission, "")
+}
+
 #[test]
 fn list_decides_what_ledger_does_not() {
     let listed = [Portal::new("OtherPortal"), Portal::new("acmetwo")];
-    let plan = |names: &[&str]| Plan::new(vec![row("acme", names)], Vec::new(), |_| None);
+    let plan = |names: &[&str], seen: Seen, allow_another| {
+        let mut plan = Plan::new(vec![row("acme", names)], Vec::new(), |_| None);
+        plan.complete(0, &seen, allow_another, false);
+        plan
+    };
     let list = |names: &[&str], listed: &[Portal], allow_another| {
-        let mut plan = plan(names);
-        plan.list(0, None, listed, allow_another);
-        (words(&plan.states[0]), plan.foreign)
+        let plan = plan(names, Seen { portals: listed.to_vec(), ..Seen::default() }, allow_another);
+        (words(&plan.rows[0]), plan.foreign)
     };
     let state = |text: &str, foreign| (text.to_owned(), foreign);
     assert_eq!(list(&["AcmeOne", "AcmeTwo"], &listed, true), state("present acmetwo", 1));
     assert_eq!(list(&["AcmeOne"], &listed, false), state("org_has_portal AcmeOne", 0));
     assert_eq!(list(&["AcmeOne"], &listed, true), state("left -", 0));
     assert_eq!(list(&["AcmeOne"], &[], false), state("left -", 0));
-    let mut unchecked = plan(&["AcmeOne"]);
-    unchecked.leave_unchecked(0, "no connection");
-    assert_eq!(words(&unchecked.states[0]), "unchecked no connection");
-    assert!(unchecked.states[0].is_left() && unchecked.states[0].outcome().is_none());
-    let mut rejected = plan(&["AcmeOne"]);
-    rejected.reject(0, None, &ApiError::new(403, ErrorCode::NoPermission, ""));
-    assert_eq!(words(&rejected.states[0]), "rejected AcmeOne");
+    let unchecked =
+        Seen { unchecked: Some(Failure::forbidden("no connection")), ..Seen::default() };
+    let unchecked = plan(&["AcmeOne"], unchecked, false);
+    assert_eq!(words(&unchecked.rows[0]), "unchecked no connection");
+    assert!(unchecked.rows[0].is_left() && unchecked.rows[0].outcome().is_none());
+    let rejected = Seen { rejection: Some(rejection()), ..Seen::default() };
+    let rejected = plan(&["AcmeOne"], rejected, false);
+    assert_eq!(words(&rejected.rows[0]), "rejected AcmeOne");
     assert_eq!(rejected.left().count(), 0);
+}
+
+#[tokio::test]
+async fn row_in_doubt_by_another_operation_has_its_own_name() {
+    let world = World::new();
+    let doubt = row("single", &["AcmeTwo", "AcmeOne", "AcmeSix"]);
+    world.run(&doubt, None, None).await;
+    let wanted = row("acme", &["AcmeOne"]);
+    let mut plan = world.plan(std::slice::from_ref(&wanted)).await;
+    let other = Seen { portals: vec![Portal::new("FooPortal")], ..seen(&world.identity) };
+    plan.complete(0, &other, false, false);
+    assert!(matches!(&plan.rows[0].state, State::InDoubt(entry) if entry.name() == "AcmeSix"));
+    assert_eq!(plan.rows[0].outcome().unwrap().name(), "AcmeOne");
 }

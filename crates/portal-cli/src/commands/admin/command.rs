@@ -7,8 +7,6 @@ use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueP
 use portal_model::{Environment, Scope};
 use portal_store::Permission;
 
-use crate::commands::sections::{About, Examples, Sections};
-
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Command {
     /// Add, list or remove orgs
@@ -21,23 +19,29 @@ pub(super) enum Command {
     #[command(subcommand, disable_help_subcommand = true)]
     Credential(Credential),
     /// Show who changed what, and when
-    #[command(add = Sections(&[
-        About("It has portals, orgs, users, permissions and credentials; of orgs, users and credentials that \
-        a seed file brought, that there was a seed. The name of an operator is what the system had for \
-         it."),
-        Examples("portal admin log --limit 20 --data ./portals"),
-    ]))]
+    ///
+    /// It has portals, orgs, users, permissions and credentials; of orgs, users and credentials
+    /// that a seed file brought, that there was a seed. The name of an operator is what the system
+    /// had for it.
+    ///
+    /// # Examples
+    ///
+    ///     portal admin log --limit 20 --data ./portals
+    #[command(verbatim_doc_comment)]
     Log {
         /// Show this many changes at most
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: u32,
     },
     /// Copy a data directory, in use or not, to a new file
-    #[command(add = Sections(&[
-        About("The copy is consistent and has every portal that was acknowledged before. To restore it, \
-        copy it to the file `registry.sqlite` of a new directory, and serve that with `--data`."),
-        Examples("portal admin backup --data ./portals portals-2026-11-25.sqlite"),
-    ]))]
+    ///
+    /// The copy is consistent and has every portal that was acknowledged before. To restore it,
+    /// copy it to the file `registry.sqlite` of a new directory, and serve that with `--data`.
+    ///
+    /// # Examples
+    ///
+    ///     portal admin backup --data ./portals portals-2026-11-25.sqlite
+    #[command(verbatim_doc_comment)]
     Backup {
         /// The file to create
         file: PathBuf,
@@ -47,7 +51,11 @@ pub(super) enum Command {
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Org {
     /// Add an org, or restore a removed one
-    #[command(add = Sections(&[Examples("portal admin org add Acme --data ./portals")]))]
+    ///
+    /// # Examples
+    ///
+    ///     portal admin org add Acme --data ./portals
+    #[command(verbatim_doc_comment)]
     Add {
         /// Its name, unique in a registry
         #[arg(value_parser = NonEmptyStringValueParser::new())]
@@ -60,14 +68,21 @@ pub(super) enum Org {
         one_portal: bool,
     },
     /// List the orgs
-    #[command(add = Sections(&[Examples("portal admin org list --data ./portals")]))]
+    ///
+    /// # Examples
+    ///
+    ///     portal admin org list --data ./portals
+    #[command(verbatim_doc_comment)]
     List,
     /// Remove an org, its users and their credentials
-    #[command(add = Sections(&[
-        About("Its portals stay, and their names stay taken. `portal admin org add` restores it, with new \
-        credentials."),
-        Examples("portal admin org remove Acme --data ./portals"),
-    ]))]
+    ///
+    /// Its portals stay, and their names stay taken. `portal admin org add` restores it, with new
+    /// credentials.
+    ///
+    /// # Examples
+    ///
+    ///     portal admin org remove Acme --data ./portals
+    #[command(verbatim_doc_comment)]
     Remove {
         /// Its name
         org: String,
@@ -77,12 +92,14 @@ pub(super) enum Org {
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum User {
     /// Add a user to an org, or restore a removed one
-    #[command(add = Sections(&[
-        About("To create and rename portals a user needs both permissions."),
-        Examples("\
-portal admin user add Acme ada@acme.example --name \"Ada Lovelace\" \\
-  --permission manage_portal --permission manage_portal_users --data ./portals"),
-    ]))]
+    ///
+    /// To create and rename portals a user needs both permissions.
+    ///
+    /// # Examples
+    ///
+    ///     portal admin user add Acme ada@acme.example --name "Ada Lovelace" \
+    ///       --permission manage_portal --permission manage_portal_users --data ./portals
+    #[command(verbatim_doc_comment)]
     Add {
         /// The name of the org
         org: String,
@@ -97,15 +114,21 @@ portal admin user add Acme ada@acme.example --name \"Ada Lovelace\" \\
         permissions: Vec<Permission>,
     },
     /// List those of an org
-    #[command(add = LISTS)]
+    ///
+    /// # Examples
+    ///
+    ///     portal admin user list Acme --data ./portals
+    #[command(verbatim_doc_comment)]
     List {
         /// The name of the org
         org: String,
     },
     /// Remove a user, and revoke the credentials
-    #[command(add = Sections(&[
-        Examples("portal admin user remove Acme ada@acme.example --data ./portals"),
-    ]))]
+    ///
+    /// # Examples
+    ///
+    ///     portal admin user remove Acme ada@acme.example --data ./portals
+    #[command(verbatim_doc_comment)]
     Remove {
         /// The name of the org
         org: String,
@@ -113,9 +136,11 @@ portal admin user add Acme ada@acme.example --name \"Ada Lovelace\" \\
         email: String,
     },
     /// Replace the permissions of a user
-    #[command(add = Sections(&[
-        Examples("portal admin user set-permissions Acme ada@acme.example manage_portal --data ./portals"),
-    ]))]
+    ///
+    /// # Examples
+    ///
+    ///     portal admin user set-permissions Acme ada@acme.example manage_portal --data ./portals
+    #[command(verbatim_doc_comment)]
     SetPermissions {
         /// The name of the org
         org: String,
@@ -130,10 +155,13 @@ portal admin user add Acme ada@acme.example --name \"Ada Lovelace\" \\
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Credential {
     /// Add a new client with a refresh token, and print its secrets once
-    #[command(add = Sections(&[
-        About("The registry keeps hashes only: store what is printed at once."),
-        Examples("portal admin credential add Acme ada@acme.example --data ./portals"),
-    ]))]
+    ///
+    /// The registry keeps hashes only: store what is printed at once.
+    ///
+    /// # Examples
+    ///
+    ///     portal admin credential add Acme ada@acme.example --data ./portals
+    #[command(verbatim_doc_comment)]
     Add {
         /// The name of the org
         org: String,
@@ -144,37 +172,40 @@ pub(super) enum Credential {
         scopes: Vec<Scope>,
     },
     /// List those of an org
-    #[command(add = LISTS)]
+    ///
+    /// # Examples
+    ///
+    ///     portal admin credential list Acme --data ./portals
+    #[command(verbatim_doc_comment)]
     List {
         /// The name of the org
         org: String,
     },
     /// Replace the secret of a client, and print the new one once
-    #[command(add = Sections(&[
-        About("The old secret is refused from then on, for all refresh tokens of the client. Access tokens \
-        stay valid for the rest of their hour; `portal admin credential revoke` ends them at once."),
-        Examples("portal admin credential rotate 1000.3F9A --data ./portals"),
-    ]))]
+    ///
+    /// The old secret is refused from then on, for all refresh tokens of the client. Access tokens
+    /// stay valid for the rest of their hour; `portal admin credential revoke` ends them at once.
+    ///
+    /// # Examples
+    ///
+    ///     portal admin credential rotate 1000.3F9A --data ./portals
+    #[command(verbatim_doc_comment)]
     Rotate {
         /// The client id
         client_id: String,
     },
     /// Revoke refresh tokens, with the access tokens that came from them
-    #[command(add = Sections(&[
-        Examples("portal admin credential revoke 1000.3F9A --data ./portals"),
-    ]))]
+    ///
+    /// # Examples
+    ///
+    ///     portal admin credential revoke 1000.3F9A --data ./portals
+    #[command(verbatim_doc_comment)]
     Revoke {
         /// A client id, or the fingerprint of one refresh token as `list` shows it
         #[arg(value_name = "CLIENT_ID|FINGERPRINT")]
         credential: String,
     },
 }
-
-/// Of both lists of an org.
-const LISTS: Sections = Sections(&[Examples(
-    "portal admin user list Acme --data ./portals\n\
-     portal admin credential list Acme --data ./portals",
-)]);
 
 const ENVIRONMENTS: [Environment; 3] =
     [Environment::Production, Environment::Sandbox, Environment::Developer];

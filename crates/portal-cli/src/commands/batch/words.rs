@@ -7,10 +7,9 @@ use std::fmt::Write as _;
 use portal_model::outcome::{Conflict, NotDone, Origin, Owner, Unverified};
 use portal_model::{Operation, Outcome, PortalName};
 
-use crate::batch::plan::{Plan, State};
-use crate::batch::rows::Row;
-use crate::report::context::ReportContext;
-use crate::report::failure::{ErrorKind, Failure};
+use crate::batch::plan::Plan;
+use crate::batch::rows::{Row, State};
+use crate::report::cause::ReportContext;
 use crate::report::outcome::Report;
 use crate::report::place::profile_flag;
 use crate::report::wrap::wrap;
@@ -67,8 +66,8 @@ struct Said<'a> {
 /// The rows of a plan that are to be known, by kind and cause, and the counts.
 pub(super) fn text(plan: &Plan, view: View<'_>) -> String {
     let mut kinds = BTreeMap::<Kind, Vec<Said<'_>>>::new();
-    for (row, state) in plan.rows.iter().zip(&plan.states) {
-        let said = Said::new(row, state, view);
+    for row in &plan.rows {
+        let said = Said::new(row, view);
         if said.is_shown(view) {
             kinds.entry(said.kind).or_default().push(said);
         }
@@ -93,27 +92,27 @@ pub(super) fn text(plan: &Plan, view: View<'_>) -> String {
 /// `45 created, 3 rejected`
 fn counts(plan: &Plan, is_over: bool) -> String {
     let mut counts = BTreeMap::<Kind, usize>::new();
-    for state in &plan.states {
-        *counts.entry(Kind::of(state)).or_default() += 1;
+    for row in &plan.rows {
+        *counts.entry(Kind::of(row)).or_default() += 1;
     }
     let counts = counts.into_iter().map(|(kind, count)| format!("{count} {}", kind.text(is_over)));
     counts.collect::<Vec<_>>().join(", ")
 }
 
 /// A row as an object.
-pub(super) fn report(row: &Row, state: &State, view: View<'_>) -> Report {
-    let operation = Operation::from(row.create());
+pub(super) fn report(row: &Row, view: View<'_>) -> Report {
+    let operation = Operation::from(row.create.clone());
     let context = ReportContext {
         profile: Some(row.profile.clone()),
         org: profile_flag(&row.profile) + view.flags,
         ensure: view.ensure,
         ..ReportContext::default()
     };
-    let Some(outcome) = state.outcome() else {
+    let Some(outcome) = row.outcome() else {
         let mut report = Report::would_be_sent(&operation, "", &context);
-        if let State::Unchecked(why) = state {
-            let message = format!("{} was not checked: {why}", row.name);
-            report.error = Some(*Failure::new(ErrorKind::Failed, message).report);
+        if let State::Unchecked(why) = &row.state {
+            let message = format!("{} was not checked: {}", row.create.name, why.report.message);
+            report = report.failed(why.clone().message(message));
         }
         if view.is_over || report.error.is_some() {
             report.outcome = "not_begun";
@@ -129,8 +128,8 @@ pub(super) fn report(row: &Row, state: &State, view: View<'_>) -> Report {
 }
 
 impl Kind {
-    pub(super) fn of(state: &State) -> Self {
-        match state {
+    pub(super) fn of(row: &Row) -> Self {
+        match &row.state {
             State::Left { .. } => Self::Left,
             State::Unchecked(_) => Self::Unchecked,
             State::InDoubt(_) => Self::InDoubt,
@@ -179,11 +178,11 @@ impl Kind {
 }
 
 impl<'a> Said<'a> {
-    fn new(row: &'a Row, state: &State, view: View<'_>) -> Self {
-        let kind = Kind::of(state);
-        let report = report(row, state, View { is_over: false, ..view });
+    fn new(row: &'a Row, view: View<'_>) -> Self {
+        let kind = Kind::of(row);
+        let report = report(row, View { is_over: false, ..view });
         let taken: Vec<&str> = report.taken.iter().map(PortalName::as_str).collect();
-        let note = match (&state, &*taken) {
+        let note = match (&row.state, &*taken) {
             (State::Ended(outcome), []) => match &**outcome {
                 Outcome::OrgHasPortal { portal, .. } => format!(" (has {})", portal.name),
                 Outcome::Present { origin: Origin::Undetermined, .. } => {
@@ -199,7 +198,7 @@ impl<'a> Said<'a> {
             text.replace(&report.name, NAME)
                 .replace(&format!(" --profile {}", row.profile), PROFILE)
         };
-        let cause = match (state, &report.error) {
+        let cause = match (&row.state, &report.error) {
             (State::Left { note: Some(last) }, _) => (format!("last time: {last}"), None),
             (_, None) => (String::new(), None),
             (_, Some(error)) => {
@@ -223,7 +222,7 @@ impl<'a> Said<'a> {
 
     fn is_shown(&self, view: View<'_>) -> bool {
         match self.kind {
-            Kind::Created => self.name != self.row.name.as_str(),
+            Kind::Created => self.name != self.row.create.name.as_str(),
             Kind::CreatedEarlier | Kind::Appeared => false,
             Kind::Existing => !view.ensure,
             Kind::Left | Kind::Unchecked => !view.is_over,
@@ -287,7 +286,7 @@ fn next_step(outcome: &Outcome, alone: Option<String>) -> Option<String> {
         }
         (Conflict::LabelMoved, _) => Some(
             "log in to that org again, or log in to this one as another profile; pass `--same-org` \
-             if it is the same org"
+             if it is the same org with new credentials"
                 .to_owned(),
         ),
         _ => alone,

@@ -6,20 +6,15 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use portal_http::client::{Bounds, Client, ClientError, HttpTransport, Transport};
 use portal_ledger::Entry;
-use portal_model::datacenter::ApiDomain;
 use portal_model::explain::explain;
 use portal_model::{ApiError, CanCreate, ErrorCode, GetOrg, ListPortals, Org, Portal, Scope};
 use serde::Serialize;
 
-use crate::org::create_probe::{probe, undetermined};
-use crate::org::profile::Hosts;
-use crate::org::retry::retry;
-use crate::org::target::Target;
-use crate::report::call_error;
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
-use crate::report::permission;
+use crate::org::retry::{probe, retry, undetermined};
+use crate::org::target::{Hosts, Target};
+use crate::report::failure::{ExitClass, Failure};
 use crate::report::portal::{how_many, names};
+use crate::report::{cause, permission};
 
 /// What was found out about one thing.
 #[derive(Debug, Serialize)]
@@ -63,12 +58,6 @@ impl Check {
         Self { status: Status::Unknown, ..Self::ok(about, message) }
     }
 
-    /// Nobody can rely on the profile before this is known.
-    fn undetermined(about: &'static str, message: impl Into<String>) -> Self {
-        let hint = Some("run the same again in a while".to_owned());
-        Self { exit: ExitClass::Rejected, hint, ..Self::unknown(about, message) }
-    }
-
     fn failed(about: &'static str, failure: Failure) -> Self {
         let (message, hint) = (failure.report.message, failure.report.hint);
         Self { about, status: Status::Failed, message, hint, exit: failure.exit }
@@ -77,11 +66,7 @@ impl Check {
 
 /// Checks everything that can be checked; what hangs on something else that failed is left out.
 /// `entries` are those of the whole ledger that are unfinished.
-pub(super) async fn run(
-    hosts: &Hosts,
-    target: &Target,
-    entries: &[Entry],
-) -> Result<Vec<Check>, Failure> {
+pub(super) async fn run(target: &Target, entries: &[Entry]) -> Result<Vec<Check>, Failure> {
     // No token cache: a token that was kept says nothing about the refresh token.
     let client = target.builder()?.build(target.credential.clone())?;
     let transport = target.transport()?;
@@ -95,12 +80,12 @@ pub(super) async fn run(
             identified = Some(retry(async || client.call(&GetOrg).await).await);
         }
         Err(error) => {
-            checks.push(Check::failed("token", call_error::failure(&error, "get a token")));
+            checks.push(Check::failed("token", cause::failure(&error, "get a token")));
         }
     }
     checks.push(unfinished(target, entries));
     if has_token {
-        checks.push(data_center(hosts, &client));
+        checks.push(data_center(&target.hosts, &client));
         checks.extend(identified.map(|identified| org(identified, target.org.as_ref())));
         match retry(async || client.call(&ListPortals).await).await {
             Err(ClientError::Api(error)) if error.code == ErrorCode::ApiNotSupported => {
@@ -115,7 +100,7 @@ pub(super) async fn run(
             }
         }
     }
-    let url = client.api_url().map(|url| url.to_string()).or(hosts.api_domain().url());
+    let url = client.api_url().map(|url| url.to_string()).or(target.hosts.api.url());
     checks.push(clock(&transport, &url.unwrap_or_default()).await);
     Ok(checks)
 }
@@ -156,13 +141,13 @@ fn org(identified: Result<Org, ClientError>, stated: Option<&Org>) -> Check {
             "log in again with every scope, or with `--org-id`",
         ),
         (Err(error), None) => {
-            Check::failed("org", call_error::failure(&error, "determine which org this is"))
+            Check::failed("org", cause::failure(&error, "determine which org this is"))
         }
     }
 }
 
 fn data_center(hosts: &Hosts, client: &Client) -> Check {
-    let told = hosts.api_domain().url().unwrap_or_default();
+    let told = hosts.api.url().unwrap_or_default();
     let used = client.api_url().map_or_else(|| told.clone(), |url| url.to_string());
     if let Some(answered) = client.api_domain_mismatch() {
         return Check::warning(
@@ -171,7 +156,7 @@ fn data_center(hosts: &Hosts, client: &Client) -> Check {
             format!("if that is right, set api_domain = {answered:?} in config.toml"),
         );
     }
-    if matches!(hosts.api_domain(), ApiDomain::DataCenter(..)) && used != told {
+    if hosts.data_center().is_some() && used != told {
         return Check::warning(
             "hosts",
             format!("the org lives in another data center than {hosts}: its API is at {used}"),
@@ -187,7 +172,7 @@ fn read(portals: &Result<Vec<Portal>, ClientError>) -> Check {
         Err(ClientError::Api(error)) if error.is_scope_mismatch() => {
             Check::warning("read", permission::cannot_verify(), permission::EVERY_SCOPE)
         }
-        Err(error) => Check::failed("read", call_error::failure(error, "list the portals")),
+        Err(error) => Check::failed("read", cause::failure(error, "list the portals")),
     }
 }
 
@@ -196,7 +181,12 @@ pub(in crate::commands) async fn can_create(client: &Client) -> Check {
     let failure = match probe(client).await {
         Ok(CanCreate::Yes) => return Check::ok("create", "the token can create a portal"),
         Ok(CanCreate::NotHere(error)) => return no_portals(&error),
-        Err(ClientError::Api(error)) => return Check::undetermined("create", undetermined(&error)),
+        Err(error) => {
+            let check = Check::failed("create", undetermined(&error));
+            // Nobody can rely on the profile before this is known.
+            let is_unknown = error.api().is_some();
+            return if is_unknown { Check { status: Status::Unknown, ..check } } else { check };
+        }
         Ok(CanCreate::MissingScope) => {
             Failure::forbidden(format!("the token lacks the scope {}", Scope::PORTAL_CREATE))
                 .hint(permission::EVERY_SCOPE)
@@ -205,7 +195,6 @@ pub(in crate::commands) async fn can_create(client: &Client) -> Check {
             let (missing, note) = permission::missing(&error, "create a portal");
             Failure::forbidden(missing).hint(note)
         }
-        Err(error) => call_error::failure(&error, "find out whether the token can create"),
     };
     Check::failed("create", failure)
 }

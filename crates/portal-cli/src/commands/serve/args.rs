@@ -11,33 +11,37 @@ use portal_model::Secret;
 use super::address::{self, AdminListen, Listen};
 use super::shell::Shell;
 use crate::commands::fault_arg;
-use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::terminal::printer::Output;
 
 /// The heading of what rehearsing alone does not need.
 const OPERATING: &str = "Operating";
 
 /// Serve the API on this machine, to rehearse on
+///
+/// Without a seed file, new data has one org, whose credentials are told at the start; a database
+/// has the orgs of its seeds. `portal admin` changes orgs, users and credentials while it runs, and
+/// `portal admin backup` copies a data directory in use. Without either, everything is gone when it
+/// ends.
+///
+/// `portal requests` and the page that is printed at the start show what it has served. The page
+/// switches faults on and off too; its address also has /healthz, /readyz and /metrics.
+///
+/// A fault has a METHOD (GET, POST or PUT for calls under /crm, TOKEN for the token endpoint; all
+/// without one), a POINT (request: before anything is done; committed: done, but no response sent
+/// yet), an ACTION (drop, delay=300ms, 429, 429=SECONDS, 500, html, cut, expire, and stale=5s for
+/// lists) and a WHICH (N/M: N of every M matching calls; @N: the Nth only; @N+: the Nth and later;
+/// all without one).
+///
+/// # Examples
+///
+///     portal serve --data ./portals --fault "POST committed:drop:1/2"
+///     portal serve -- npm test
+///
+/// # See also
+/// requests, admin
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(add = Sections(&[
-    About("Without a seed file, new data has one org, whose credentials are told at the start; a \
-        database has the orgs of its seeds. `portal admin` changes orgs, users and credentials \
-        while it runs, and `portal admin backup` copies a data directory in use. Without either, \
-        everything is gone when it ends."),
-    About("`portal requests` and the page that is printed at the start show what it has served. \
-        The page switches faults on and off too; its address also has /healthz, /readyz and \
-        /metrics."),
-    About("A fault has a METHOD (GET, POST or PUT for calls under /crm, TOKEN for the token \
-        endpoint; all without one), a POINT (request: before anything is done; committed: done, \
-        but no response sent yet), an ACTION (drop, delay=300ms, 429, 429=SECONDS, 500, html, \
-        cut, expire, and stale=5s for lists) and a WHICH (N/M: N of every M matching calls; @N: \
-        the Nth only; @N+: the Nth and later; all without one)."),
-    Examples("\
-portal serve --data ./portals --fault \"POST committed:drop:1/2\"
-portal serve -- npm test"),
-    SeeAlso(&["requests", "admin"]),
-]), args_conflicts_with_subcommands = true)]
+#[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(super) subcommand: Option<Subcommand>,
@@ -123,6 +127,7 @@ pub(crate) struct Args {
     #[arg(long, help_heading = OPERATING, value_name = "ADDRESS", env = "PORTAL_ADMIN_LISTEN", hide_env_values = true, value_parser = address::parse_admin)]
     pub(super) admin_listen: Option<AdminListen>,
     /// Shut down when the process that started it has ended, however it did
+    #[cfg(unix)]
     #[arg(long, help_heading = OPERATING)]
     pub(super) exit_with_parent: bool,
     /// Log each call to stderr, and warnings in the same form [default: text, where stderr is a terminal]

@@ -9,8 +9,7 @@ use portal_model::flow::Policy;
 use crate::commands::profiles;
 use crate::org::profile::{self, Profile, Profiles};
 use crate::org::running::Running;
-use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ExitClass, Failure};
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 

@@ -1,6 +1,6 @@
 //! [`Shell`]: how a shell is told an environment.
 
-use crate::commands::sections::ORG;
+use crate::commands::target_args::VARIABLES;
 
 /// Who reads the environment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -16,7 +16,7 @@ impl Shell {
     /// Sets the variables, and unsets what would lead elsewhere.
     pub(super) fn environment(self, variables: &[(&str, String)]) -> String {
         let is_set = |name: &&&str| variables.iter().any(|(other, _)| other == *name);
-        let leading = ORG.names.iter().chain(&["PORTAL_ADMIN_URL", "PORTAL_SERVER"]);
+        let leading = VARIABLES.iter().chain(&["PORTAL_ADMIN_URL", "PORTAL_SERVER"]);
         let others: Vec<_> = leading.filter(|name| !is_set(name)).copied().collect();
         let mut lines = match self {
             // fish has no `unset`, and a POSIX shell another `set -e`: each runs its own line.

@@ -15,11 +15,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use portal_model::Org;
+use portal_model::DataCenter;
 use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
-use super::{Entry, Hosts};
+use super::Entry;
+use crate::org::target::{Hosts, stated_org};
 use crate::sys::toml_file;
 
 /// The whole file.
@@ -63,72 +64,63 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Config> {
 impl RawEntry {
     fn check(self) -> anyhow::Result<Entry> {
         let hosts = match (self.data_center, self.api_domain, self.accounts_url) {
-            (Some(data_center), None, None) => Hosts::DataCenter(data_center.parse()?),
-            (None, Some(api_domain), Some(accounts_url)) => {
-                Hosts::Urls { api_domain, accounts_url }
-            }
+            (Some(data_center), None, None) => Hosts::of(data_center.parse()?),
+            (None, Some(api_domain), Some(accounts_url)) => Hosts::at(api_domain, accounts_url),
             _ => bail!("expected either data_center, or both api_domain and accounts_url"),
         };
         let name = self.org_name;
-        let org = self.org_id.map(|id| Org::new(id).named(name));
+        let org = self.org_id.map(|id| stated_org(&id)).transpose()?.map(|org| org.named(name));
         Ok(Entry { hosts, client_id: self.client_id, org, ca_file: self.ca_file })
     }
 }
 
-pub(super) fn insert(path: &Path, name: &str, profile: &Entry) -> anyhow::Result<()> {
+pub(super) fn insert(
+    document: &mut DocumentMut,
+    name: &str,
+    profile: &Entry,
+) -> anyhow::Result<()> {
     let Entry { hosts, client_id, org, ca_file } = profile;
-    edit(path, |document| {
-        let entry = profiles(document)?
-            .entry(name)
-            .or_insert_with(|| Item::Table(Table::new()))
-            .as_table_like_mut()
-            .context("a profile is no table")?;
-        let (data_center, urls) = match hosts {
-            Hosts::DataCenter(data_center) => (Some(data_center.code()), None),
-            Hosts::Urls { api_domain, accounts_url } => (None, Some((api_domain, accounts_url))),
-        };
-        set(entry, "data_center", data_center);
-        set(entry, "api_domain", urls.map(|(api_domain, _)| api_domain.as_str()));
-        set(entry, "accounts_url", urls.map(|(_, accounts_url)| accounts_url.as_str()));
-        set(entry, "client_id", Some(client_id));
-        let org = org.as_ref();
-        set(entry, "org_id", org.map(|org| org.id.as_str()));
-        set(entry, "org_name", org.and_then(|org| org.name.as_deref()));
-        let ca_file = ca_file.as_ref().map(|path| path.to_str().context("its path is not UTF-8"));
-        set(entry, "ca_file", ca_file.transpose()?);
-        Ok(())
-    })
+    let entry = profiles(document)?
+        .entry(name)
+        .or_insert_with(|| Item::Table(Table::new()))
+        .as_table_like_mut()
+        .context("a profile is no table")?;
+    let data_center = hosts.data_center().map(DataCenter::code);
+    let url = |url: Option<String>| url.filter(|_| data_center.is_none());
+    set(entry, "data_center", data_center);
+    set(entry, "api_domain", url(hosts.api.url()).as_deref());
+    set(entry, "accounts_url", url(hosts.accounts.clone()).as_deref());
+    set(entry, "client_id", Some(client_id));
+    let org = org.as_ref();
+    set(entry, "org_id", org.map(|org| org.id.as_str()));
+    set(entry, "org_name", org.and_then(|org| org.name.as_deref()));
+    let ca_file = ca_file.as_ref().map(|path| path.to_str().context("its path is not UTF-8"));
+    set(entry, "ca_file", ca_file.transpose()?);
+    Ok(())
 }
 
 /// Renames a profile; a default profile stays the default.
-pub(super) fn rename(path: &Path, old: &str, new: &str) -> anyhow::Result<()> {
-    edit(path, |document| {
-        let profiles = profiles(document)?;
-        if let Some(entry) = profiles.remove(old) {
-            profiles.insert(new, entry);
-        }
-        if default_is(document, old) {
-            set(document.as_table_mut(), DEFAULT, Some(new));
-        }
-        Ok(())
-    })
+pub(super) fn rename(document: &mut DocumentMut, old: &str, new: &str) -> anyhow::Result<()> {
+    let profiles = profiles(document)?;
+    if let Some(entry) = profiles.remove(old) {
+        profiles.insert(new, entry);
+    }
+    if default_is(document, old) {
+        set_default(document, new);
+    }
+    Ok(())
 }
 
-pub(super) fn remove(path: &Path, name: &str) -> anyhow::Result<()> {
-    edit(path, |document| {
-        profiles(document)?.remove(name);
-        if default_is(document, name) {
-            document.remove(DEFAULT);
-        }
-        Ok(())
-    })
+pub(super) fn remove(document: &mut DocumentMut, name: &str) -> anyhow::Result<()> {
+    profiles(document)?.remove(name);
+    if default_is(document, name) {
+        document.remove(DEFAULT);
+    }
+    Ok(())
 }
 
-pub(super) fn set_default(path: &Path, name: &str) -> anyhow::Result<()> {
-    edit(path, |document| {
-        set(document.as_table_mut(), DEFAULT, Some(name));
-        Ok(())
-    })
+pub(super) fn set_default(document: &mut DocumentMut, name: &str) {
+    set(document.as_table_mut(), DEFAULT, Some(name));
 }
 
 const DEFAULT: &str = "default_profile";
@@ -159,14 +151,4 @@ fn set(table: &mut dyn TableLike, key: &str, text: Option<&str>) {
             *old.decor_mut() = decor;
         }
     }
-}
-
-fn edit(
-    path: &Path,
-    change: impl FnOnce(&mut DocumentMut) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let context = || format!("{} can't be edited", path.display());
-    let mut document: DocumentMut = toml_file::read(path)?.parse().with_context(context)?;
-    change(&mut document).with_context(context)?;
-    toml_file::replace(path, &document.to_string())
 }

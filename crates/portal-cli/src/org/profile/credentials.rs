@@ -7,7 +7,7 @@ use portal_model::Secret;
 use portal_model::secret::serialize_exposed;
 use serde::{Deserialize, Serialize};
 
-use crate::sys::private_file::refuse_if_others_can_read;
+use crate::sys::private_file::{self, refuse_if_others_can_read};
 use crate::sys::toml_file;
 
 /// The secrets of a profile.
@@ -29,17 +29,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Secrets>> {
     toml_file::parse(path, &toml_file::read(path)?, explain)
 }
 
-/// Changes the secrets, and writes them if that makes a difference.
-pub(super) fn edit(
-    path: &Path,
-    change: impl FnOnce(&mut BTreeMap<String, Secrets>),
-) -> anyhow::Result<()> {
+pub(super) fn write(path: &Path, all: &BTreeMap<String, Secrets>) -> anyhow::Result<()> {
     const NOTE: &str = "# Written by `portal login`. Anyone who can read it can act as you.\n\n";
-    let before = read(path)?;
-    let mut all = before.clone();
-    change(&mut all);
-    if all == before {
-        return Ok(());
-    }
-    toml_file::replace(path, &format!("{NOTE}{}", toml::to_string(&all)?))
+    private_file::replace(path, &format!("{NOTE}{}", toml::to_string(all)?))
 }

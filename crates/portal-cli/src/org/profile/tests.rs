@@ -1,6 +1,6 @@
 use std::fs;
 
-use portal_model::{Org, Secret};
+use portal_model::{DataCenter, Org, Secret};
 use tempfile::TempDir;
 
 use super::*;
@@ -22,12 +22,12 @@ fn secrets(refresh_token: &str) -> Secrets {
 }
 
 fn in_europe() -> Profile {
-    profile(Hosts::DataCenter(DataCenter::Eu))
+    profile(Hosts::of(DataCenter::Eu))
 }
 
 fn elsewhere() -> Profile {
     let url = "http://127.0.0.1:8780".to_owned();
-    profile(Hosts::Urls { api_domain: url.clone(), accounts_url: url })
+    profile(Hosts::at(url.clone(), url))
 }
 
 fn failure<T: std::fmt::Debug>(result: Result<T, impl Into<Failure>>) -> String {

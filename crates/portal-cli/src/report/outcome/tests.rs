@@ -44,6 +44,7 @@ fn every_reason() -> Vec<NotDone> {
         unreachable("connection refused"),
         limited(Some(Duration::from_secs(7))),
         limited(None),
+        limited(Some(Duration::from_secs(u64::MAX))),
         NotDone::Auth(AuthFailure::Rejected(OAuthError::new("invalid_client"))),
         NotDone::Auth(AuthFailure::Rejected(OAuthError::new("invalid_code"))),
         NotDone::Auth(AuthFailure::TokenRejected(ResponseError::Api(rejections::invalid_token()))),

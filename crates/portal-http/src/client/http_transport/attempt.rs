@@ -1,4 +1,4 @@
-//! Sends an attempt, over a connection that ends with it (rule 14).
+//! Sends an attempt, over a connection that ends with it (rule 9).
 
 use bytes::Bytes;
 use http::header::HOST;

@@ -52,7 +52,7 @@ impl Layer for TcpStream {
 
 /// Turns a new connection into the lowest layer, before a byte is sent.
 ///
-/// Rule 14: what an attempt has sent must not arrive after its end. Without the linger time of zero
+/// Rule 9: what an attempt has sent must not arrive after its end. Without the linger time of zero
 /// the kernel would deliver whatever is in its buffers after the socket was closed, and even after
 /// the process has died: for many minutes if packets get lost.
 pub(super) fn prepare(tcp: TcpStream, purpose: Purpose) -> Result<BoxLayer, NoLinger> {

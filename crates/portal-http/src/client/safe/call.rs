@@ -13,6 +13,7 @@ use super::client::SafeClient;
 use super::host::ClientHost;
 use super::identity::IdentifyError;
 use super::in_flight::{self, InFlight, Work};
+use crate::client::token_cache::digest;
 
 /// A create or a rename, with its options. Awaiting it, or [`start`](Self::start), begins.
 ///
@@ -89,8 +90,14 @@ impl Call {
     /// Sets the caller's own id of the operation, such as that of a sign-up. Calls of one key are one
     /// operation, at any time and in any process: once created, that is the outcome. It has to be unique
     /// over all orgs of the ledger.
+    ///
+    /// An empty one, such as of a field that a form lacks, is none. One that is longer than 1,000 bytes or
+    /// has a NUL, which not every ledger can keep, is kept as its hash.
     pub fn key(mut self, key: impl Into<String>) -> Self {
-        self.key = Some(key.into());
+        let key = key.into();
+        let is_kept = key.len() <= 1000 && !key.contains('\0');
+        let key = if is_kept { key } else { digest(&[&key]) };
+        self.key = Some(key).filter(|key| !key.is_empty());
         self
     }
 

@@ -6,11 +6,10 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use futures_timer::Delay;
+use portal_http::client::conformance::{self, Violation};
 use portal_http::ledger::{Clock, Host, Moment, Terms};
 use portal_model::flow::{NoResponse, NotSent, TokenError, TokenId, TransportError};
 use portal_model::{Request, Response, Secret};
-
-use crate::conformance::{self, Violation};
 
 /// A flaw of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +165,7 @@ fn error_names_duty_of_flawed_host() {
     let checks = flaws
         .map(|(flaw, expected)| (flaw, expected, std::thread::spawn(move || check(Some(flaw)))));
     for (flaw, expected, check) in checks {
-        let Err(Violation { duty, found }) = check.join().unwrap() else {
+        let Err(Violation::Host { duty, found }) = check.join().unwrap() else {
             panic!("{flaw:?} is not found")
         };
         assert!(duty.starts_with(expected), "{flaw:?}: {duty}: {found}");

@@ -23,6 +23,34 @@ fn moment_of_another_clock_counts_from_now() {
     assert_eq!(claim(vec![held], &request, &at(NOW)).0, []);
 }
 
+#[test]
+fn moment_is_read_at_another_clock() {
+    let there = |second| Moment::new("that", Duration::from_secs(second));
+    assert_eq!(at(103).read_at(&at(100), &there(5)), there(8));
+    assert_eq!(at(98).read_at(&at(100), &there(5)), there(3));
+    assert_eq!(at(98).read_at(&at(100), &there(1)), there(0), "when the clock began");
+    // Of a third clock, it can't be told.
+    assert_eq!(Moment::new("third", Duration::ZERO).read_at(&at(100), &there(5)), there(5));
+    assert_eq!(at(103).read_at(&at(100), &at(200)), at(103), "of the same clock");
+}
+
+#[test]
+fn what_clock_reads_first_is_written() {
+    let elsewhere = || Moment::new("that", Duration::from_secs(5)).into();
+    let written = |row| claim(vec![row], &wants(create("AcmeCo")), &at(NOW)).0.len();
+    let held = |until| {
+        let holder = Some(EntryId::new("earlier"));
+        let lease = Lease { holder, until, is_attempting: true, process: None };
+        entry(create("Others")).attempted(State::Open(lease))
+    };
+    let doubtful = |end| {
+        let row = entry(create("Others")).attempted(ended(EndingKind::Unknown, 99));
+        Entry { doubt_ended: Some(end), ..row }
+    };
+    assert_eq!((written(held(at(103).into())), written(held(elsewhere()))), (0, 1));
+    assert_eq!((written(doubtful(at(99).into())), written(doubtful(elsewhere()))), (0, 1));
+}
+
 /// On some systems every process has a clock of its own.
 #[test]
 fn readers_of_two_clocks_do_not_make_each_other_wait() {

@@ -60,6 +60,18 @@ fn holder_records_until_somebody_adopts() {
 }
 
 #[test]
+fn only_holder_keeps_name_of_success() {
+    let holder = EntryId::new("new");
+    let (_, grant) = granted(Vec::new(), &wants(create("AcmeCo")));
+    let entry = record(grant.entry, &holder, &intent("AcmeCo"), None, &at(100)).unwrap();
+    let end = AttemptEnd { at: at(101), in_doubt: true };
+    let kept = learn(entry.clone(), &holder, "AcmeCo1", Some(&end)).unwrap();
+    assert_eq!(kept.intent.as_ref().unwrap().other_name(), Some("AcmeCo1"));
+    assert_eq!(kept.doubt_ended, Some(at(101).into()));
+    assert_eq!(learn(entry, &EntryId::new("other"), "AcmeCo1", Some(&end)), Err(Adopted));
+}
+
+#[test]
 fn only_one_holder_ends_as_own() {
     // The first holder reads SUCCESS when its time is over; the second one saw the portal by then.
     let [first, second] = ["new", "second"].map(EntryId::new);

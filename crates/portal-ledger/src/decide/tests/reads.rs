@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::rows::{Lookup, terms};
+use crate::rows::{Filter, Lookup, Rows, terms};
 
 fn orgs() -> Vec<OrgIdentity> {
     let other = || OrgIdentity::new("https://api.example", "other").with_org(Some(Org::new("7")));
@@ -105,6 +105,87 @@ fn without_receipts(decision: Decision) -> String {
     format!("{decision:?}")
 }
 
+/// By claims of other names: of its org, of that with a newer portal, of what may be its org, and of another
+/// one.
+#[test]
+fn entries_of_long_ago_are_read_by_few() {
+    use EndingKind::{Created, NotDone, Renamed, Unknown};
+    let settled = |operation, kind, id: Option<&str>| {
+        let mut portal = Portal::new("AcmeCo");
+        portal.zaid = id.map(str::to_owned);
+        let ending = Ending { portal: Some(KnownPortal::of(&portal)), ..Ending::new(kind) };
+        let state = State::Ended { ending, at: at(1).into() };
+        Entry { is_settled: true, ..entry(operation).attempted(state) }
+    };
+    let newer =
+        Entry { id: EntryId::new("newer"), order: 2, ..settled(create("Others"), Created, None) };
+    let acme = || create("AcmeCo");
+    let rename = || rename("AcmeCo", "BetaCo");
+    let gamma = create("GammaCo");
+    let table = [
+        (settled(acme(), Created, None), [true, false, false, false]),
+        (settled(acme(), Created, Some("1")), [true, true, false, false]),
+        (settled(acme(), Unknown, None), [true, true, true, false]),
+        (settled(acme(), NotDone, Some("1")), [false, false, false, false]),
+        (settled(rename(), Renamed, None), [true, true, false, false]),
+        (settled(rename(), Unknown, None), [true, true, false, false]),
+        (settled(rename(), NotDone, Some("1")), [false, false, false, false]),
+        (entry(acme()).attempted(ended(NotDone, 99)), [true, true, true, false]),
+    ];
+    for (row, expected) in table {
+        let reads = |org, rows: Vec<Entry>| {
+            let lookup = Lookup::of_claim(&wants(gamma.clone()).of(org), Some(&gamma));
+            found(&lookup, rows).iter().any(|found| found.id == row.id)
+        };
+        let found = [
+            reads(org("7"), vec![row.clone()]),
+            reads(org("7"), vec![row.clone(), newer.clone()]),
+            reads(unknown("x"), vec![row.clone()]),
+            reads(org("8"), vec![row.clone()]),
+        ];
+        assert_eq!(found, expected, "{row:?}");
+    }
+}
+
+#[test]
+fn entry_is_found_by_its_id() {
+    let other = Entry { id: EntryId::new("other"), order: 2, ..entry(create("AcmeCo")) };
+    let rows = vec![entry(create("AcmeCo")), other.clone()];
+    assert_eq!(found(&Lookup::entry(&other.id), rows), [other]);
+}
+
+#[test]
+fn people_filter_entries() {
+    let row = entry(create("AcmeCo")).label("l");
+    let done = row.clone().attempted(ended(EndingKind::Created, 99));
+    let selects = |filter: Filter, row: &Entry| Rows::from(filter).selects(row);
+    assert!(selects(Filter::default(), &row));
+    for (origin, expected) in [("api.example", true), ("api.elsewhere", false)] {
+        let filter = || Filter { origin: Some(origin.to_owned()), ..Filter::default() };
+        assert_eq!(selects(filter(), &row), expected, "{origin}");
+        assert_eq!(selects(Filter { is_unfinished: true, ..filter() }, &row), expected);
+    }
+    for (label, expected) in [("l", true), ("m", false)] {
+        let filter = || Filter { labels: Some([label.to_owned()].into()), ..Filter::default() };
+        assert_eq!(selects(filter(), &row), expected, "{label}");
+        assert_eq!(selects(filter(), &done), expected, "{label}");
+        assert!(!selects(filter(), &entry(create("AcmeCo"))), "one without a label");
+    }
+    let unfinished = || Filter { is_unfinished: true, ..Filter::default() };
+    assert!(selects(unfinished(), &row) && !selects(unfinished(), &done));
+    let lookup = Rows::from(unfinished()).lookup.unwrap();
+    assert_eq!(found(&lookup, vec![row.clone(), Entry { order: 2, ..done }]), [row]);
+    let limit = |limit| Rows::from(Filter { limit, ..Filter::default() }).limit();
+    assert_eq!((limit(Some(2)), limit(None)), (2, usize::MAX));
+}
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[test]
+fn entry_is_what_its_row_says() {
+    let entry = Entry { order: 7, ..entry(create("AcmeCo")).label("l").key("k").doubt(3) };
+    assert_eq!(crate::rows::from_row(7, &crate::rows::to_row(&entry).unwrap()).unwrap(), entry);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 3000,
@@ -120,6 +201,10 @@ proptest! {
         for (index, row) in rows.iter_mut().enumerate() {
             row.id = EntryId::new(index.to_string());
             row.order = index as u64 + 1;
+            // What a claim lost is of the same operation.
+            if let Wanted::Do(operation) = &request.wanted && request.lost.as_ref() == Some(&row.id) {
+                (row.operation, row.org) = (operation.clone(), request.org.clone());
+            }
         }
         let now = at(NOW);
         let mut all = View::new(rows.clone(), &request, &now);

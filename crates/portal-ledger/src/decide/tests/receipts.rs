@@ -150,3 +150,15 @@ fn org_is_learnt_of_service_only() {
     assert!(finds(&told));
     assert!(!finds(&told.of(stated)));
 }
+
+#[test]
+fn refused_name_of_key_is_told() {
+    let refused = entry(create("AcmeCo")).key("k").attempted(ended(EndingKind::NameTaken, 10));
+    let evidence = |request| {
+        let (_, grant) = granted(vec![refused.clone()], &request);
+        grant.receipts.iter().map(|receipt| receipt.evidence).collect::<Vec<_>>()
+    };
+    assert_eq!(evidence(wants(create("Others")).key("k")), [Evidence::Refused]);
+    assert_eq!(evidence(wants(create("Others")).key("l")), []);
+    assert_eq!(evidence(wants(create("Others"))), []);
+}

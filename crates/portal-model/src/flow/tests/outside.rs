@@ -376,6 +376,63 @@ fn portal_of_earlier_entry_is_created_earlier() {
 }
 
 #[test]
+fn token_without_scope_goes_by_receipts() {
+    let unlisted = |policy, evidence| {
+        let receipt = Receipt { evidence, ..receipt("AcmeOther", 7200) };
+        with_receipt(policy, receipt).token().list(scope_mismatch())
+    };
+    let made = || Evidence::Made { age: Duration::from_secs(7200) };
+    let outcome = unlisted(Policy::default(), made()).ends();
+    assert!(matches!(outcome, Outcome::OrgHasPortal { portal, .. } if portal.name == "AcmeOther"));
+    let why = reason(unlisted(Policy::default(), Evidence::InDoubt).ends());
+    assert!(matches!(why, NotDone::Conflict { name, .. } if name == "AcmeOther"));
+    unlisted(Policy::default(), Evidence::Refused).sends();
+    for evidence in [made(), Evidence::InDoubt] {
+        unlisted(allow_another(), evidence).sends();
+    }
+}
+
+/// Of a name that an earlier operation of the same key was refused, when the org had these portals.
+fn refused(name: &str, before: Option<&[(&str, &str, bool)]>) -> Receipt {
+    let baseline = before.map(|before| Baseline::of(&portals(before)));
+    Receipt { evidence: Evidence::Refused, baseline, has_same_key: true, ..receipt(name, 0) }
+}
+
+#[test]
+fn portal_of_refused_name_appeared_since() {
+    let listed = [("1", "Acme2026", false)];
+    let origin_with = |receipt| {
+        origin(&with_receipt(allow_another(), receipt).token().shows_portals(&listed).ends())
+    };
+    assert_eq!(origin_with(refused("Acme2026", Some(&[]))), Origin::Appeared);
+    assert_eq!(origin_with(refused("Acme2026", Some(&listed))), Origin::Preexisting);
+    assert_eq!(origin_with(refused("Acme2026", None)), Origin::Preexisting);
+    assert_eq!(origin_with(refused("AcmeOther", Some(&[]))), Origin::Preexisting);
+    // After an attempt of its own, a flow goes by that.
+    let script = with_receipt(allow_another(), refused("Acme2026", Some(&[]))).ready();
+    let outcome = script.attempt(lost()).shows_portals(&[("1", "Acme2026", true)]).ends();
+    assert_eq!(origin(&outcome), Origin::Undetermined);
+}
+
+#[test]
+fn no_portal_is_made_beside_that_of_refused_name() {
+    let listed = |receipts: Vec<Receipt>, portal| {
+        let flow = create_with(allow_another()).flow.with_receipts(receipts);
+        script(flow).token().shows_portals(&[portal])
+    };
+    let first = || refused("FirstName", Some(&[]));
+    let (kept, renamed) = (("1", "FirstName", false), ("1", "Renamed", true));
+    for portal in [kept, renamed] {
+        let outcome = listed(vec![first()], portal).ends();
+        assert!(matches!(outcome, Outcome::OrgHasPortal { .. }), "{outcome:?}");
+    }
+    listed(vec![first()], ("1", "AcmeOther", false)).sends();
+    listed(vec![refused("FirstName", None)], kept).sends();
+    listed(vec![refused("FirstName", Some(&[kept]))], kept).sends();
+    listed(vec![first(), with_id("1", receipt("Renamed", 3600))], renamed).sends();
+}
+
+#[test]
 fn entry_is_named_only_if_no_other_portal_is_its() {
     let origin_of = |listed: &[(&str, &str, bool)]| {
         let script = with_receipt(allow_another(), receipt("Acme2026", 7200)).token();

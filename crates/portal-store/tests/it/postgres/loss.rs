@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use portal_store::{PostgresRegistry, Principal, Registry as _, RegistryError, TokenRules};
+use portal_store::{
+    PostgresRegistry, Principal, Registry as _, RegistryError, RenameConflict, TokenRules,
+};
 use portal_testkit::{Cluster, Database, needs};
 
 use super::proxy::{Loss, Proxy};
@@ -25,6 +27,9 @@ async fn create_cut_before_or_after_commit_is_unknown() {
     for (loss, text, is_kept) in
         [(Loss::Request, "LostRequest", false), (Loss::Response, "LostResponse", true)]
     {
+        // Prepares the statement on the connection: what is lost is the create.
+        let before = name(&format!("Before{text}"));
+        registry.create_portal(acme.org.id, acme.user.id, &before, at(1)).await.unwrap().unwrap();
         proxy.lose(loss);
         let created = registry.create_portal(acme.org.id, acme.user.id, &name(text), at(1)).await;
         assert!(matches!(created, Err(RegistryError::Unknown(_))), "{loss:?}: {created:?}");
@@ -41,12 +46,16 @@ async fn other_changes_cut_after_commit_are_unknown() {
     let (registry, proxy, acme) = behind_proxy(&database).await;
     let (old, new) = ("OldName", name("NewName"));
     registry.create_portal(acme.org.id, acme.user.id, &name(old), at(1)).await.unwrap().unwrap();
+    // Prepares the statement on the connection: what is lost is the rename.
+    let missing = registry.rename_portal(acme.org.id, acme.user.id, "Missing", &new, at(1)).await;
+    assert_eq!(missing, Ok(Err(RenameConflict::NotFound)));
     proxy.lose(Loss::Response);
     let renamed = registry.rename_portal(acme.org.id, acme.user.id, old, &new, at(1)).await;
     assert!(matches!(renamed, Err(RegistryError::Unknown(_))), "{renamed:?}");
     proxy.lose(Loss::None);
     assert!(registry.portal(acme.org.id, "NewName").await.unwrap().is_some());
 
+    assert_eq!(registry.revoke("missing", at(1)).await, Ok(false));
     proxy.lose(Loss::Response);
     let revoked = registry.revoke("acme.token", at(1)).await;
     assert!(matches!(revoked, Err(RegistryError::Unknown(_))), "{revoked:?}");

@@ -1,17 +1,18 @@
-//! The conformance check of a [`Host`]: its duties are checked from outside, by the requests that a server
-//! receives and the outcome. It needs nothing else of this crate, so it can be copied for a host of your own.
+//! A conformance check for a [`Host`] of your own, to be called from your tests: its duties are checked
+//! from outside, by the requests that a server receives and the outcome.
 
-#[path = "conformance/server.rs"]
 mod server;
 
-use std::future::{Future, pending};
+use std::future::pending;
+use std::io;
 use std::time::{Duration, Instant};
 
-use portal_ledger::{ClaimRequest, EntryId, Host, Ledger, Moment, Terms, Wanted, run};
-use portal_model::flow::{Activity, Policy, TokenError, TokenId, TransportError};
+use portal_ledger::{ClaimRequest, EntryId, Host, Ledger, Terms, Wanted, run};
+use portal_model::flow::{Policy, TransportError};
 use portal_model::outcome::{AuthFailure, Doubt, NotDone};
 use portal_model::{
-    ApiVersion, CreateOperation, ErrorCode, OrgIdentity, Outcome, PortalName, Request, Response,
+    ApiVersion, CreateOperation, CreatePortal, Endpoint as _, ErrorCode, OrgIdentity, Outcome,
+    PortalName,
 };
 
 use self::server::{Act, Entry, OnList, STEP_TIMEOUT, Seen, Server, is_attempt, is_list};
@@ -20,60 +21,20 @@ use self::server::{Act, Entry, OnList, STEP_TIMEOUT, Seen, Server, is_attempt, i
 const BACKOFF: Duration = Duration::from_millis(250);
 
 /// A duty that a host neglects.
-#[derive(Debug)]
-#[allow(dead_code, reason = "a unit test of the crate shows it only")]
-pub(crate) struct Violation {
-    /// What a host must do.
-    pub(crate) duty: &'static str,
-    /// The outcome, and the requests at the server.
-    pub(crate) found: String,
-}
-
-/// The host under test, whose attempts are all too late.
-struct Late<'a, H> {
-    host: &'a mut H,
-    is_late: bool,
-}
-
-impl<H: Host> Host for Late<'_, H> {
-    fn now(&self) -> Moment {
-        self.host.now()
-    }
-
-    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
-        self.host.sleep(time)
-    }
-
-    fn token(
-        &mut self,
-        rejected: Option<TokenId>,
-        timeout: Duration,
-    ) -> impl Future<Output = Result<TokenId, TokenError>> + Send {
-        self.host.token(rejected, timeout)
-    }
-
-    fn send(
-        &mut self,
-        request: Request,
-        mut terms: Terms,
-    ) -> impl Future<Output = Result<Response, TransportError>> + Send {
-        if self.is_late && terms.attempt.is_some() {
-            terms.attempt = Some(self.host.now());
-        }
-        self.host.send(request, terms)
-    }
-
-    fn admit(&mut self, begun: bool, timeout: Duration) -> impl Future<Output = ()> + Send {
-        self.host.admit(begun, timeout)
-    }
-
-    fn pause(&mut self) {
-        self.host.pause();
-    }
-
-    fn show(&mut self, activity: &Activity) {
-        self.host.show(activity);
-    }
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// A host neglects a duty.
+    #[error("a host must {duty}; found {found}")]
+    Host {
+        /// What a host must do.
+        duty: &'static str,
+        /// The outcome, and the requests at the server.
+        found: String,
+    },
+    /// An operation failed that must not fail.
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
 
 /// A duty, and a scenario that shows whether a host fulfills it.
@@ -83,7 +44,6 @@ struct Duty {
     list: OnList,
     /// What the server does with each attempt; the last is for all that follow.
     acts: &'static [Act],
-    is_late: bool,
     attempts: u32,
     attempt_timeout: Duration,
     is_fulfilled: fn(&Outcome, &Seen) -> bool,
@@ -106,7 +66,6 @@ const DUTY: Duty = Duty {
     text: "",
     list: |_, _| NO_CONTENT,
     acts: &[CREATED],
-    is_late: false,
     attempts: 1,
     attempt_timeout: STEP_TIMEOUT,
     is_fulfilled: |_, _| true,
@@ -120,7 +79,7 @@ const LOST: Duty = Duty {
     ..DUTY
 };
 
-const DUTIES: [Duty; 11] = [
+const DUTIES: [Duty; 10] = [
     Duty {
         text: "report every complete response, whatever its status",
         acts: &[Act::Respond("403 Forbidden", "", NO_PERMISSION)],
@@ -136,14 +95,6 @@ const DUTIES: [Duty; 11] = [
         attempts: 2,
         is_fulfilled: |outcome, seen| {
             matches!(outcome, Outcome::Created { .. }) && seen.count(is_attempt) == 2
-        },
-        ..DUTY
-    },
-    Duty {
-        text: "begin no attempt that is late",
-        is_late: true,
-        is_fulfilled: |outcome, seen| {
-            matches!(outcome, Outcome::NotCreated { .. }) && seen.count(is_attempt) == 0
         },
         ..DUTY
     },
@@ -226,25 +177,47 @@ const DUTIES: [Duty; 11] = [
 ///
 /// # Errors
 /// The first [`Violation`].
-pub(crate) async fn host<H: Host>(mut make: impl FnMut(&str) -> H) -> Result<(), Violation> {
-    let name = PortalName::parse("PortalsAPItest100").unwrap();
+pub async fn host<H: Host>(mut make: impl FnMut(&str) -> H) -> Result<(), Violation> {
+    let name = PortalName::parse("PortalsAPItest100").map_err(io::Error::other)?;
+    begins_nothing_late(&mut make, &name).await?;
     for duty in DUTIES {
-        let server = Server::start(duty.list, duty.acts).unwrap();
+        let server = Server::start(duty.list, duty.acts)?;
         let seen = server.seen();
         let url = server.url();
         let wanted = Wanted::Do(CreateOperation::new(name.clone()).into());
         let org = OrgIdentity::new(&url, "conformance");
         let mut request = ClaimRequest::new(EntryId::new("conformance"), org, wanted);
         request.policy = policy(&duty);
-        let mut host = Late { host: &mut make(&url), is_late: duty.is_late };
+        let mut host = make(&url);
         let ledger = Ledger::in_memory();
         let ended = run(&ledger, request, ApiVersion::default(), &mut host, pending()).await;
         if !(duty.is_fulfilled)(&ended.outcome, seen) {
             let found = format!("{:?} after {:?}", ended.outcome, seen.entries());
-            return Err(Violation { duty: duty.text, found });
+            return Err(Violation::Host { duty: duty.text, found });
         }
     }
     Ok(())
+}
+
+/// Sends an attempt whose time is up.
+async fn begins_nothing_late<H: Host>(
+    make: &mut impl FnMut(&str) -> H,
+    name: &PortalName,
+) -> Result<(), Violation> {
+    let server = Server::start(DUTY.list, DUTY.acts)?;
+    let mut host = make(&server.url());
+    // Without a token nothing is sent either.
+    let _ = host.token(None, STEP_TIMEOUT).await;
+    let mut terms = Terms::new(STEP_TIMEOUT);
+    terms.attempt = Some(host.now());
+    let create = CreatePortal::new(name.clone()).request(ApiVersion::default());
+    let sent = host.send(create, terms).await;
+    let is_unsent = matches!(sent, Err(TransportError::NotSent(_)));
+    if is_unsent && server.seen().count(is_attempt) == 0 {
+        return Ok(());
+    }
+    let found = format!("{sent:?} after {:?}", server.seen().entries());
+    Err(Violation::Host { duty: "begin no attempt that is late", found })
 }
 
 fn policy(duty: &Duty) -> Policy {
