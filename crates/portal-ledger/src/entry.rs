@@ -210,14 +210,6 @@ impl EndingKind {
             Self::Present | Self::NotDone | Self::NameTaken | Self::Unknown => false,
         }
     }
-
-    /// Whether the operation had an effect, or its portal is there.
-    pub const fn is_positive(self) -> bool {
-        match self {
-            Self::Created | Self::Renamed | Self::Appeared | Self::Present => true,
-            Self::NotDone | Self::NameTaken | Self::Unknown => false,
-        }
-    }
 }
 
 impl Entry {

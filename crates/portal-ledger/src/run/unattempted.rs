@@ -230,7 +230,7 @@ impl Ending {
             }
             _ => None,
         };
-        let cause = (!kind.is_positive()).then(|| outcome.to_string());
+        let cause = (!outcome.exists()).then(|| outcome.to_string());
         Self { name, portal, other_name, cause, ..Self::new(kind) }
     }
 }
@@ -251,17 +251,6 @@ pub(super) fn unless_done(outcome: Outcome, receipts: &[Receipt]) -> Outcome {
         }
         _ => outcome,
     }
-}
-
-/// Whether a list that does not show a rename of this ledger yet may say so of its portal.
-pub(super) const fn may_lag_behind_rename(outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Present { origin: Origin::Preexisting, .. }
-            | Outcome::Unchanged { .. }
-            | Outcome::NotFound { .. }
-            | Outcome::NameTaken { owner: Owner::ThisOrg, .. }
-    )
 }
 
 /// The same cause, of what is in doubt.

@@ -31,9 +31,11 @@ impl Create {
     }
 
     /// One that got to `name`, with the names of `wanted` that were not tried yet.
-    pub(super) fn resumed(wanted: &Operation, name: PortalName, taken: Vec<PortalName>) -> Self {
-        let names: Vec<&PortalName> = match wanted {
-            Operation::Create(create) => create.names().collect(),
+    pub(super) fn resumed(wanted: Operation, name: PortalName, taken: Vec<PortalName>) -> Self {
+        let names: Vec<PortalName> = match wanted {
+            Operation::Create(create) => {
+                std::iter::once(create.name).chain(create.fallbacks).collect()
+            }
             Operation::Rename(_) => Vec::new(),
         };
         let at = names.iter().position(|wanted| wanted.is_same_as(name.as_str()));
@@ -41,7 +43,7 @@ impl Create {
             let mut tried = std::iter::once(&name).chain(&taken);
             tried.any(|tried| tried.is_same_as(wanted.as_str()))
         };
-        let left = names.into_iter().skip(at.map_or(0, |at| at + 1)).cloned();
+        let left = names.into_iter().skip(at.map_or(0, |at| at + 1));
         let fallbacks = left.filter(|wanted| !is_tried(wanted)).collect();
         Self { name, fallbacks, taken, receipts: Vec::new() }
     }

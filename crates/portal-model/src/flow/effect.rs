@@ -31,7 +31,7 @@ impl Effect {
     }
 
     /// What an intent left, with the names of `wanted` that were not tried yet.
-    pub(super) fn of_intent(wanted: &Operation, intent: Intent) -> Self {
+    pub(super) fn of_intent(wanted: Operation, intent: Intent) -> Self {
         match intent.operation {
             Operation::Create(tried) => {
                 Self::Create(Create::resumed(wanted, tried.name, intent.taken))
