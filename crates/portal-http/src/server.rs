@@ -11,7 +11,7 @@
 //! | `accept` | [`Server`]: the accept loop |
 //! | `connection` | one connection |
 //! | `tls` | the certificate of a server, and the handshake |
-//! | `timeout` | the timeout of a body |
+//! | `timeout` | the timeouts of a body and of a response |
 //! | `connections` | the open connections, and which of them to close |
 //! | `service` | [`PortalService`], its builder, and how a request is received |
 //! | `dispatch` | a received request: faults, the operation, the access log |

@@ -67,7 +67,7 @@ pub(super) fn calls(effort: Effort) -> Vec<Figure> {
     };
     let cpu = |what, rounds: &Rounds, beside| Figure {
         what,
-        bar: Bound::AtMost(0.95),
+        bar: Bound::AtMost(0.85),
         aim: Bound::AtMost(0.8),
         ..figure(rounds, beside, Unit::Seconds, |cost| cost.cpu)
     };
@@ -123,7 +123,7 @@ fn figure(rounds: &Rounds, beside: &'static str, unit: Unit, of: fn(&Cost) -> f6
         what: "",
         ours: Side::new(unit, rounds.iter().map(|(ours, _)| of(ours))),
         limit: Some((beside, Side::new(unit, rounds.iter().map(|(_, theirs)| of(theirs))))),
-        bar: Bound::AtLeast(1.05),
+        bar: Bound::AtLeast(1.15),
         aim: Bound::AtLeast(1.2),
     }
 }

@@ -17,7 +17,9 @@ use std::sync::{Arc, Weak};
 
 use futures_util::StreamExt as _;
 use futures_util::future::{LocalBoxFuture, OptionFuture};
-use futures_util::stream::{self, BoxStream};
+#[cfg(unix)]
+use futures_util::stream;
+use futures_util::stream::BoxStream;
 use portal_http::server::{Listener, PortalService, PortalServiceBuilder, RequestRecord, Server};
 use portal_inspect::{Inspector, Watch};
 use portal_store::{Registry, RegistryError};

@@ -169,7 +169,7 @@ fn ticks() -> Interval {
 
 /// Closes connections that have kept the server waiting for longer than it can afford now.
 fn close_slow(table: &Connections, timeout: Duration) {
-    let closed = table.close_waiting(&[Phase::Head, Phase::Body], timeout);
+    let closed = table.close_waiting(&[Phase::Head, Phase::Body, Phase::Write], timeout);
     if closed > 0 {
         log_limited!(warn, closed, "connections are scarce: closing slow ones");
     }

@@ -14,14 +14,13 @@ use hyper_util::server::graceful::Watcher;
 use portal_store::Registry;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_io_timeout::TimeoutStream;
 
 use super::body::ResponseBody;
 use super::connections::{Connection, Phase, Registration};
 use super::host::HostPolicy;
 use super::limits::ServerLimits;
 use super::service::PortalService;
-use super::timeout::TimeoutBody;
+use super::timeout::{TimeoutBody, TimeoutStream};
 use super::tls::ServerTls;
 
 /// What all connections of a server have in common.
@@ -45,9 +44,7 @@ pub(super) async fn serve_connection<R: Registry>(
     }
     let state = &registration.connection;
     // Below TLS, since it is the peer's system that does not take what is sent.
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(config.limits.write_timeout));
-    let stream = Box::pin(stream);
+    let stream = TimeoutStream::new(stream, config.limits.write_timeout, Arc::clone(state));
     if let Some(tls) = &config.tls {
         let accepted = tls.accept(stream, config.limits.handshake_timeout, state).await;
         let Some(stream) = accepted else { return };
@@ -102,7 +99,6 @@ async fn respond<R: Registry>(
     let body = TimeoutBody::new(body, config.limits.body_timeout, Arc::clone(&state));
     let request = Request::from_parts(head, body);
     let response = config.service.respond(request, checked).await;
-    // It is written right away, unless the peer reads slowly.
-    state.enter(Phase::Head);
+    state.enter(Phase::Write);
     response
 }

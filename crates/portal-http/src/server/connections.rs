@@ -22,12 +22,14 @@ const NEWCOMER_WEIGHT: u32 = 20;
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// For a complete head, also if it is idle, or for the peer to read the response before.
+    /// For a complete head, also if it is idle.
     Head,
     /// For the body of a request.
     Body,
     /// For the service.
     Service,
+    /// For the peer to accept the response.
+    Write,
 }
 
 /// One open connection.
@@ -188,7 +190,7 @@ impl Connections {
                 let rank = match seen.phase {
                     Phase::Head if age >= HEAD_GRACE => (true, age * weight),
                     Phase::Body if age >= BODY_GRACE => (false, age),
-                    Phase::Head | Phase::Body | Phase::Service => return None,
+                    Phase::Head | Phase::Body | Phase::Service | Phase::Write => return None,
                 };
                 Some((rank, connection, seen))
             })
@@ -289,6 +291,12 @@ mod tests {
     async fn full_table_in_use_waits() {
         let table = Connections::new(1, None);
         let only = table.register(0, ONE);
+        for phase in [Phase::Service, Phase::Write] {
+            only.connection.enter(phase);
+            advance(BODY_GRACE * 2).await;
+            assert_eq!(table.admit(OTHER), Admission::Wait);
+            assert!(!is_asked_to_close(&only), "{phase:?}");
+        }
         only.connection.enter(Phase::Body);
         advance(HEAD_GRACE).await;
         assert_eq!(table.admit(OTHER), Admission::Wait);
@@ -331,17 +339,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn slow_connections_close_by_phase() {
-        let table = Connections::new(2, None);
-        let all = [Phase::Head, Phase::Body, Phase::Service].map(|phase| {
+        let table = Connections::new(4, None);
+        let all = [Phase::Head, Phase::Body, Phase::Service, Phase::Write].map(|phase| {
             let registration = table.register(phase as u64, ONE);
             registration.connection.enter(phase);
             registration
         });
         assert!(table.are_scarce());
         let limit = Duration::from_secs(5);
-        assert_eq!(table.close_waiting(&[Phase::Head, Phase::Body], limit), 0);
+        assert_eq!(table.close_waiting(&[Phase::Head, Phase::Body, Phase::Write], limit), 0);
         advance(limit).await;
-        assert_eq!(table.close_waiting(&[Phase::Head, Phase::Body], limit), 2);
-        assert_eq!(all.each_ref().map(is_asked_to_close), [true, true, false]);
+        assert_eq!(table.close_waiting(&[Phase::Head, Phase::Body, Phase::Write], limit), 3);
+        assert_eq!(all.each_ref().map(is_asked_to_close), [true, true, false, true]);
     }
 }

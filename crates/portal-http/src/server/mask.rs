@@ -2,14 +2,15 @@
 //!
 //! Headers, parameters and segments after `/oauth` are shown if they are known to be harmless: clients
 //! put secrets under names of their own. JSON has too many names for that, so there the names of
-//! secrets are known: what a client sends is left out if anything in it looks like one, and of what the
-//! server sends the values under such names are. A name counts however it is spelled: in any case, with
-//! escapes, with `_` or `-`.
+//! secrets are known: what a client sends is left out if anything in it but the name of a portal looks
+//! like one, and of what the server sends the values under such names are. A name counts however it is
+//! spelled: in any case, with escapes, with `_` or `-`.
 
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue, header};
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 use serde_json::Value;
 
 /// Stands for a secret.
@@ -76,11 +77,8 @@ pub(super) fn path(path: &str) -> String {
     let segments = path.split('/').map(|raw| {
         let name = decoded(raw).to_lowercase();
         let has_fields = name.contains(['=', '&', ';', ':', '?', '/', ' ']);
-        let shown = if has_fields && is_suspicious(&name) || is_after_accounts {
-            known_segment(raw)
-        } else {
-            by_value(raw)
-        };
+        let is_field = has_fields && is_suspicious(&name) || has_scheme(&name);
+        let shown = if is_field || is_after_accounts { known_segment(raw) } else { by_value(raw) };
         is_after_accounts |= ["oauth", "token", "revoke"].iter().any(|it| name.starts_with(it));
         shown
     });
@@ -176,7 +174,7 @@ pub(super) fn body(bytes: &[u8], path: &str, headers: &HeaderMap) -> (String, us
     if is_form && !text.trim_start().starts_with(['{', '[']) {
         return (parameters(text), 0);
     }
-    if is_clean(text) { (text.to_owned(), 0) } else { left_out }
+    if is_clean(text) || is_named_portal(text) { (text.to_owned(), 0) } else { left_out }
 }
 
 /// The body of a response.
@@ -200,6 +198,24 @@ fn is_clean(text: &str) -> bool {
         && !is_suspicious(text)
         && !has_scheme(text)
         && by_value(text) == text
+}
+
+/// The body of a create or a rename, whose portal can be called `AcmeTokens`, or have an escape in its name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    portals: Vec<NameOnly>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NameOnly {
+    name: String,
+}
+
+fn is_named_portal(json: &str) -> bool {
+    serde_json::from_str::<Named>(json)
+        .is_ok_and(|body| body.portals.iter().all(|portal| text(&portal.name) == portal.name))
 }
 
 fn mask(value: &mut Value) {
@@ -368,6 +384,7 @@ mod tests {
             ("/crm/v7/settings/portals/x?Client-Secret:hush", "/crm/v7/settings/portals/•••"),
             ("/crm/v7/settings/portals/1000.5f2a9c0e.77aa01", "/crm/v7/settings/portals/•••"),
             ("/crm/v7/settings/portals/%31000%2E5f%2E77", "/crm/v7/settings/portals/•••"),
+            ("/crm/v7/settings/portals/Bearer%20hush", "/crm/v7/settings/portals/•••"),
             ("/x/5f2a9c0e5f2a9c0e5f2a9c0e5f2a9c0e", "/x/•••"),
         ] {
             assert_eq!(path(sent), expected);
@@ -443,6 +460,13 @@ mod tests {
             r#"{"x":{"session_id":"hush","Set-Cookie":"hush"}}"#,
             r#"{"x":"token%253Dhush"}"#,
             r#"{"x":"<token>hush</token>"}"#,
+            r#"{"x":"{\"to\\u006ben\":\"hush\"}"}"#,
+            r#"{"x":"Bearer\u0020hush"}"#,
+            r#"{"name":"Authorization","value":"hush"}"#,
+            r#"[{"name":"Token"},{"token":"hush"}]"#,
+            r#"{"portals":[{"name":"Token"},{"value":"hush"}]}"#,
+            r#"{"portals":[{"name":"t\u006fken=hush"}]}"#,
+            r#"{"portals":[{"token":"hush","name":"A"}],"portals":[{"name":"A"}]}"#,
         ] {
             for content_type in ["application/json", FORM] {
                 let shown = shown(hostile, "/crm/v7/settings/portals", content_type);
@@ -456,6 +480,7 @@ mod tests {
     fn tokens_in_bodies_are_masked_by_their_form() {
         for hostile in [
             format!("{{\"portals\":[{{\"name\":\"{TOKEN}\"}}]}}"),
+            format!("{{\"portals\":[{{\"name\":\"\\u0061 {TOKEN}\"}}]}}"),
             format!("{{\"{TOKEN}\":1}}"),
             format!("a letter about {TOKEN}, which is lost"),
             format!("type={TOKEN}"),
@@ -476,6 +501,8 @@ mod tests {
         for harmless in [
             r#"{ "portals": [ {"name":"AcmePortal"} ], "n": 1.0e5, "n": 2 }"#,
             "{\"code\":\"INVALID_DATA\"",
+            r#"{"portals":[{"name":"Caf\u00e9 \ud83d\ude00"}]}"#,
+            r#"{ "portals": [{ "name": "CookieShop" }, {"name":"AcmeTokens"}] }"#,
         ] {
             for content_type in ["application/json", FORM] {
                 let shown = shown(harmless, "/crm/v7/settings/portals", content_type);

@@ -1,11 +1,14 @@
-//! [`TimeoutBody`]: the timeout for the receipt of a request's body. hyper has the one for its head.
+//! Timeouts of a connection: [`TimeoutBody`] for the receipt of a request's body, [`TimeoutStream`]
+//! for the sending of a response. hyper has the one for the head.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::connections::{Connection, Phase};
@@ -63,6 +66,67 @@ impl<B: Body + Unpin> Body for TimeoutBody<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// A connection that fails if its peer stops reading, and that knows when a response is sent. Reads have
+/// no timeout here: it depends on what is read, a head or a body.
+#[derive(Debug)]
+pub(super) struct TimeoutStream<S> {
+    stream: Pin<Box<tokio_io_timeout::TimeoutStream<S>>>,
+    connection: Arc<Connection>,
+}
+
+impl<S: AsyncRead + AsyncWrite> TimeoutStream<S> {
+    pub(super) fn new(stream: S, limit: Duration, connection: Arc<Connection>) -> Self {
+        let mut stream = tokio_io_timeout::TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(limit));
+        Self { stream: Box::pin(stream), connection }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite> AsyncRead for TimeoutStream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite> AsyncWrite for TimeoutStream<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.stream.as_mut().poll_write(context, data)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        data: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.stream.as_mut().poll_write_vectored(context, data)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let poll = self.stream.as_mut().poll_flush(context);
+        if poll.is_ready() {
+            // hyper, and TLS in between, flush once all of a response is written.
+            self.connection.advance(Phase::Write, Phase::Head);
+        }
+        poll
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_shutdown(context)
     }
 }
 

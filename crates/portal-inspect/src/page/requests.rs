@@ -167,12 +167,14 @@ fn token(about: &About) -> String {
     format!("{environment}TOKEN=$({TOKEN_OF_ENVIRONMENT} |\n  {member})")
 }
 
-/// JSON with a line for each member, in its order; any other text as it is.
+/// JSON with a line for each member; any other text as it is, also JSON with an escape or a number that
+/// would be written in another way.
 fn indented(text: &str) -> Cow<'_, str> {
     let (mut source, mut indented) = (Deserializer::from_str(text), Vec::new());
     let copied = serde_transcode::transcode(&mut source, &mut Serializer::pretty(&mut indented));
+    let dense = |text: &str| text.split_whitespace().collect::<String>();
     match (copied.and_then(|()| source.end()), String::from_utf8(indented)) {
-        (Ok(()), Ok(indented)) => indented.into(),
+        (Ok(()), Ok(indented)) if dense(&indented) == dense(text) => indented.into(),
         _ => text.into(),
     }
 }
@@ -209,6 +211,9 @@ mod tests {
                 "{\n  \"b\": 1,\n  \"a\": [\n    {\n      \"x\": \"{,}:\\\\\\\"\"\n    },\n    [],\n    {}\n  ],\n  \"b\": 2\n}",
             ),
             ("[ 1 , null ]", "[\n  1,\n  null\n]"),
+            ("[1.0e5]", "[1.0e5]"),
+            ("[123456789012345678901234567890]", "[123456789012345678901234567890]"),
+            (r#"["caf\u00e9"]"#, r#"["caf\u00e9"]"#),
             ("{\"cut", "{\"cut"),
             ("grant_type=refresh_token", "grant_type=refresh_token"),
             ("{}", "{}"),

@@ -99,8 +99,7 @@ impl RevokeToken {
     /// Reads the response.
     ///
     /// # Errors
-    /// [`TokenError::Rejected`] if the token is unknown, or
-    /// [`TokenError::Unreadable`].
+    /// [`TokenError::Rejected`] if the token is unknown, or [`TokenError::Unreadable`].
     pub fn decode(response: &Response) -> Result<(), TokenError> {
         let body = read_object(response)?;
         let text = |key: &str| body.get(key).and_then(Value::as_str);

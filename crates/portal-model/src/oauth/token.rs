@@ -41,8 +41,7 @@ impl AccessToken {
     /// 429: errors come under 200 too.
     ///
     /// # Errors
-    /// [`TokenError::Rejected`] with the accounts server's error, or
-    /// [`TokenError::Unreadable`].
+    /// [`TokenError::Rejected`] with the accounts server's error, or [`TokenError::Unreadable`].
     pub fn decode(response: &Response) -> Result<Self, TokenError> {
         let mut body = read_object(response)?;
         let expires_in = lifetime(&body);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Hook, HookError, Manager, Object, PoolError, Runtime, TimeoutType};
+use deadpool_postgres::{Hook, HookError, Manager, Object, PoolError, Runtime};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
@@ -15,14 +15,14 @@ use crate::error::RegistryError;
 /// the server's log.
 const MAX_CONNECTIONS: usize = 16;
 
-/// How long a call waits for a connection. A call that has none is certainly `NotApplied`; queued in the
-/// database, it could run into its timeout in doubt.
+/// How long a call waits for a connection, or tries again to open one. A call that has none is certainly
+/// `NotApplied`; queued in the database, it could run into its timeout in doubt.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Interval between attempts to connect within [`ACQUIRE_TIMEOUT`].
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Timeout for opening a connection, over all hosts of the URL.
+/// Timeout for opening a connection, over all hosts of the URL, and for its settings.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Response timeout of a statement. The server's `lock_timeout` is shorter.
@@ -43,12 +43,17 @@ impl Pool {
         let target = url.to_string();
         let (config, tls) = url.into_parts();
         let configured = Hook::async_fn(|client, _| {
-            Box::pin(async { configure(client).await.map_err(HookError::message) })
+            Box::pin(async {
+                // The pool's timeouts leave out hooks.
+                let configured = timeout(CONNECT_TIMEOUT, configure(client)).await;
+                configured
+                    .unwrap_or_else(|_| Err(format!("no settings {}", within(CONNECT_TIMEOUT))))
+                    .map_err(HookError::message)
+            })
         });
         let connections = deadpool_postgres::Pool::builder(Manager::new(config, tls))
             .max_size(MAX_CONNECTIONS)
             .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(ACQUIRE_TIMEOUT))
             .create_timeout(Some(CONNECT_TIMEOUT))
             .post_create(configured)
             .build()
@@ -66,12 +71,7 @@ impl Pool {
             let why = match error {
                 PoolError::Backend(error) => describe(&error),
                 PoolError::PostCreateHook(HookError::Message(why)) => why.into_owned(),
-                PoolError::Timeout(TimeoutType::Wait) => {
-                    format!("all of {MAX_CONNECTIONS} connections are busy; try again")
-                }
-                PoolError::Timeout(_) => {
-                    format!("no connection within {} seconds", CONNECT_TIMEOUT.as_secs())
-                }
+                PoolError::Timeout(_) => format!("none {}", within(CONNECT_TIMEOUT)),
                 other => other.to_string(),
             };
             format!("{}: {why}", self.target)
@@ -80,16 +80,19 @@ impl Pool {
 
     /// Takes a connection; tries again while there is none.
     pub(super) async fn acquire(&self) -> Result<Object, Failure> {
-        let deadline = Instant::now() + ACQUIRE_TIMEOUT;
-        loop {
-            match self.connect().await {
-                Ok(client) => return Ok(client),
-                Err(_) if Instant::now() < deadline => sleep(RETRY_INTERVAL).await,
-                Err(why) => {
-                    return Err(Failure::NotSent(format!("no connection to the database: {why}")));
+        // Of the last attempt that ended; none does while all connections are busy or the database is silent.
+        let mut why = format!("none {}", within(ACQUIRE_TIMEOUT));
+        let connected = async {
+            loop {
+                match self.connect().await {
+                    Ok(client) => return client,
+                    Err(error) => why = error,
                 }
+                sleep(RETRY_INTERVAL).await;
             }
-        }
+        };
+        let connected = timeout(ACQUIRE_TIMEOUT, connected).await;
+        connected.map_err(|_| Failure::NotSent(format!("no connection to the database: {why}")))
     }
 
     /// Sends a change exactly once. If the connection is lost the change is in doubt and must not
@@ -127,21 +130,24 @@ async fn run(
     statement: &str,
     parameters: &Parameters<'_>,
 ) -> Result<Vec<Row>, Failure> {
+    let silent =
+        |_| Failure::Lost(format!("no response from the database {}", within(RESPONSE_TIMEOUT)));
     let response = async {
-        let prepared = client.prepare_cached(statement).await;
-        let prepared = prepared.map_err(|error| Failure::from(error).before_sending())?;
-        Ok(client.query(&prepared, parameters).await?)
+        let prepared = timeout(RESPONSE_TIMEOUT, client.prepare_cached(statement)).await;
+        let prepared = prepared.map_err(silent).and_then(|prepared| Ok(prepared?));
+        let prepared = prepared.map_err(Failure::before_sending)?;
+        let rows = timeout(RESPONSE_TIMEOUT, client.query(&prepared, parameters)).await;
+        Ok(rows.map_err(silent)??)
     };
-    let response = timeout(RESPONSE_TIMEOUT, response).await.unwrap_or_else(|_| {
-        Err(Failure::Lost(format!(
-            "no response from the database within {} seconds",
-            RESPONSE_TIMEOUT.as_secs()
-        )))
-    });
+    let response = response.await;
     if response.as_ref().is_err_and(Failure::ends_connection) {
         drop(Object::take(client));
     }
     response
+}
+
+fn within(time: Duration) -> String {
+    format!("within {} seconds", time.as_secs())
 }
 
 /// Applies the settings that the guarantees depend on, regardless of the defaults of the database and

@@ -16,7 +16,8 @@ use portal_model::neutral::shell_word;
 use tokio::process::{Child, Command};
 
 #[cfg(target_os = "linux")]
-use crate::report::failure::{ExitClass, Failure};
+use crate::report::failure::ExitClass;
+use crate::report::failure::Failure;
 use crate::sys::signal::Kind;
 use crate::terminal::printer::Printer;
 

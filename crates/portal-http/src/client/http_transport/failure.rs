@@ -42,6 +42,9 @@ fn cause(error: &(dyn Error + 'static), is_this_machine: bool) -> (Kind, String)
         return (NotSent::Connect, why.to_owned());
     }
     match find::<hyper::Error>(error) {
+        Some(error) if error.is_parse_too_large() => {
+            return (NotSent::Connect, "the head of its response is too long".to_owned());
+        }
         Some(error) if error.is_parse() => {
             return (NotSent::Connect, "its response is not HTTP/1.1".to_owned());
         }

@@ -28,8 +28,11 @@ pub(super) async fn exchange<F: Future>(
     request: Request<Full<Bytes>>,
     read: impl FnOnce(hyper::Result<Response<Incoming>>) -> F,
 ) -> hyper::Result<(F::Output, Wire)> {
-    let handshake = http1::Builder::new().max_buf_size(LONGEST_HEAD).handshake(wire);
-    let (mut sender, mut connection) = handshake.await?;
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(LONGEST_HEAD);
+    // Some proxies send `Via : x`.
+    builder.allow_spaces_after_header_name_in_responses(true);
+    let (mut sender, mut connection) = builder.handshake(wire).await?;
     let mut result = pin!(async move { read(sender.send_request(request).await).await });
     let result = tokio::select! {
         biased;

@@ -150,7 +150,9 @@ async fn proxy(to: &Peer) -> Peer {
         let Some(head) = connection.request().await else { return };
         let head = head.to_ascii_lowercase();
         if head.contains("proxy-authorization: basic dxnlcjpwqhnz\r\n") {
-            connection.write(b"HTTP/1.1 200 Connection established\r\n\r\n").await;
+            // A blank that some proxies send.
+            let established = b"HTTP/1.1 200 Connection established\r\nVia : 1.1 p\r\n\r\n";
+            connection.write(established).await;
             let mut upstream = TcpStream::connect(to).await.unwrap();
             // Either side may close the tunnel.
             let _ = copy_bidirectional(&mut connection.stream, &mut upstream).await;
@@ -202,6 +204,7 @@ async fn refusing_proxy_sends_nothing_hides_password() {
 
 #[tokio::test]
 async fn proxy_that_fails_is_named_with_its_status() {
+    let endless = format!("HTTP/1.1 200 OK\r\n{}\r\n", "Via: x\r\n".repeat(101)).leak();
     for (response, expected) in [
         (
             &b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"[..],
@@ -209,6 +212,7 @@ async fn proxy_that_fails_is_named_with_its_status() {
         ),
         (b"HTTP/1.0 502 Bad Gateway\r\n\r\n<html>", "cannot reach www.zohoapis.example (HTTP 502)"),
         (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "its response is not HTTP/1.1"),
+        (endless.as_bytes(), "the head of its response is too long"),
         (b"HTTP/1.1 20", "it closed the connection"),
     ] {
         let proxy = Peer::closing_after(response).await;

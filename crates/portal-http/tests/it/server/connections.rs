@@ -4,8 +4,9 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use portal_http::server::{BODY_LIMIT, BindError, Listener, LocalServer, Server, ServerLimits};
+use portal_store::Registry as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
@@ -264,6 +265,37 @@ async fn open_request_completes_before_shutdown() {
     timeout(LONG, &mut server.serving).await.expect("it ends").unwrap();
     rest(idle).await;
     assert!(TcpStream::connect(&server.host).await.is_err());
+}
+
+/// The kernel takes a part of the response only, so that the server still writes it at the shutdown.
+#[tokio::test]
+async fn slow_reader_gets_whole_response_before_shutdown() {
+    const BUFFER: u32 = 4096;
+    let listening = TcpSocket::new_v4().unwrap();
+    listening.set_send_buffer_size(BUFFER).unwrap();
+    listening.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let listener = Listener::from(listening.listen(16).unwrap());
+    let mut server = Custom::start(|service| service, |_| Server::on(listener)).await;
+    let token = token_of(&server.local).await;
+    let (registry, org) = (server.local.registry(), server.local.org_id().await.unwrap());
+    let user = registry.users(org).await.unwrap()[0].id;
+    let now = server.local.service().now();
+    for number in 0..4000 {
+        let name = format!("Portal{number}").parse().unwrap();
+        registry.create_portal(org, user, &name, now).await.unwrap().unwrap();
+    }
+    let reading = TcpSocket::new_v4().unwrap();
+    reading.set_recv_buffer_size(BUFFER).unwrap();
+    let mut reader = reading.connect(server.host.parse().unwrap()).await.unwrap();
+    reader.write_all(&list(&token).bytes(&server.host)).await.unwrap();
+    let first = timeout(LONG, reader.read_u8()).await.unwrap().unwrap();
+    let idle = connect(&server).await;
+    server.shut_down();
+    rest(idle).await;
+    let received = [vec![first], rest(reader).await].concat();
+    let response = WireResponse::read(&received);
+    assert_eq!(Some(response.body.len()), response.content_length());
+    timeout(LONG, &mut server.serving).await.expect("it ends").unwrap();
 }
 
 #[tokio::test]

@@ -86,17 +86,25 @@ async fn read_without_response_is_repeated() {
 async fn create_without_response_is_unknown() {
     let database = Database::create();
     let (registry, proxy, acme) = behind_proxy(&database).await;
+    let create =
+        async |text| registry.create_portal(acme.org.id, acme.user.id, &name(text), at(1)).await;
+    // Prepares the statement on the connection: what gets no response is the create.
+    create("FirstName").await.unwrap().unwrap();
     proxy.lose(Loss::Everything);
     // With paused time the clock advances to the next deadline once all tasks are idle.
     tokio::time::pause();
     let started = tokio::time::Instant::now();
-    let created =
-        registry.create_portal(acme.org.id, acme.user.id, &name("SilentName"), at(1)).await;
     assert_eq!(
-        created,
+        create("SilentName").await,
         Err(RegistryError::Unknown("no response from the database within 10 seconds".to_owned()))
     );
     assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+
+    // There is no connection by now, and nobody answers who wants one.
+    let started = tokio::time::Instant::now();
+    let created = create("LaterName").await;
+    assert!(matches!(created, Err(RegistryError::NotApplied(_))), "{created:?}");
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
 }
 
 #[needs(postgresql)]
