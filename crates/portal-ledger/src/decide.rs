@@ -131,7 +131,7 @@ pub fn record(
     entry.doubt_ended = entry.last_doubtful_end().cloned();
     // The first baseline is of before every attempt; a later one may show what the first one did.
     entry.intent = Some(match &entry.intent {
-        Some(first) => intent.clone().with_baseline(first.baseline().cloned()),
+        Some(first) => intent.clone().with_baseline(first.baseline.clone()),
         None => intent.clone(),
     });
     entry.attempts += 1;
@@ -658,7 +658,7 @@ impl<'a> View<'a> {
                 name: entry.name().to_owned(),
                 is_of_org: is_same_org(entry, self.request),
                 id: portal.and_then(|portal| portal.id.clone()),
-                baseline: entry.intent.as_ref().and_then(Intent::baseline).cloned(),
+                baseline: entry.intent.as_ref().and_then(|intent| intent.baseline.clone()),
                 has_same_key: has_equal_key(entry, self.request),
                 evidence: self.evidence(entry)?,
             })

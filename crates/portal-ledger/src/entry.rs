@@ -210,14 +210,6 @@ impl EndingKind {
             Self::Present | Self::NotDone | Self::NameTaken | Self::Unknown => false,
         }
     }
-
-    /// Whether the operation had an effect, or its portal is there.
-    pub const fn is_positive(self) -> bool {
-        match self {
-            Self::Created | Self::Renamed | Self::Appeared | Self::Present => true,
-            Self::NotDone | Self::NameTaken | Self::Unknown => false,
-        }
-    }
 }
 
 impl Entry {
@@ -274,10 +266,7 @@ impl Entry {
 
     /// The names that were tried before the last one, and belong to other orgs.
     pub fn taken(&self) -> &[PortalName] {
-        match &self.intent {
-            Some(Intent::Create(intent)) => &intent.taken,
-            _ => &[],
-        }
+        self.intent.as_ref().map_or(&[], |intent| &intent.taken)
     }
 
     /// The latest end of an attempt that may still take effect, known or bounded.

@@ -36,7 +36,7 @@ impl Entry {
             return None;
         }
         let intent = self.intent.as_ref()?;
-        let before = intent.baseline()?;
+        let before = intent.baseline.as_ref()?;
         let named = |portal: &&Portal| is_same_name(&portal.name, intent.name().as_str());
         let is_theirs = |portal: &&Portal| {
             let mut rest = others.iter().filter(|other| other.id != self.id);
@@ -87,7 +87,7 @@ impl Entry {
 mod tests {
     use std::time::Duration;
 
-    use portal_model::flow::{Baseline, CreateIntent, Intent, RenameIntent};
+    use portal_model::flow::{Baseline, Intent};
     use portal_model::{CreateOperation, OrgIdentity, RenameOperation};
 
     use super::*;
@@ -127,8 +127,8 @@ mod tests {
 
     fn create(attempts: u32, kind: EndingKind) -> Entry {
         let name = || "AcmePortal".parse().unwrap();
-        let intent = CreateIntent::new(name());
-        entry(CreateOperation::new(name()).into(), intent.into(), attempts, kind)
+        let intent = Intent::create(name());
+        entry(CreateOperation::new(name()).into(), intent, attempts, kind)
     }
 
     #[test]
@@ -158,8 +158,8 @@ mod tests {
         assert!(late(&[later(2, create(1, EndingKind::NotDone))]));
         let rename = |old: &str, new: &str, order| {
             let operation = RenameOperation::new(old, new.parse().unwrap());
-            let intent = RenameIntent::new(old, new.parse().unwrap());
-            later(order, entry(operation.into(), intent.into(), 1, EndingKind::Renamed))
+            let intent = Intent::rename(old, new.parse().unwrap());
+            later(order, entry(operation.into(), intent, 1, EndingKind::Renamed))
         };
         let away = rename("AcmePortal", "AcmeHelp", 3);
         assert!(late(&[again.clone(), away.clone()]));
@@ -177,15 +177,15 @@ mod tests {
         let mut other = create(1, EndingKind::Created);
         other.id = EntryId::new("other");
         other.operation = CreateOperation::new("AcmeHelp".parse().unwrap()).into();
-        other.intent = Some(CreateIntent::new("AcmeHelp".parse().unwrap()).into());
+        other.intent = Some(Intent::create("AcmeHelp".parse().unwrap()));
         assert_eq!(created.contradicted_by(&list, &[other]), None);
     }
 
     #[test]
     fn rename_that_came_late_is_told() {
         let rename = RenameOperation::new("OldOne", "NewOne".parse().unwrap());
-        let intent = RenameIntent::new("OldOne", "NewOne".parse().unwrap());
-        let entry = entry(rename.into(), intent.into(), 1, EndingKind::NotDone);
+        let intent = Intent::rename("OldOne", "NewOne".parse().unwrap());
+        let entry = entry(rename.into(), intent, 1, EndingKind::NotDone);
         let renamed = portal("1", "NewOne", true);
         let list = [renamed.clone(), portal("2", "OldOne", false)];
         assert_eq!(entry.contradicted_by(&list, &[]), Some(Late::Done(renamed)));

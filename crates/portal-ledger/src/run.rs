@@ -9,12 +9,11 @@ use std::future::{Future, pending, ready};
 use std::pin::pin;
 
 use portal_model::flow::Flow;
-use portal_model::outcome::NotDone;
+use portal_model::outcome::{NotDone, Origin, Owner};
 use portal_model::{ApiVersion, Operation, Outcome};
 
 use self::stop::Stop;
-use self::unattempted::may_lag_behind_rename;
-use crate::claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
+use crate::claim::{Blocked, ClaimRequest, Wanted, Why};
 use crate::decide::{Adopted, Decision, Look};
 use crate::entry::{Entry, EntryId};
 use crate::error::LedgerError;
@@ -51,8 +50,7 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Ended {
     let stop = Stop { future: pin!(stop), is_raised: false };
-    let run =
-        Run { ledger, request, version, host, stop, has_token: false, granted: None, began: None };
+    let run = Run::new(ledger, request, version, host, stop);
     // 16 KiB, of which no caller wants to know.
     Box::pin(run.finish()).await
 }
@@ -89,24 +87,20 @@ pub async fn preview(
     };
     let flow = Flow::preview(operation.clone(), request.policy.clone(), version);
     let stop = Stop { future: pin!(pending()), is_raised: false };
-    let mut run =
-        Run { ledger, request, version, host, stop, has_token: false, granted: None, began: None };
+    let mut run = Run::new(ledger, request, version, host, stop);
     // As in a run: no list makes up for what the ledger has against it.
-    let decision = match decision {
+    let why = match decision {
         Decision::Blocked(blocked) => {
             return Ok(Preview { entry, outcome: run.blocked(blocked).outcome });
         }
         Decision::Ended(ended) => return Ok(Preview { entry, outcome: run.told(&ended).outcome }),
-        other => other,
+        Decision::Wait(wait) => Some(wait.why),
+        Decision::Granted(_) => None,
     };
     let driven = run.drive(flow.with_receipts(receipts), None).await;
     let open = not_done(&operation, NotDone::Preview);
-    let outcome = match (driven, decision) {
-        (Ok(outcome), Decision::Wait(Wait { why: Why::Rename, .. }))
-            if may_lag_behind_rename(&outcome) =>
-        {
-            open
-        }
+    let outcome = match (driven, why) {
+        (Ok(outcome), Some(Why::Rename)) if may_lag_behind_rename(&outcome) => open,
         (Ok(outcome), _) => outcome,
         (Err(Adopted), _) => open,
     };
@@ -121,11 +115,8 @@ pub async fn end_unclaimed(
     why: NotDone,
     host: &mut impl Host,
 ) -> Ended {
-    let (version, stop) =
-        (ApiVersion::default(), Stop { future: pin!(ready(())), is_raised: true });
-    Run { ledger, request, version, host, stop, has_token: false, granted: None, began: None }
-        .nothing_sent(why)
-        .await
+    let stop = Stop { future: pin!(ready(())), is_raised: true };
+    Run::new(ledger, request, ApiVersion::default(), host, stop).nothing_sent(why).await
 }
 
 impl From<Outcome> for Ended {
@@ -148,6 +139,18 @@ struct Run<'a, H, S> {
     began: Option<EntryId>,
 }
 
+impl<'a, H, S> Run<'a, H, S> {
+    fn new(
+        ledger: &'a Ledger,
+        request: ClaimRequest,
+        version: ApiVersion,
+        host: &'a mut H,
+        stop: Stop<'a, S>,
+    ) -> Self {
+        Self { ledger, request, version, host, stop, has_token: false, granted: None, began: None }
+    }
+}
+
 fn not_done(operation: &Operation, why: NotDone) -> Outcome {
     match operation {
         Operation::Create(create) => Outcome::NotCreated { name: create.name.clone(), why },
@@ -155,4 +158,15 @@ fn not_done(operation: &Operation, why: NotDone) -> Outcome {
             Outcome::NotRenamed { old: rename.old.clone(), new: rename.new.clone(), why }
         }
     }
+}
+
+/// Whether a list that does not show a rename of this ledger yet may say so of its portal.
+const fn may_lag_behind_rename(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Present { origin: Origin::Preexisting, .. }
+            | Outcome::Unchanged { .. }
+            | Outcome::NotFound { .. }
+            | Outcome::NameTaken { owner: Owner::ThisOrg, .. }
+    )
 }

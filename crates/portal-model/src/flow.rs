@@ -80,6 +80,6 @@ pub use kernel::{IfAbsent, InFlight, Phase};
 pub use policy::{DeadlineTooShort, Jitter, NameTaken, Policy};
 pub use step::{Activity, Event, Step, TokenId, UnexpectedEvent};
 
-pub use crate::intent::{Baseline, CreateIntent, Intent, KnownPortal, RenameIntent};
+pub use crate::intent::{Baseline, Intent, KnownPortal};
 pub use crate::oauth::TokenError;
 pub use crate::transport::{NoResponse, NotSent, TransportError};

@@ -9,47 +9,23 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::name::{PortalName, is_same_name};
+use crate::operation::{CreateOperation, Operation, RenameOperation};
 use crate::portal::Portal;
 use crate::timestamp::Timestamp;
 
-/// An effect that may have been attempted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Intent {
-    /// A portal is being created.
-    Create(CreateIntent),
-    /// A portal is being renamed.
-    Rename(RenameIntent),
-}
-
-/// A create that may have been attempted.
+/// A create or a rename that may have been attempted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct CreateIntent {
-    /// The name of the portal.
-    pub name: PortalName,
+pub struct Intent {
+    /// What may have been sent: of a create the name that is tried, without those that come after it.
+    #[serde(flatten)]
+    pub operation: Operation,
     /// Names that were tried before and are proved to belong to another org.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken: Vec<PortalName>,
-    /// The name in the success response to an attempt, if it is another name: the portal
-    /// may have that one.
+    /// The name in the success response to a create, if it is another name: the portal may have that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_name: Option<String>,
-    /// How many attempts may have been sent.
-    pub attempts: u32,
-    /// The portals that the org had before the first attempt; `None` if they were not listed.
-    pub baseline: Option<Baseline>,
-}
-
-/// A rename that may have been attempted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct RenameIntent {
-    /// The name before.
-    pub old: String,
-    /// The name after.
-    pub new: PortalName,
     /// How many attempts may have been sent.
     pub attempts: u32,
     /// The portals that the org had before the first attempt; `None` if they were not listed.
@@ -75,76 +51,42 @@ pub struct KnownPortal {
     pub modified_time: Option<Timestamp>,
 }
 
-impl CreateIntent {
-    /// An intent to create `name`, before any attempt and without a baseline.
-    pub fn new(name: PortalName) -> Self {
-        Self { name, taken: Vec::new(), other_name: None, attempts: 0, baseline: None }
-    }
-}
-
-impl RenameIntent {
-    /// An intent to rename `old`, before any attempt and without a baseline.
-    pub fn new(old: impl Into<String>, new: PortalName) -> Self {
-        Self { old: old.into(), new, attempts: 0, baseline: None }
-    }
-}
-
 impl Intent {
+    /// An intent before any attempt, without a baseline.
+    pub fn new(operation: impl Into<Operation>) -> Self {
+        let operation = operation.into();
+        Self { operation, taken: Vec::new(), other_name: None, attempts: 0, baseline: None }
+    }
+
+    /// To create `name`.
+    pub fn create(name: PortalName) -> Self {
+        Self::new(CreateOperation::new(name))
+    }
+
+    /// To rename `old`.
+    pub fn rename(old: impl Into<String>, new: PortalName) -> Self {
+        Self::new(RenameOperation::new(old, new))
+    }
+
     /// The name that the portal is to have.
     pub fn name(&self) -> &PortalName {
-        match self {
-            Self::Create(create) => &create.name,
-            Self::Rename(rename) => &rename.new,
-        }
-    }
-
-    /// The portals that the org had before the first attempt; `None` if they were not listed.
-    pub fn baseline(&self) -> Option<&Baseline> {
-        match self {
-            Self::Create(create) => create.baseline.as_ref(),
-            Self::Rename(rename) => rename.baseline.as_ref(),
-        }
-    }
-
-    /// The name in the success response to a create, if it is another name.
-    pub fn other_name(&self) -> Option<&str> {
-        match self {
-            Self::Create(create) => create.other_name.as_deref(),
-            Self::Rename(_) => None,
-        }
+        self.operation.target()
     }
 
     /// Remembers that the response to a create was a success for another name. A rename can be repeated by
     /// nobody while it is in doubt, and needs no such memory.
     #[must_use]
-    pub fn with_other_name(self, other_name: String) -> Self {
-        match self {
-            Self::Create(create) => {
-                Self::Create(CreateIntent { other_name: Some(other_name), ..create })
-            }
-            Self::Rename(rename) => Self::Rename(rename),
+    pub fn with_other_name(mut self, other_name: String) -> Self {
+        if let Operation::Create(_) = self.operation {
+            self.other_name = Some(other_name);
         }
+        self
     }
 
     /// Replaces the baseline, with that of an earlier attempt of the same operation.
     #[must_use]
     pub fn with_baseline(self, baseline: Option<Baseline>) -> Self {
-        match self {
-            Self::Create(create) => Self::Create(CreateIntent { baseline, ..create }),
-            Self::Rename(rename) => Self::Rename(RenameIntent { baseline, ..rename }),
-        }
-    }
-}
-
-impl From<CreateIntent> for Intent {
-    fn from(intent: CreateIntent) -> Self {
-        Self::Create(intent)
-    }
-}
-
-impl From<RenameIntent> for Intent {
-    fn from(intent: RenameIntent) -> Self {
-        Self::Rename(intent)
+        Self { baseline, ..self }
     }
 }
 
@@ -223,21 +165,14 @@ mod tests {
             modified_time: Timestamp::from_unix_seconds(1_637_837_013),
         };
         let name = PortalName::parse("AcmePortal").unwrap();
-        let create = CreateIntent {
-            attempts: 1,
-            baseline: Some(vec![portal.clone()].into()),
-            ..CreateIntent::new(name.clone())
-        };
-        let rename = RenameIntent {
-            attempts: 1,
-            baseline: Some(vec![portal].into()),
-            ..RenameIntent::new("AcmeOther", name)
-        };
-        for intent in [Intent::from(create), Intent::from(rename)] {
+        let intents = [Intent::create(name.clone()), Intent::rename("AcmeOther", name)];
+        for intent in intents {
+            let baseline = Some(vec![portal.clone()].into());
+            let intent = Intent { attempts: 1, baseline, ..intent };
             let json = serde_json::to_string(&intent).unwrap();
             assert_eq!(serde_json::from_str::<Intent>(&json).unwrap(), intent, "{json}");
         }
-        let json = r#"{"create":{"name":"AcmePortal","attempts":0,"baseline":null}}"#;
+        let json = r#"{"kind":"create","name":"AcmePortal","attempts":0,"baseline":null}"#;
         assert!(serde_json::from_str::<Intent>(json).is_ok());
     }
 }

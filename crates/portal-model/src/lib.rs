@@ -9,7 +9,7 @@
 //! | module | contents |
 //! |---|---|
 //! | `flow` | the decisions of a safe create and a safe rename |
-//! | `operation`, `identity` | what somebody wants, and of which org |
+//! | `identity` | which org a credential leads to |
 //! | `outcome`, `explain` | how a flow ends; what an error code means |
 //! | `server` | the server's side of the endpoints (feature `server`) |
 //! | `probe` | a create without a name, which shows whether the token may create |
@@ -18,6 +18,7 @@
 //! | `envelope`, `http` | the JSON around results; conversions to and from the `http` crate |
 //! | `endpoint` | [`Endpoint`], [`Request`] and [`Response`] |
 //! | `intent` | what is stored before an attempt |
+//! | `operation` | what somebody wants |
 //! | `portal`, `error` | [`Portal`]; [`ApiError`] |
 //! | `datacenter`, `json`, `name`, `neutral`, `scope`, `secret`, `timestamp`, `transport` | leaves |
 

@@ -59,6 +59,14 @@ impl Operation {
         }
     }
 
+    /// The name that the portal is to have: of a create the first.
+    pub fn target(&self) -> &PortalName {
+        match self {
+            Self::Create(create) => &create.name,
+            Self::Rename(rename) => &rename.new,
+        }
+    }
+
     /// The names that the operation may give or take: of a create all that it may try, of a rename
     /// the old one and the new one.
     pub fn names(&self) -> impl Iterator<Item = &str> {

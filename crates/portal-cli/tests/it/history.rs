@@ -3,7 +3,7 @@
 use portal_ledger::{
     AttemptEnd, Claim, ClaimRequest, Clock, Ending, EndingKind, EntryId, Ledger, Wanted,
 };
-use portal_model::flow::{CreateIntent, Intent};
+use portal_model::flow::Intent;
 use portal_model::{CreateOperation, Operation, Org, OrgIdentity, PortalName, RenameOperation};
 use serde_json::json;
 
@@ -30,7 +30,7 @@ async fn play(ledger: &Ledger, profile: &str, operation: Operation, ending: Opti
         panic!("{operation:?} waits");
     };
     let to_record = operation.names().last().unwrap();
-    permit.record(&Intent::from(CreateIntent::new(name(to_record))), &now).await.unwrap();
+    permit.record(&Intent::create(name(to_record)), &now).await.unwrap();
     permit.attempt_ended(AttemptEnd { at: now.clone(), in_doubt: ending.is_none() });
     let ending = ending.unwrap_or_else(|| Ending::new(EndingKind::Unknown));
     permit.end(&ending, &now).await.unwrap();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portal_model::flow::{Baseline, CreateIntent, Intent, KnownPortal, Policy, RenameIntent};
+use portal_model::flow::{Baseline, Intent, KnownPortal, Policy};
 use portal_model::operation::{CreateOperation, RenameOperation};
 use portal_model::{Org, OrgIdentity, Portal};
 
@@ -272,7 +272,7 @@ fn decisions_are_as_in_table() {
 }
 
 fn intent(name: &str) -> Intent {
-    CreateIntent::new(name.parse().unwrap()).into()
+    Intent::create(name.parse().unwrap())
 }
 
 fn granted(rows: Vec<Entry>, request: &ClaimRequest) -> (Vec<Entry>, Grant) {

@@ -10,8 +10,8 @@ use portal_model::outcome::{NotDone, Origin, Unverified};
 use portal_model::{Operation, Outcome, Request, Response};
 
 use super::stop::within;
-use super::unattempted::{may_lag_behind_rename, not_recorded, unless_done};
-use super::{Ended, Run, not_done};
+use super::unattempted::{not_recorded, unless_done};
+use super::{Ended, Run, may_lag_behind_rename, not_done};
 use crate::claim::{Wait, Wanted, Why};
 use crate::decide::{Adopted, AttemptEnd};
 use crate::entry::{Ending, Entry, EntryId};

@@ -120,7 +120,7 @@ impl<H: Host, S> Run<'_, H, S> {
 
     pub(super) fn unknown(&self, why: Unverified, entry: Option<&Entry>) -> Ended {
         let name = match &self.request.wanted {
-            Wanted::Do(operation) => target(operation),
+            Wanted::Do(operation) => operation.target().as_str(),
             Wanted::Recover(id) => entry.map_or(id.as_str(), Entry::name),
         };
         let outcome = Outcome::Unknown { name: name.to_owned(), doubt: Doubt::Earlier, why };
@@ -230,7 +230,7 @@ impl Ending {
             }
             _ => None,
         };
-        let cause = (!kind.is_positive()).then(|| outcome.to_string());
+        let cause = (!outcome.exists()).then(|| outcome.to_string());
         Self { name, portal, other_name, cause, ..Self::new(kind) }
     }
 }
@@ -253,17 +253,6 @@ pub(super) fn unless_done(outcome: Outcome, receipts: &[Receipt]) -> Outcome {
     }
 }
 
-/// Whether a list that does not show a rename of this ledger yet may say so of its portal.
-pub(super) const fn may_lag_behind_rename(outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Present { origin: Origin::Preexisting, .. }
-            | Outcome::Unchanged { .. }
-            | Outcome::NotFound { .. }
-            | Outcome::NameTaken { owner: Owner::ThisOrg, .. }
-    )
-}
-
 /// The same cause, of what is in doubt.
 fn unverified(why: NotDone) -> Unverified {
     match why {
@@ -274,14 +263,6 @@ fn unverified(why: NotDone) -> Unverified {
         NotDone::NotRecorded(why) => Unverified::Ledger(why),
         NotDone::Unreachable(failure) => Unverified::Unreachable(failure),
         _ => Unverified::Deadline,
-    }
-}
-
-/// The name that is wanted.
-fn target(operation: &Operation) -> &str {
-    match operation {
-        Operation::Create(create) => create.name.as_str(),
-        Operation::Rename(rename) => rename.new.as_str(),
     }
 }
 

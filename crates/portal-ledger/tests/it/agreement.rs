@@ -3,7 +3,7 @@
 use portal_ledger::{
     AttemptEnd, Claim, ClaimRequest, Ending, EndingKind, Entry, EntryId, Filter, Permit, Wanted,
 };
-use portal_model::flow::{CreateIntent, Intent, RenameIntent};
+use portal_model::flow::Intent;
 use portal_model::operation::{CreateOperation, Operation, RenameOperation};
 use portal_model::{Org, OrgIdentity};
 use proptest::prelude::*;
@@ -93,8 +93,8 @@ fn request(wish: &Wish, id: usize) -> ClaimRequest {
 
 fn intent(entry: &Entry) -> Intent {
     match &entry.operation {
-        Operation::Rename(rename) => RenameIntent::new(&*rename.old, rename.new.clone()).into(),
-        Operation::Create(_) => CreateIntent::new(entry.name().parse().unwrap()).into(),
+        Operation::Rename(rename) => Intent::rename(&*rename.old, rename.new.clone()),
+        Operation::Create(_) => Intent::create(entry.name().parse().unwrap()),
     }
 }
 

@@ -6,7 +6,7 @@ use portal_ledger::deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMe
 use portal_ledger::{
     AttemptEnd, Claim, ClaimRequest, EntryId, Filter, Ledger, Moment, Permit, Wanted, Why,
 };
-use portal_model::flow::{CreateIntent, Intent};
+use portal_model::flow::Intent;
 use portal_model::operation::CreateOperation;
 use portal_model::{Org, OrgIdentity};
 use portal_testkit::Database;
@@ -175,7 +175,7 @@ pub(crate) fn org(credential: &str, id: &str) -> OrgIdentity {
 }
 
 pub(crate) fn intent(name: &str) -> Intent {
-    CreateIntent::new(name.parse().unwrap()).into()
+    Intent::create(name.parse().unwrap())
 }
 
 pub(crate) async fn granted(ledger: &Ledger, request: &ClaimRequest, now: Moment) -> Permit {

@@ -2,7 +2,7 @@
 
 use crate::create::CreatePortal;
 use crate::error::ErrorCode;
-use crate::intent::{Baseline, CreateIntent};
+use crate::intent::Baseline;
 use crate::name::{PortalName, is_same_name};
 use crate::operation::{CreateOperation, Operation};
 use crate::outcome::{Origin, Outcome, Owner, Unverified};
@@ -30,21 +30,21 @@ impl Create {
         Self { name, fallbacks, taken: Vec::new(), receipts: Vec::new() }
     }
 
-    /// The create of an intent, with the names of `operation` that were not tried yet.
-    pub(super) fn of_intent(operation: Operation, intent: CreateIntent) -> Self {
-        let CreateIntent { name, taken, .. } = intent;
-        let names: Vec<PortalName> = match operation {
+    /// One that got to `name`, with the names of `wanted` that were not tried yet.
+    pub(super) fn resumed(wanted: Operation, name: PortalName, taken: Vec<PortalName>) -> Self {
+        let names: Vec<PortalName> = match wanted {
             Operation::Create(create) => {
                 std::iter::once(create.name).chain(create.fallbacks).collect()
             }
             Operation::Rename(_) => Vec::new(),
         };
-        let tried = names.iter().position(|wanted| wanted.is_same_as(name.as_str()));
-        let fallbacks = names.into_iter().skip(tried.unwrap_or_default());
-        let is_new = |wanted: &PortalName| {
-            std::iter::once(&name).chain(&taken).all(|tried| !tried.is_same_as(wanted.as_str()))
+        let at = names.iter().position(|wanted| wanted.is_same_as(name.as_str()));
+        let is_tried = |wanted: &PortalName| {
+            let mut tried = std::iter::once(&name).chain(&taken);
+            tried.any(|tried| tried.is_same_as(wanted.as_str()))
         };
-        let fallbacks = fallbacks.filter(is_new).collect();
+        let left = names.into_iter().skip(at.map_or(0, |at| at + 1));
+        let fallbacks = left.filter(|wanted| !is_tried(wanted)).collect();
         Self { name, fallbacks, taken, receipts: Vec::new() }
     }
 
@@ -176,11 +176,6 @@ impl Create {
             (None, Some(doubtful)) => Finding::Blocked(Obstacle::InDoubt(doubtful.name.clone())),
             (None, None) => Finding::Absent,
         }
-    }
-
-    pub(super) fn intent(&self, attempts: u32, baseline: Option<Baseline>) -> CreateIntent {
-        let (name, taken) = (self.name.clone(), self.taken.clone());
-        CreateIntent { name, taken, other_name: None, attempts, baseline }
     }
 
     pub(super) fn fallback(&self, outcome: &Outcome) -> Option<Self> {

@@ -30,17 +30,13 @@ impl Effect {
         }
     }
 
-    /// The effect of an intent, with its attempts and its baseline.
-    pub(super) fn of_intent(operation: Operation, intent: Intent) -> (Self, u32, Option<Baseline>) {
-        match intent {
-            Intent::Create(intent) => {
-                let (attempts, baseline) = (intent.attempts, intent.baseline.clone());
-                (Self::Create(Create::of_intent(operation, intent)), attempts, baseline)
+    /// What an intent left, with the names of `wanted` that were not tried yet.
+    pub(super) fn of_intent(wanted: Operation, intent: Intent) -> Self {
+        match intent.operation {
+            Operation::Create(tried) => {
+                Self::Create(Create::resumed(wanted, tried.name, intent.taken))
             }
-            Intent::Rename(intent) => {
-                let (attempts, baseline) = (intent.attempts, intent.baseline.clone());
-                (Self::Rename(Rename::of_intent(intent)), attempts, baseline)
-            }
+            Operation::Rename(rename) => Self::Rename(Rename::new(rename)),
         }
     }
 
@@ -103,10 +99,13 @@ impl Effect {
 
     /// What recovery needs, once `attempts` may have been sent.
     pub(super) fn intent(&self, attempts: u32, baseline: Option<Baseline>) -> Intent {
-        match self {
-            Self::Create(create) => create.intent(attempts, baseline).into(),
-            Self::Rename(rename) => rename.intent(attempts, baseline).into(),
-        }
+        let intent = match self {
+            Self::Create(create) => {
+                Intent { taken: create.taken.clone(), ..Intent::create(create.name.clone()) }
+            }
+            Self::Rename(rename) => Intent::rename(rename.old.clone(), rename.new.clone()),
+        };
+        Intent { attempts, baseline, ..intent }
     }
 
     /// The name that the portal is to have.

@@ -171,18 +171,17 @@ impl Flow {
         version: ApiVersion,
     ) -> Self {
         // Rule 6: a success for another name is evidence in every process.
-        let other_name = intent.other_name().map(str::to_owned);
+        let other_name = intent.other_name.clone();
         let ambiguity = other_name.clone().map(Unverified::MayBeRenamed);
         let doubt = other_name.map_or(Doubt::Earlier, Doubt::OtherName);
-        let (effect, attempts, baseline) = Effect::of_intent(operation, intent);
         Self {
             horizon,
-            attempts,
-            baseline,
+            attempts: intent.attempts,
+            baseline: intent.baseline.clone(),
             ambiguity,
             doubt: Some(doubt),
             phase: Phase::Verify(IfAbsent::Repeat),
-            ..Self::begin(effect, policy, version)
+            ..Self::begin(Effect::of_intent(operation, intent), policy, version)
         }
     }
 

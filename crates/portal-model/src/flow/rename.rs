@@ -1,7 +1,7 @@
 //! What is specific to renaming a portal.
 
 use crate::error::ErrorCode;
-use crate::intent::{Baseline, KnownPortal, RenameIntent};
+use crate::intent::{Baseline, KnownPortal};
 use crate::name::{PortalName, is_same_name};
 use crate::operation::RenameOperation;
 use crate::outcome::{Origin, Unverified};
@@ -28,11 +28,6 @@ impl Rename {
 
     pub(super) fn new(operation: RenameOperation) -> Self {
         let RenameOperation { old, new } = operation;
-        Self { old, new }
-    }
-
-    pub(super) fn of_intent(intent: RenameIntent) -> Self {
-        let RenameIntent { old, new, .. } = intent;
         Self { old, new }
     }
 
@@ -108,11 +103,6 @@ impl Rename {
             Some(known) if known.id.is_some() => self.compare_known(known, now),
             _ => self.compare_names(now),
         }
-    }
-
-    pub(super) fn intent(&self, attempts: u32, baseline: Option<Baseline>) -> RenameIntent {
-        let (old, new) = (self.old.clone(), self.new.clone());
-        RenameIntent { old, new, attempts, baseline }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What must hold in every state, and of every outcome, in terms of the service's own state.
 
+use portal_model::Operation;
 use portal_model::flow::NameTaken;
-use portal_model::intent::Intent;
 
 use super::machine::Machine;
 use super::node::{Doing, Draw};
@@ -69,20 +69,16 @@ pub(super) fn send(state: &mut State, machine: &Machine, deed: Deed) -> Result<(
     let verified = node.now + witness.late + units(machine.policy.time_for_an_attempt());
     ensure(verified <= units(machine.policy.deadline), "an attempt without time to verify it")?;
     let durable = machine.tables.intent(witness.disk);
-    let (attempts, has_baseline) = match durable {
-        Intent::Create(intent) => {
-            ensure(
-                deed == Deed::Create { name: index(intent.name.as_str()) },
-                "the durable intent names another portal",
-            )?;
-            (intent.attempts, intent.baseline.is_some())
+    match &durable.operation {
+        Operation::Create(create) => ensure(
+            deed == Deed::Create { name: index(create.name.as_str()) },
+            "the durable intent names another portal",
+        )?,
+        Operation::Rename(rename) => {
+            ensure(index(&rename.old) == 0 && index(rename.new.as_str()) == 1, "another rename")?;
         }
-        Intent::Rename(intent) => {
-            ensure(index(&intent.old) == 0 && index(intent.new.as_str()) == 1, "another rename")?;
-            (intent.attempts, intent.baseline.is_some())
-        }
-        other => panic!("{other:?}"),
-    };
+    }
+    let (attempts, has_baseline) = (durable.attempts, durable.baseline.is_some());
     ensure(attempts >= u32::from(witness.attempts), "the durable intent has too few attempts")?;
     ensure(has_baseline == witness.absent_seen, "the durable intent lacks what a list showed")
 }

@@ -4,7 +4,6 @@
 use std::rc::Rc;
 
 use portal_model::flow::{Activity, Event, Flow, NotSent, Policy, Step, TokenError};
-use portal_model::intent::Intent;
 
 use super::Map;
 use super::canonical::{Key, Tables};
@@ -84,10 +83,10 @@ impl Machine {
         }
         let driver = self.world.driver;
         let mut stored = self.tables.intent(intent).clone();
-        match (driver, &mut stored) {
-            (Driver::ForgetsAttempts, Intent::Create(create)) => create.attempts = 0,
-            (Driver::InventsBaseline, Intent::Create(create)) => {
-                create.baseline.get_or_insert_default();
+        match driver {
+            Driver::ForgetsAttempts => stored.attempts = 0,
+            Driver::InventsBaseline => {
+                stored.baseline.get_or_insert_default();
             }
             _ => {}
         }
@@ -109,9 +108,9 @@ impl Machine {
             return 0;
         }
         let mut intent = self.tables.intent(number).clone();
-        match (self.world.driver, &mut intent) {
-            (Driver::RecordsNoAttempts, Intent::Create(create)) => create.attempts = 0,
-            (Driver::RecordsNoBaseline, Intent::Create(create)) => create.baseline = None,
+        match self.world.driver {
+            Driver::RecordsNoAttempts => intent.attempts = 0,
+            Driver::RecordsNoBaseline => intent.baseline = None,
             _ => return number,
         }
         self.tables.number_of(Some(intent))

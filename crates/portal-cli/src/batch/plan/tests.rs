@@ -4,7 +4,7 @@ use portal_ledger::{
     About, AttemptEnd, Claim, ClaimRequest, Ending, EndingKind, EntryId, Filter, Ledger, Moment,
     Wanted,
 };
-use portal_model::flow::CreateIntent;
+use portal_model::flow::Intent;
 use portal_model::{CreateOperation, ErrorCode, Org, OrgIdentity, RenameOperation};
 
 use super::*;
@@ -44,7 +44,7 @@ impl World {
         request.about = About { file: Some("/portals.csv".to_owned()), ..About::default() };
         let claim = self.ledger.claim(&request, &now).await.unwrap();
         let Claim::Granted(mut permit) = claim else { panic!("{claim:?}") };
-        permit.record(&CreateIntent::new(tried.clone()).into(), &now).await.unwrap();
+        permit.record(&Intent::create(tried.clone()), &now).await.unwrap();
         let Some(kind) = kind else { return std::mem::forget(permit) };
         permit.attempt_ended(AttemptEnd { at: now.clone(), in_doubt: kind == EndingKind::Unknown });
         let mut ending = Ending::new(kind);

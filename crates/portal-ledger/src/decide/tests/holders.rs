@@ -66,7 +66,7 @@ fn only_holder_keeps_name_of_success() {
     let entry = record(grant.entry, &holder, &intent("AcmeCo"), None, &at(100)).unwrap();
     let end = AttemptEnd { at: at(101), in_doubt: true };
     let kept = learn(entry.clone(), &holder, "AcmeCo1", Some(&end)).unwrap();
-    assert_eq!(kept.intent.as_ref().unwrap().other_name(), Some("AcmeCo1"));
+    assert_eq!(kept.intent.as_ref().unwrap().other_name.as_deref(), Some("AcmeCo1"));
     assert_eq!(kept.doubt_ended, Some(at(101).into()));
     assert_eq!(learn(entry, &EntryId::new("other"), "AcmeCo1", Some(&end)), Err(Adopted));
 }

@@ -9,7 +9,7 @@ fn receipt_goes_by_name_after_rename() {
     let renamed = Entry {
         id: EntryId::new("rename"),
         order: 2,
-        intent: Some(RenameIntent::new("Others", "BetaCo".parse().unwrap()).into()),
+        intent: Some(Intent::rename("Others", "BetaCo".parse().unwrap())),
         ..entry(rename("Others", "BetaCo")).attempted(ended(EndingKind::Renamed, 20))
     };
     let present =
@@ -29,7 +29,7 @@ fn receipt_goes_by_name_after_rename() {
     let names: Vec<_> = grant.receipts.iter().map(|receipt| &receipt.name[..]).collect();
     assert_eq!(names, ["Others", "BetaCo"], "the newest first");
     // A rename that changes the case of letters is not of what it made itself.
-    let intent = Some(RenameIntent::new("BetaCo", "BETACO".parse().unwrap()).into());
+    let intent = Some(Intent::rename("BetaCo", "BETACO".parse().unwrap()));
     let cased = entry(rename("BetaCo", "BETACO")).attempted(ended(EndingKind::Renamed, 20));
     let (_, grant) =
         granted(vec![Entry { intent, ..cased }], &wants(create("AcmeCo")).allow_another());
@@ -39,11 +39,11 @@ fn receipt_goes_by_name_after_rename() {
 #[test]
 fn portal_in_doubtful_rename_has_no_receipt() {
     let created = entry(create("Others")).attempted(ended(EndingKind::Created, 99));
-    let intent = RenameIntent::new("Others", "BetaCo".parse().unwrap());
+    let intent = Intent::rename("Others", "BetaCo".parse().unwrap());
     let renaming = Entry {
         id: EntryId::new("rename"),
         order: 2,
-        intent: Some(intent.into()),
+        intent: Some(intent),
         ..entry(rename("Others", "BetaCo")).attempted(attempting(103))
     };
     let (_, Decision::Wait(wait)) =
@@ -98,7 +98,7 @@ fn rename_of_name_in_doubt_is_no_receipt() {
     let renamed = Entry {
         id: EntryId::new("rename"),
         order: 2,
-        intent: Some(RenameIntent::new("AcmeCo", "BetaCo".parse().unwrap()).into()),
+        intent: Some(Intent::rename("AcmeCo", "BetaCo".parse().unwrap())),
         ..entry(rename("AcmeCo", "BetaCo"))
             .of(unknown("x"))
             .attempted(ended(EndingKind::Renamed, 60))

@@ -90,14 +90,14 @@ fn receipt_counts_where_token_may_not_list() {
 
 #[test]
 fn receipt_of_other_portal_ends_resumed_create() {
-    let intent = CreateIntent {
+    let intent = Intent {
         attempts: 1,
         baseline: Some(Baseline::default()),
-        ..CreateIntent::new(name("Acme2026"))
+        ..Intent::create(name("Acme2026"))
     };
     let flow = Flow::resume(
         create_of(&["Acme2026"]),
-        intent.into(),
+        intent,
         Duration::ZERO,
         Policy::default(),
         ApiVersion::V7,
@@ -120,7 +120,7 @@ fn young_receipt_counts_as_portal_of_org() {
 #[test]
 fn flow_is_in_doubt_from_attempt_until_certain() {
     let mut script = create().ready();
-    let Step::Record(Intent::Create(intent)) = script.flow.step(script.now) else { panic!() };
+    let Step::Record(intent) = script.flow.step(script.now) else { panic!() };
     assert_eq!((intent.attempts, intent.baseline), (1, Some(Baseline::default())));
     assert!(!script.flow.is_in_doubt());
     script = script.sends();
@@ -254,14 +254,14 @@ fn rejection_in_doubt_is_outcome_once_absent() {
 
 #[test]
 fn resumed_create_counts_earlier_attempts() {
-    let intent = CreateIntent {
+    let intent = Intent {
         attempts: 3,
         baseline: Some(Baseline::default()),
-        ..CreateIntent::new(name("Acme2026"))
+        ..Intent::create(name("Acme2026"))
     };
     let flow = Flow::resume(
         create_of(&["Acme2026"]),
-        intent.into(),
+        intent,
         Duration::from_secs(60),
         Policy::default(),
         ApiVersion::V7,

@@ -78,13 +78,13 @@ fn scope_mismatch_under_undocumented_status_is_no_missing_scope() {
 
 #[test]
 fn resumed_create_tries_names_that_were_not_tried() {
-    let mut intent = CreateIntent::new(name("SecondName"));
+    let mut intent = Intent::create(name("SecondName"));
     intent.taken = vec![name("Acme2026")];
     intent.baseline = Some(Baseline::default());
     // The names may come in another order now.
     let operation = create_of(&["SecondName", "Acme2026", "ThirdName"]);
     let (policy, version) = (Policy::default(), ApiVersion::V7);
-    let flow = Flow::resume(operation, intent.into(), Duration::ZERO, policy, version);
+    let flow = Flow::resume(operation, intent, Duration::ZERO, policy, version);
     let script = script(flow).token().clears(1000);
     let script = script.attempt(response(400, "ALREADY_USED")).shows_until_proved(&[]).sends();
     assert_eq!(script.intent.unwrap().name().as_str(), "ThirdName");
@@ -199,10 +199,10 @@ fn taken_under_undocumented_status_is_rejected() {
 
 #[test]
 fn list_that_proves_absence_is_new_baseline() {
-    let intent = CreateIntent { attempts: 3, ..CreateIntent::new(name("Acme2026")) };
+    let intent = Intent { attempts: 3, ..Intent::create(name("Acme2026")) };
     let flow = Flow::resume(
         create_of(&["Acme2026"]),
-        intent.into(),
+        intent,
         Duration::ZERO,
         allow_another(),
         ApiVersion::V7,

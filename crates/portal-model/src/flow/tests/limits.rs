@@ -39,7 +39,7 @@ fn list_after_rate_limited_attempt_waits() {
     assert_eq!(origin(&script.waits(8000).shows(&["Acme2026"]).ends()), Origin::Appeared);
     // It does not count.
     let script = create_with(policy).ready().attempt(retry_after(429, "1")).waits(2000);
-    let Some(Intent::Create(intent)) = script.shows(&[]).sends().intent else { panic!() };
+    let Some(intent) = script.shows(&[]).sends().intent else { panic!() };
     assert_eq!(intent.attempts, 1);
 }
 
@@ -126,7 +126,7 @@ fn rejected_token_is_replaced_once_per_request() {
 fn attempt_with_rejected_token_does_not_count() {
     let script = create().ready().attempt(invalid_token()).token().attempt(lost());
     let script = script.clears(1000).attempt(lost()).clears(2000);
-    let Some(Intent::Create(intent)) = script.sends().intent else { panic!() };
+    let Some(intent) = script.sends().intent else { panic!() };
     assert_eq!(intent.attempts, 3);
 }
 
@@ -221,11 +221,11 @@ fn intent_carries_what_was_taken() {
         .attempt(response(400, "ALREADY_USED"))
         .shows_until_proved(&[])
         .sends();
-    let Some(Intent::Create(intent)) = sent.intent else { panic!() };
-    assert_eq!((intent.name.as_str(), intent.taken[0].as_str()), ("SecondName", "Acme2026"));
+    let Some(intent) = sent.intent else { panic!() };
+    assert_eq!((intent.name().as_str(), intent.taken[0].as_str()), ("SecondName", "Acme2026"));
     let flow = Flow::recover(
         create_of(&["Acme2026"]),
-        intent.into(),
+        intent,
         Duration::ZERO,
         Policy::default(),
         ApiVersion::V7,

@@ -8,11 +8,11 @@ fn with_id(id: &str, receipt: Receipt) -> Receipt {
 }
 
 fn resumed(baseline: &[(&str, &str, bool)], policy: Policy) -> Script {
-    let mut intent = CreateIntent::new(name("Acme2026"));
+    let mut intent = Intent::create(name("Acme2026"));
     intent.attempts = 1;
     intent.baseline = Some(Baseline::of(&portals(baseline)));
     let (operation, horizon) = (create_of(&["Acme2026"]), Duration::from_secs(60));
-    script(Flow::resume(operation, intent.into(), horizon, policy, ApiVersion::V7))
+    script(Flow::resume(operation, intent, horizon, policy, ApiVersion::V7))
 }
 
 fn portals(portals: &[(&str, &str, bool)]) -> Vec<crate::Portal> {
@@ -148,7 +148,7 @@ fn first_baseline_is_kept_over_adoptions() {
     // One that was there before is not it, and stays in the baseline.
     let before = [("1", "AcmeHelpdesk", true)];
     let script = resumed(&before, allow_another()).token().lists_until_step(&before).sends();
-    let Some(Intent::Create(intent)) = script.intent else { panic!() };
+    let Some(intent) = script.intent else { panic!() };
     assert_eq!(intent.baseline.unwrap(), Baseline::of(&portals(&before)));
 }
 
@@ -255,8 +255,8 @@ fn success_of_other_name_stays_in_doubt_and_names_it() {
 
 #[test]
 fn success_of_other_name_is_known_to_whoever_goes_on() {
-    let intent = CreateIntent { attempts: 1, ..CreateIntent::new(name("Acme2026")) };
-    let intent = Intent::from(intent).with_other_name("Acme20261".to_owned());
+    let intent = Intent { attempts: 1, ..Intent::create(name("Acme2026")) };
+    let intent = intent.with_other_name("Acme20261".to_owned());
     let operation = || create_of(&["Acme2026"]);
     let flows = [
         Flow::resume(

@@ -114,9 +114,9 @@ fn rename_limited_beyond_deadline_is_verified() {
 #[test]
 fn intent_of_rename_has_attempts_and_baseline() {
     let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).sends();
-    let Some(Intent::Rename(intent)) = script.intent else { panic!() };
+    let Some(intent) = script.intent else { panic!() };
     let known = &intent.baseline.unwrap().0[0];
     assert_eq!((intent.attempts, known.id.as_deref()), (1, Some("1")));
     assert_eq!((known.name.as_str(), known.modified_time.is_some()), ("AcmeOld", true));
-    assert_eq!((intent.old.as_str(), intent.new.as_str()), ("AcmeOld", "AcmeNew"));
+    assert_eq!(intent.operation.names().collect::<Vec<_>>(), ["AcmeOld", "AcmeNew"]);
 }

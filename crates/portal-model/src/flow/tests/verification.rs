@@ -214,11 +214,11 @@ fn failing_verification_lists_until_deadline() {
 
 #[test]
 fn recovery_without_baseline_has_no_origin() {
-    let intent = CreateIntent { attempts: 1, ..CreateIntent::new(name("Acme2026")) };
-    let recover = |intent: CreateIntent| {
+    let intent = Intent { attempts: 1, ..Intent::create(name("Acme2026")) };
+    let recover = |intent: Intent| {
         let flow = Flow::recover(
             create_of(&["Acme2026"]),
-            intent.into(),
+            intent,
             Duration::ZERO,
             Policy::default(),
             ApiVersion::V7,
@@ -226,7 +226,7 @@ fn recovery_without_baseline_has_no_origin() {
         script(flow).token().shows(&["Acme2026"]).ends()
     };
     assert_eq!(origin(&recover(intent.clone())), Origin::Undetermined);
-    let intent = CreateIntent { baseline: Some(Baseline::default()), ..intent };
+    let intent = Intent { baseline: Some(Baseline::default()), ..intent };
     assert_eq!(origin(&recover(intent)), Origin::Appeared);
 }
 
@@ -252,12 +252,12 @@ fn new_portal_never_renamed_is_another() {
 
 #[test]
 fn recovery_polls_until_absence_and_never_sends() {
-    let intent = CreateIntent { attempts: 1, ..CreateIntent::new(name("Acme2026")) };
+    let intent = Intent { attempts: 1, ..Intent::create(name("Acme2026")) };
     let recover = |horizon| {
         let horizon = Duration::from_secs(horizon);
         let flow = Flow::recover(
             create_of(&["Acme2026"]),
-            intent.clone().into(),
+            intent.clone(),
             horizon,
             Policy::default(),
             ApiVersion::V7,
