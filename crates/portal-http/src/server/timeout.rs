@@ -133,6 +133,7 @@ impl<S: AsyncRead + AsyncWrite> AsyncWrite for TimeoutStream<S> {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt as _;
+    use tokio::io::AsyncWriteExt as _;
 
     use super::super::connections::Connections;
     use super::*;
@@ -169,5 +170,13 @@ mod tests {
             });
             assert!(complete.await.is_ok(), "{first}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn peer_not_reading_times_out() {
+        let (ours, _theirs) = tokio::io::duplex(16);
+        let mut stream = TimeoutStream::new(ours, Duration::from_secs(30), connection());
+        let write = tokio::time::timeout(Duration::from_secs(31), stream.write_all(&[0; 17]));
+        assert_eq!(write.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

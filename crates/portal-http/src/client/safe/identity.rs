@@ -168,8 +168,8 @@ impl Identity {
 }
 
 /// The org that the service told an earlier entry of the credential; one that was stated is stated anew by
-/// each run. An org on this machine is a new one after
-/// every restart of its server, with the same credentials.
+/// each run. An org on this machine is a new one after every restart of its server, with the same
+/// credentials.
 async fn earlier(client: &Client, unknown: &OrgIdentity, ledger: &Ledger) -> Option<Org> {
     if client.api_url().is_none_or(|url| url.is_this_machine()) {
         return None;

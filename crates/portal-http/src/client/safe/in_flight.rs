@@ -23,6 +23,10 @@ use super::host::ClientHost;
 /// # Cancel safety
 /// It runs in a task of its own. Dropping this does not stop it, so a caller who hangs up leaves
 /// nothing in doubt; [`stop`](Self::stop) stops it.
+///
+/// # Panics
+/// If it is polled again after it has ended, as the future of an async function does: in a loop with
+/// `select!`, leave the loop or fuse it.
 #[derive(Debug)]
 #[must_use = "its outcome says whether the portal exists"]
 pub struct InFlight {
