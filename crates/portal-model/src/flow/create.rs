@@ -43,7 +43,8 @@ impl Create {
             let mut tried = std::iter::once(&name).chain(&taken);
             tried.any(|tried| tried.is_same_as(wanted.as_str()))
         };
-        let left = names.into_iter().skip(at.map_or(0, |at| at + 1));
+        // The one that it got to counts as tried.
+        let left = names.into_iter().skip(at.unwrap_or_default());
         let fallbacks = left.filter(|wanted| !is_tried(wanted)).collect();
         Self { name, fallbacks, taken, receipts: Vec::new() }
     }
