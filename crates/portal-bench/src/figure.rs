@@ -1,10 +1,15 @@
 //! [`Figure`]: what was measured, beside its limit.
 
+use serde::Serialize;
+
 /// What a value counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum Unit {
+    #[serde(rename = "1/s")]
     PerSecond,
+    #[serde(rename = "s")]
     Seconds,
+    #[serde(rename = "MiB")]
     Mebibytes,
 }
 

@@ -35,6 +35,7 @@ use clap::Parser;
 
 use crate::benches::{Bench, Effort};
 use crate::stub::Stub;
+use crate::table::Table;
 
 /// Measure the server, the client and the command, each figure beside a limit of the same run
 #[derive(Debug, Parser)]
@@ -45,6 +46,9 @@ struct Args {
     /// See that every bench works, about a second each; its figures mean nothing
     #[arg(long)]
     quick: bool,
+    /// Print a JSON object per figure
+    #[arg(long)]
+    json: bool,
     /// Be the stub of another process with so many worker threads
     #[arg(long, hide = true, value_name = "WORKERS")]
     stub: Option<usize>,
@@ -60,10 +64,11 @@ fn main() {
         [] => Bench::usual(effort),
         only => only.to_vec(),
     };
-    table::head();
+    let table = Table { json: args.json };
+    table.head();
     for bench in benches {
         match bench.run(effort) {
-            Ok(figures) => figures.iter().for_each(|figure| table::print(&bench.name(), figure)),
+            Ok(figures) => figures.iter().for_each(|figure| table.row(&bench.name(), figure)),
             Err(skipped) => eprintln!("{}: skipped, {}", bench.name(), skipped),
         }
     }

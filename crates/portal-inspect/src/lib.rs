@@ -11,7 +11,7 @@
 //! | `events` | the requests as server-sent events |
 //! | `faults` | what switches faults on and off |
 //! | `page` | the pages, in HTML |
-//! | `curl` | a recorded request as a command line |
+//! | `curl`, `har` | a recorded request as a command line; all of them as an archive |
 //! | `request` | a request whose host and origin are checked |
 //! | `inspector` | [`Inspector`] and [`Watch`]: what is looked into, and what is noticed of it |
 //! | `recorder`, `metrics` | the last requests; counters of all |
@@ -22,6 +22,7 @@ mod curl;
 mod events;
 mod faults;
 mod filter;
+mod har;
 mod inspector;
 mod metrics;
 mod page;

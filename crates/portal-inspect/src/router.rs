@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::filter;
+use crate::har;
 use crate::inspector::Inspector;
 use crate::page::{self, Frame};
 use crate::recorder::{Recorded, Since};
@@ -74,6 +75,7 @@ impl<R: Registry> Inspector<R> {
             (false, "/style.css") => Ok(text("text/css; charset=utf-8", page::STYLE)),
             (false, "/script.js") => Ok(text("text/javascript; charset=utf-8", page::SCRIPT)),
             (false, "/api/requests") => self.api_requests(request),
+            (false, "/api/requests.har") => self.archive(request),
             (false, "/api/requests/events") => self.events(request, line),
             (false, "/api/faults") => Ok(json(&self.faults())),
             (false, "/openapi.json") => Ok(json(&self.about.openapi())),
@@ -100,11 +102,22 @@ impl<R: Registry> Inspector<R> {
     }
 
     fn api_requests(&self, request: &ReceivedRequest) -> RouteResult {
-        let Since { mut requests, skipped, .. } = self.watch.recorder.since(request.after()?);
+        let since = self.matching(request)?;
+        let requests: Vec<_> = since.requests.iter().map(|recorded| recorded.listed()).collect();
+        Ok(json(&json!({ "requests": requests, "not_recorded": since.skipped })))
+    }
+
+    /// The same requests in full, as browsers' developer tools and HTTP clients import them.
+    fn archive(&self, request: &ReceivedRequest) -> RouteResult {
+        Ok(json(&har::archive(&self.matching(request)?.requests, &self.about.url)))
+    }
+
+    /// The requests that a reader asks for.
+    fn matching(&self, request: &ReceivedRequest) -> Result<Since, Refusal> {
+        let mut since = self.watch.recorder.since(request.after()?);
         let filter = request.parameter("q").unwrap_or_default();
-        requests.retain(|recorded| filter::matches(&recorded.record, &filter));
-        let requests: Vec<_> = requests.iter().map(|recorded| recorded.listed()).collect();
-        Ok(json(&json!({ "requests": requests, "not_recorded": skipped })))
+        since.requests.retain(|recorded| filter::matches(&recorded.record, &filter));
+        Ok(since)
     }
 
     fn get(&self, id: &str) -> Result<Arc<Recorded>, Refusal> {

@@ -54,7 +54,7 @@ fn everything_shown(server: &Served) -> String {
 }
 
 #[test]
-fn requests_are_found_by_words() {
+fn requests_are_found_by_words_and_archived() {
     let (_home, server) = served();
     let found = |query: &str| {
         let found = get(&server, &format!("/api/requests?q={query}")).json();
@@ -66,6 +66,15 @@ fn requests_are_found_by_words() {
     assert_eq!(found("400+PATTERN_NOT_MATCHED").len(), 1);
     assert_eq!(found("no-such-word"), [Value::Null; 0]);
 
+    let archive = get(&server, "/api/requests.har?q=400+PATTERN_NOT_MATCHED").json();
+    let entries = archive["log"]["entries"].as_array().unwrap();
+    assert_eq!((&archive["log"]["version"], entries.len()), (&json!("1.2"), 1));
+    let (request, response) = (&entries[0]["request"], &entries[0]["response"]);
+    let target = format!("{}{PORTALS}?x=•••", server.url());
+    assert_eq!((&request["method"], &request["url"]), (&json!("POST"), &json!(target)));
+    assert!(request["postData"]["text"].as_str().unwrap().contains(HOSTILE), "{request}");
+    assert_eq!(response["status"], 400);
+    assert!(response["content"]["text"].as_str().unwrap().contains("PATTERN_NOT_MATCHED"));
     assert_eq!(post(&server, "/api/clear", "").status, 200);
     assert_eq!(found(""), [Value::Null; 0]);
 }

@@ -205,7 +205,7 @@ impl Served {
         let all = get("/api/requests");
         let requests = all.json()["requests"].as_array().cloned().unwrap_or_default();
         let each = requests.iter().map(|it| get(&format!("/api/requests/{}", it["id"])).body);
-        each.collect::<String>() + &all.body + &get("/").body
+        each.collect::<String>() + &all.body + &get("/api/requests.har").body + &get("/").body
     }
 
     #[cfg(unix)]
