@@ -13,6 +13,7 @@
 //! | `terminal` | the only module that writes to stdout and stderr or reads a reply |
 //! | `report` | what outcomes and errors say: data and words, no I/O |
 //! | `sys` | variables, files, directories, signals |
+#![allow(rustdoc::invalid_rust_codeblocks, reason = "the examples of help are for a shell")]
 
 mod batch;
 mod cli;
