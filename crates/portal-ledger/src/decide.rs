@@ -648,8 +648,10 @@ impl<'a> View<'a> {
             own != Some(&entry.id)
                 && counts(entry)
                 && !may_be_renamed(entry)
-                // While a rename is in doubt, the portal may have either name.
-                && !self.later_renames(entry).any(Entry::may_be_own)
+                // While a rename is in doubt, the portal may have either name; by its old one a key still finds
+                // what a copy may have made.
+                && (self.is_refused_under_key(entry)
+                    || !self.later_renames(entry).any(Entry::may_be_own))
         });
         let receipt = |entry: &Entry| {
             let portal = entry.ending().and_then(|ending| ending.portal.as_ref());

@@ -94,10 +94,11 @@ impl Create {
             let portal = Portal::new(receipt.name.as_str());
             return Finding::There { portal, origin: created_earlier(receipt) };
         }
-        // A copy of the attempt that was refused may have made it, and the key has its portal.
+        // A copy of the attempt that was refused may have made it, and the key has its portal. Who renamed
+        // it since found it there.
         let of_refused = |portal: &&Portal| {
             self.refused().any(|receipt| may_have_made(receipt, portal))
-                && !self.is_other_entrys(portal, policy)
+                && !self.of_other_entries(portal, policy).any(|receipt| receipt.is_new(portal))
         };
         if let Some(portal) = now.iter().find(of_refused) {
             return Finding::Blocked(Obstacle::OtherPortal(portal.clone()));
@@ -140,10 +141,15 @@ impl Create {
         }
     }
 
-    /// Whether another entry of the ledger made the portal: by its id; or by its name, as long as no list
-    /// can have shown the id.
+    /// Whether the portal is of another entry of the ledger.
     fn is_other_entrys(&self, portal: &Portal, policy: &Policy) -> bool {
-        self.receipts.iter().any(|receipt| match &receipt.id {
+        self.of_other_entries(portal, policy).next().is_some()
+    }
+
+    /// The other entries of the ledger of which the portal is: by its id; or by its name, as long as no list
+    /// can have shown the id.
+    fn of_other_entries(&self, portal: &Portal, policy: &Policy) -> impl Iterator<Item = &Receipt> {
+        self.receipts.iter().filter(|receipt| match &receipt.id {
             Some(id) => portal.zaid.as_ref() == Some(id),
             None => {
                 receipt.is_younger_than(policy.list_lag)

@@ -171,6 +171,32 @@ async fn portal_of_refused_name_is_the_keys_after_rename() {
     }
 }
 
+/// This ledger renamed what the copy made, which says nothing of who made it.
+#[tokio::test(start_paused = true)]
+async fn portal_of_refused_name_is_the_keys_after_own_renames() {
+    let copies = Act { effect: Some(AT_ONCE), ..responds(400, "ALREADY_USED") };
+    let (service, ledger) = (Service::new([copies]), Ledger::in_memory());
+    service.with(|state| state.lag = secs(10));
+    let form = |name| {
+        let mut form = service.request(create(name));
+        form.key = Some("4711".to_owned());
+        form.policy.name_taken = NameTaken::AtOnce;
+        form.policy.allow_another = true;
+        form
+    };
+    let taken = service.run(&ledger, form("AcmePortal")).await.outcome;
+    assert!(matches!(taken, Outcome::NameTaken { .. }), "{taken}");
+    for (old, new) in [("AcmePortal", "OmegaPortal"), ("OmegaPortal", "ZetaPortal")] {
+        sleep(secs(20)).await;
+        let renamed = service.run(&ledger, service.request(rename(old, new))).await.outcome;
+        assert!(matches!(renamed, Outcome::Renamed { .. }), "{renamed}");
+        sleep(secs(80)).await;
+        let outcome = service.run(&ledger, form("AcmeNext")).await.outcome;
+        assert!(matches!(outcome, Outcome::OrgHasPortal { .. }), "{outcome}");
+        assert_eq!(service.names(), [new]);
+    }
+}
+
 /// The caller takes the credential of before for one of another org.
 #[tokio::test(start_paused = true)]
 async fn own_doubt_under_key_in_other_org_is_unknown() {
