@@ -12,8 +12,8 @@
 //!    transaction, also one without an attempt: a holder that wakes up late would attempt beside it.
 //! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
 //!    included, and with the name of a success for another one, which is written when it is read. A later
-//!    rename of that name in this ledger determines it; who is told of it hears the name by now. A claim that lost an entry in which it attempted
-//!    something goes by what becomes of that.
+//!    rename of that name in this ledger determines it; who is told of it hears the name by now. A claim
+//!    that lost an entry in which it attempted something goes by what becomes of that.
 //! 4. **Other operations' entries are waited for, not determined.** After its horizon and the list lag
 //!    an entry has an effect that the next baseline shows, or none. A token that may not list has no
 //!    baseline: it is told of such an entry, and creates nothing beside it.
@@ -28,9 +28,10 @@
 //!    unless the caller states that the credentials of the two lead to different orgs.
 //!    With `allow_another` the names alone count.
 //! 7. **A key is one operation**: created, or there after an attempt, and its entry is returned; in doubt,
-//!    and it goes on, for a fallback that it got to as well; ended without a portal, and it begins anew. A name that is taken and not verified is
-//!    in doubt for the same key and name, whatever other name of the key sent nothing since; another name
-//!    of the key waits until a list shows whether a copy took it, and is not created beside that.
+//!    and it goes on, for a fallback that it got to as well; ended without a portal, and it begins anew. A
+//!    name that is taken and not verified is in doubt for the same key and name, whatever other name of the
+//!    key sent nothing since; another name of the key waits until a list shows whether a copy took it, and
+//!    is not created beside that, whatever its name is by then.
 //! 8. **A moment of another clock counts from when it is first read**: another boot, machine or time
 //!    namespace.
 //! 9. **`Created` is accepted from anybody, everything else from the holder.** But once another holder

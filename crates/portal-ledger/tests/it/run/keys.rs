@@ -84,19 +84,22 @@ async fn copy_behind_unverified_taken_name_is_waited_for() {
     assert!(outcome.exists() && now == service.now(), "{outcome}");
 }
 
-/// A form that learns at once that a name is taken, and is sent again with another one.
+/// A form that learns at once that a name is taken; sent again, with whatever name, it has the same key.
+fn form(service: &Service, name: &str, allow_another: bool) -> ClaimRequest {
+    let mut form = service.request(create(name));
+    form.key = Some("4711".to_owned());
+    form.policy.name_taken = NameTaken::AtOnce;
+    form.policy.allow_another = allow_another;
+    form
+}
+
+/// The name of such a form is taken, by a copy of its own attempt.
 #[tokio::test(start_paused = true)]
 async fn other_name_of_same_key_waits_for_copy_of_first() {
     let copies = Act { effect: Some(AT_ONCE), ..responds(400, "ALREADY_USED") };
     let (service, ledger) = (Service::new([copies]), Ledger::in_memory());
     service.with(|state| state.lag = secs(10));
-    let form = async |name| {
-        let mut form = service.request(create(name));
-        form.key = Some("4711".to_owned());
-        form.policy.name_taken = NameTaken::AtOnce;
-        form.policy.allow_another = true;
-        service.run(&ledger, form).await.outcome
-    };
+    let form = async |name| service.run(&ledger, form(&service, name, true)).await.outcome;
     let taken = form("AcmePortal").await;
     assert!(matches!(taken, Outcome::NameTaken { .. }), "{taken}");
     let outcome = form("AcmeHelp").await;
@@ -111,13 +114,7 @@ async fn other_name_of_same_key_waits_for_copy_of_first() {
 #[tokio::test(start_paused = true)]
 async fn other_name_of_same_key_is_created_if_first_was_taken() {
     let (service, ledger) = (Service::new([responds(400, "ALREADY_USED")]), Ledger::in_memory());
-    let form = async |name| {
-        let mut form = service.request(create(name));
-        form.key = Some("4711".to_owned());
-        form.policy.name_taken = NameTaken::AtOnce;
-        form.policy.allow_another = true;
-        service.run(&ledger, form).await.outcome
-    };
+    let form = async |name| service.run(&ledger, form(&service, name, true)).await.outcome;
     assert!(matches!(form("AcmePortal").await, Outcome::NameTaken { .. }));
     let outcome = form("AcmeHelp").await;
     assert!(outcome.is_ours() && service.now() <= secs(12), "{outcome}");
@@ -138,13 +135,7 @@ async fn portal_of_refused_name_is_the_keys_after_rename() {
         let copies = Act { effect: Some(AT_ONCE), ..responds(400, "ALREADY_USED") };
         let (service, ledger) = (Service::new([copies]), Ledger::in_memory());
         service.with(|state| state.lag = secs(10));
-        let form = |name| {
-            let mut form = service.request(create(name));
-            form.key = Some("4711".to_owned());
-            form.policy.name_taken = NameTaken::AtOnce;
-            form.policy.allow_another = allow_another;
-            form
-        };
+        let form = |name| form(&service, name, allow_another);
         let taken = service.run(&ledger, form("AcmePortal")).await.outcome;
         assert!(matches!(taken, Outcome::NameTaken { .. }), "{taken}");
         sleep(secs(20)).await;
@@ -177,13 +168,7 @@ async fn portal_of_refused_name_is_the_keys_after_own_renames() {
     let copies = Act { effect: Some(AT_ONCE), ..responds(400, "ALREADY_USED") };
     let (service, ledger) = (Service::new([copies]), Ledger::in_memory());
     service.with(|state| state.lag = secs(10));
-    let form = |name| {
-        let mut form = service.request(create(name));
-        form.key = Some("4711".to_owned());
-        form.policy.name_taken = NameTaken::AtOnce;
-        form.policy.allow_another = true;
-        form
-    };
+    let form = |name| form(&service, name, true);
     let taken = service.run(&ledger, form("AcmePortal")).await.outcome;
     assert!(matches!(taken, Outcome::NameTaken { .. }), "{taken}");
     for (old, new) in [("AcmePortal", "OmegaPortal"), ("OmegaPortal", "ZetaPortal")] {
