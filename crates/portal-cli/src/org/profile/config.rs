@@ -84,7 +84,7 @@ pub(super) fn insert(
         .entry(name)
         .or_insert_with(|| Item::Table(Table::new()))
         .as_table_like_mut()
-        .context("a profile is no table")?;
+        .with_context(|| format!("expected a table for the profile {name}, found a value"))?;
     let data_center = hosts.data_center().map(DataCenter::code);
     let url = |url: Option<String>| url.filter(|_| data_center.is_none());
     set(entry, "data_center", data_center);
