@@ -299,13 +299,15 @@ impl<'a> View<'a> {
             let counts = |entry: &&Entry| self.counts(entry, operation);
             self.entries.iter().filter(counts).filter(|entry| own.as_ref() != Some(&entry.id))
         };
-        let waits = others().filter_map(|entry| self.wait_for(entry, operation));
+        let waits: Vec<Wait> =
+            others().filter_map(|entry| self.wait_for(entry, operation)).collect();
+        let is_renamed = waits.iter().any(|wait| wait.why == Why::Rename);
         let longest = waits
+            .into_iter()
             .reduce(|one, other| if one.until.since(&other.until).is_none() { other } else { one });
         if let Some(wait) = longest {
             let receipts = self.certain_receipts(own.as_ref());
             let is_in_doubt = adopted.is_some_and(|entry| entry.attempts > 0);
-            let is_renamed = others().any(|entry| self.is_unlisted_rename(entry, operation));
             let why = match wait.why {
                 _ if is_in_doubt => Why::InDoubt,
                 _ if is_renamed => Why::Rename,
@@ -453,61 +455,45 @@ impl<'a> View<'a> {
 
     /// Rule 5, for an entry that counts.
     fn wait_for(&self, entry: &Entry, operation: &Operation) -> Option<Wait> {
-        let times = entry.times.max(self.request.times());
-        // A rename frees a name that a copy of an attempt may still be about, also of one that
-        // succeeded or was rejected.
-        let is_freed =
-            matches!(operation, Operation::Rename(_)) && has_common_name(entry, operation);
-        let copies = if is_freed { times.processing_time } else { Duration::ZERO };
-        let horizon = entry.horizon(self.now, times.processing_time);
-        let horizon = horizon.map(|at| at.plus(times.list_lag));
         // Its moments may be of a clock that no longer runs.
         if entry.is_settled {
             return None;
         }
-        let (why, until) = match &entry.state {
+        let times = entry.times.max(self.request.times());
+        let has_name = has_common_name(entry, operation);
+        // A rename frees a name that a copy of an attempt may still be about, also of one that
+        // succeeded or was rejected.
+        let is_freed = has_name && matches!(operation, Operation::Rename(_));
+        let horizon = entry.horizon(self.now, times.processing_time);
+        let horizon = horizon.map(|at| at.plus(times.list_lag));
+        let (why, until, is_listed) = match &entry.state {
             State::Open(lease) if lease.holder.is_some() => {
-                (Why::OtherUnderWay, later(horizon, lease.until.on(self.now, times.attempt_budget)))
+                let until = later(horizon, lease.until.on(self.now, times.attempt_budget));
+                (Why::OtherUnderWay, until, false)
             }
-            State::Open(_) => (Why::Effect, horizon?),
+            State::Open(_) => (Why::Effect, horizon?, false),
             State::Ended { .. } if entry.attempts == 0 => return None,
             State::Ended { ending, at } => {
-                let listed = match ending.kind {
-                    EndingKind::NotDone if !is_freed => None,
-                    _ => Some(at.on(self.now, Duration::ZERO).plus(copies).plus(times.list_lag)),
-                };
+                let listed = at.on(self.now, Duration::ZERO).plus(times.list_lag);
+                let copies = if is_freed { times.processing_time } else { Duration::ZERO };
                 let is_unknown = ending.kind == EndingKind::Unknown;
-                let doubt = horizon.filter(|_| is_unknown || has_common_name(entry, operation));
-                (
-                    Why::Effect,
-                    match (doubt, listed) {
-                        (doubt, Some(listed)) => later(doubt, listed),
-                        (doubt, None) => doubt?,
-                    },
-                )
+                let doubt = horizon.filter(|_| is_unknown || has_name);
+                let until = match ending.kind {
+                    EndingKind::NotDone if !is_freed => doubt?,
+                    _ => later(doubt, listed.plus(copies)),
+                };
+                // What the same rename did before, is what a list shows or not.
+                let is_lagging = ending.kind.is_own()
+                    && !operation.is_same_as(&entry.operation)
+                    && !listed.is_at_or_before(self.now);
+                (Why::Effect, until, !is_unknown && !is_lagging)
             }
         };
+        let is_rename = matches!(entry.operation, Operation::Rename(_));
+        let is_here = has_name && !is_other_org(entry, self.request);
+        let why = if is_rename && is_here && !is_listed { Why::Rename } else { why };
         let is_past = until.is_at_or_before(self.now);
         (!is_past).then(|| Wait { why, entry: entry.id.clone(), until, receipts: Vec::new() })
-    }
-
-    /// Whether it is a rename from or to one of the names of `operation` that a list may show only later.
-    fn is_unlisted_rename(&self, entry: &Entry, operation: &Operation) -> bool {
-        let is_rename = matches!(entry.operation, Operation::Rename(_));
-        let is_here = has_common_name(entry, operation) && !is_other_org(entry, self.request);
-        if !is_rename || !is_here || self.wait_for(entry, operation).is_none() {
-            return false;
-        }
-        match &entry.state {
-            State::Ended { ending, at } if ending.kind.is_own() => {
-                let lag = entry.times.max(self.request.times()).list_lag;
-                let listed = at.on(self.now, Duration::ZERO).plus(lag);
-                !listed.is_at_or_before(self.now)
-            }
-            // It is waited for until it is listed.
-            State::Open(_) => true,
-            State::Ended { ending, .. } => ending.kind == EndingKind::Unknown,
-        }
     }
 
     /// Rule 3: an entry in doubt whose portal this ledger renamed later was created.

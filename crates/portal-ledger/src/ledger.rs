@@ -293,12 +293,15 @@ impl Permit {
     /// attempt ends at most one attempt budget after it: check that right before the first byte.
     ///
     /// # Errors
-    /// [`RecordError`]: no attempt may be made.
+    /// [`RecordError`]: no attempt may be made. After an error of the ledger it may be recorded or not, and
+    /// can be recorded again.
     ///
     /// # Cancel safety
     /// If the future is dropped, the attempt may be recorded; it must not be made.
     pub async fn record(&mut self, intent: &Intent, now: &Moment) -> Result<(), RecordError> {
         let (last, intent) = (self.last.clone(), intent.clone());
+        // As long as this has not returned, the attempt is not made.
+        self.last.get_or_insert_with(|| AttemptEnd { at: now.clone(), in_doubt: false });
         self.write(last, now, move |entry, holder, last, now| {
             decide::record(entry, holder, &intent, last, now)
         })

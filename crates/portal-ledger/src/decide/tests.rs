@@ -263,6 +263,8 @@ fn decisions_are_as_in_table() {
         (Some(renamed()),                                   wants(create("GammaCo")),                     "waits until 101: Effect"),
         (Some(renamed().of(org("8"))),                      wants(create("AcmeCo")),                      "waits until 101: Effect"),
         (Some(renamed().attempted(ended(Unknown, 95)).doubt(95)), wants(create("AcmeCo")),                "waits until 103: Rename"),
+        (Some(renamed()),                                   wants(rename("AcmeCo", "BetaCo")),             "waits until 107: Effect"),
+        (Some(renamed()),                                   wants(rename("BetaCo", "AcmeCo")),             "waits until 107: Rename"),
         (Some(renamed().attempted(ended(NameTaken, 99))),   wants(create("AcmeCo")),                      "waits until 101: Effect"),
     ];
     for (row, request, expected) in table {

@@ -160,6 +160,9 @@ impl<H: Host, S> Run<'_, H, S> {
             && self.began.as_ref() == Some(&entry.id);
         let is_own = is_recovery || has_key || is_recovered;
         let outcome = match (kind, &entry.operation) {
+            (EndingKind::NotDone, operation) if entry.attempts == 0 => {
+                not_done(operation, NotDone::NotAttempted)
+            }
             (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
             // Nobody verified it since.
             (EndingKind::NameTaken, operation) => match &entry.intent {

@@ -55,6 +55,9 @@ pub enum NotDone {
     /// A list proves that an earlier attempt did not take effect.
     #[error("an earlier attempt did not take effect")]
     Absent,
+    /// No attempt was made of the operation that was to be determined.
+    #[error("no attempt was made")]
+    NotAttempted,
     /// The intent could not be written down, so the attempt was not made.
     #[error("cannot record the intent: {0}")]
     NotRecorded(String),
