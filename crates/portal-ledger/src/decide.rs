@@ -11,9 +11,11 @@
 //! 2. **A grant takes every other open entry that it had to wait for from its holder**, in the same
 //!    transaction, also one without an attempt: a holder that wakes up late would attempt beside it.
 //! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
-//!    included, and with the name of a success for another one, which is written when it is read. A later
-//!    rename of that name in this ledger determines it; who is told of it hears the name by now. A claim
-//!    that lost an entry in which it attempted something goes by what becomes of that.
+//!    included, and with the name of a success for another one, which is written when it is read. A claim
+//!    that lost an entry in which it attempted something goes by what becomes of that. What this ledger did
+//!    next with the name of an entry's portal says more: if it renamed it, the portal was there, and who is
+//!    told of it hears the name by now; if it gave the name to another portal, the first one has a name that
+//!    nobody here knows, since no two have one name at once.
 //! 4. **Other operations' entries are waited for, not determined.** After its horizon and the list lag
 //!    an entry has an effect that the next baseline shows, or none. A token that may not list has no
 //!    baseline: it is told of such an entry, and creates nothing beside it.
@@ -38,11 +40,12 @@
 //!    saw the portal appear, its caller was told that it is theirs, and no second one hears that. What a
 //!    recovery saw appear is theirs who began the entry.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use portal_model::flow::{Evidence, Intent, Receipt};
 use portal_model::identity::SameOrg;
-use portal_model::name::is_same_name;
+use portal_model::name::{is_same_name, name_key};
 use portal_model::operation::Operation;
 use portal_model::outcome::Conflict;
 
@@ -98,6 +101,29 @@ pub(crate) struct Look {
     pub decision: Decision,
 }
 
+/// The names that a claim may turn on: those that are wanted or under its key, and those that renames gave
+/// their portals. More of them may be found in the entries that have one of these.
+pub(crate) fn names_of(rows: &[Entry], request: &ClaimRequest) -> BTreeSet<String> {
+    let wanted = match &request.wanted {
+        Wanted::Do(operation) => Some(operation),
+        Wanted::Recover(_) => None,
+    };
+    let wanted = wanted.into_iter().flat_map(Operation::names);
+    let is_own = |row: &&Entry| {
+        has_equal_key(row, request)
+            || matches!(&request.wanted, Wanted::Recover(id) if row.id == *id)
+    };
+    let own = rows.iter().filter(is_own).flat_map(|row| row.operation.names().chain([row.name()]));
+    let mut names: BTreeSet<_> = wanted.chain(own).map(name_key).collect();
+    // The newest come first.
+    for row in rows.iter().rev().filter(|row| row.may_be_own()) {
+        if row.old_name().is_some_and(|old| names.contains(&name_key(old))) {
+            names.insert(name_key(row.name()));
+        }
+    }
+    names
+}
+
 /// What a claim would find.
 pub(crate) fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Look {
     let mut view = View::new(rows, request, now);
@@ -105,7 +131,7 @@ pub(crate) fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Lo
         Wanted::Do(operation) => view.last_of_same(operation),
         Wanted::Recover(id) => view.entry(id),
     };
-    let entry = entry.cloned().map(|entry| view.by_now(entry));
+    let entry = entry.map(|entry| view.named_by_now(entry.clone()).unwrap_or(entry.clone()));
     let in_doubt = entry.as_ref().filter(|entry| entry.is_in_doubt()).map(|entry| &entry.id);
     let receipts = view.certain_receipts(in_doubt);
     Look { entry, receipts, decision: view.decide() }
@@ -343,8 +369,8 @@ impl<'a> View<'a> {
             State::Ended { ending, .. } if ending.kind != EndingKind::Unknown => {
                 // The result of this very claim was lost, and somebody ended the entry since.
                 let is_own = entry.id == self.request.id;
-                return if is_own || (is_outcome && operation.concerns(entry.name())) {
-                    Err(Decision::Ended(self.by_now(entry).into()).into())
+                return if is_own || (is_outcome && self.concerns(operation, &entry)) {
+                    Err(self.told(&entry).into())
                 } else if is_outcome {
                     Err(Decision::Blocked(conflict(Conflict::NameDropped, &entry)).into())
                 } else {
@@ -355,8 +381,8 @@ impl<'a> View<'a> {
         }
         if let Some(renamed) = self.renamed_since(&entry) {
             // Whose key it is, is told; without one the wish is a new one, and the next list its outcome.
-            let is_outcome = is_outcome.then(|| self.by_now(renamed));
-            return is_outcome.map_or(Ok(None), |told| Err(Decision::Ended(told.into()).into()));
+            let told = is_outcome.then(|| self.told(&renamed));
+            return told.map_or(Ok(None), |told| Err(told.into()));
         }
         if entry.attempts == 0 {
             entry.operation = operation.clone();
@@ -366,6 +392,13 @@ impl<'a> View<'a> {
         entry.key = entry.key.or_else(|| self.request.key.clone());
         entry.label = entry.label.or_else(|| self.request.label.clone());
         Ok(Some(entry))
+    }
+
+    /// Whether the portal of an entry has, or had, one of the names.
+    fn concerns(&self, operation: &Operation, entry: &Entry) -> bool {
+        let by_now = || self.named_by_now(entry.clone());
+        operation.concerns(entry.name())
+            || by_now().is_some_and(|entry| operation.concerns(entry.name()))
     }
 
     /// Determines what came of an entry; nothing is attempted, so nothing else is waited for.
@@ -412,7 +445,9 @@ impl<'a> View<'a> {
             let has_key = has_equal_key(entry, self.request);
             let has_label = entry.label.is_some() && entry.label == self.request.label;
             let moved = is_other_org(entry, self.request);
-            if has_key && (moved || !is_same_wish(entry, operation)) {
+            let is_wish = is_same_wish(entry, operation)
+                || entry.old_name().is_none() && self.concerns(operation, entry);
+            if has_key && (moved || !is_wish) {
                 return Some(conflict(Conflict::KeyOfAnother, entry));
             }
             (has_label && is_first && moved).then(|| conflict(Conflict::LabelMoved, entry))
@@ -496,48 +531,55 @@ impl<'a> View<'a> {
         (!is_past).then(|| Wait { why, entry: entry.id.clone(), until, receipts: Vec::new() })
     }
 
-    /// Rule 3: an entry in doubt whose portal this ledger renamed later was created.
+    /// Rule 3: the portal of an entry in doubt was there if this ledger renamed it later.
     fn renamed_since(&mut self, entry: &Entry) -> Option<Entry> {
         if !entry.is_in_doubt() {
             return None;
         }
-        let portal = self.rename_of(entry)?.ending().and_then(|ending| ending.portal.clone());
+        let rename = self.next_of_name(entry).filter(|next| is_rename_of(entry, next))?;
+        let portal = rename.ending().and_then(|ending| ending.portal.clone());
         let name = Some(entry.name().to_owned());
-        let ending = Ending { name, portal, ..Ending::new(EndingKind::Created) };
+        let ending = Ending { name, portal, ..Ending::new(EndingKind::Appeared) };
         let determined = ended(entry.clone(), ending, self.now.clone().into());
         self.write(&determined);
         Some(determined)
     }
 
-    /// The later rename of the portal that an entry created, or may have created.
-    fn rename_of(&self, entry: &Entry) -> Option<&Entry> {
-        let is_done = |other: &&Entry| {
-            other.ending().is_some_and(|ending| ending.kind == EndingKind::Renamed)
-        };
-        // The first one: a later one is of a portal that took the name since.
-        self.later_renames(entry).filter(is_done).last()
+    /// Rule 3: what is told of an entry that ended.
+    fn told(&self, entry: &Entry) -> Decision {
+        let named = self.named_by_now(entry.clone());
+        named.map_or_else(
+            || Decision::Blocked(conflict(Conflict::NameReused, entry)),
+            |entry| Decision::Ended(entry.into()),
+        )
     }
 
-    /// An entry that ended, with the name that its portal has by now, as far as this ledger renamed it.
-    fn by_now(&self, mut entry: Entry) -> Entry {
-        let mut name = None;
-        let mut last = Some(&entry).filter(|entry| entry.may_be_own());
-        while let Some(rename) = last.and_then(|entry| self.rename_of(entry)) {
-            name = Some(rename.name().to_owned());
-            last = Some(rename);
+    /// An entry with the name that its portal has by now, as far as this ledger changed it; `None` if it gave
+    /// the name to another portal since: nothing says what the first one is called.
+    fn named_by_now(&self, mut entry: Entry) -> Option<Entry> {
+        let mut last = &entry;
+        while let Some(next) = self.next_of_name(last) {
+            last = Some(next).filter(|next| is_rename_of(last, next))?;
         }
+        let name = (last.id != entry.id).then(|| last.name().to_owned());
         if let (State::Ended { ending, .. }, Some(name)) = (&mut entry.state, name) {
             ending.name = Some(name);
         }
-        entry
+        Some(entry)
     }
 
-    fn later_renames(&self, entry: &Entry) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(|other| {
-            matches!(&other.operation, Operation::Rename(rename) if is_same_name(&rename.old, entry.name()))
-                && other.order > entry.order
-                && other.org.compare(&entry.org) == SameOrg::Yes
-        })
+    /// What this ledger did next with the name of an entry's portal: it took it from that, or gave it to
+    /// another one.
+    fn next_of_name(&self, entry: &Entry) -> Option<&Entry> {
+        let is_about = |name: &str| is_same_name(name, entry.name());
+        let is_it = |next: &&Entry| {
+            next.id != entry.id
+                && next.turn() >= entry.turn()
+                && next.ending().is_some_and(|ending| ending.kind.is_own())
+                && (is_about(next.name()) || next.old_name().is_some_and(is_about))
+        };
+        let all = self.entries.iter().filter(|_| entry.may_be_own());
+        all.filter(is_it).min_by_key(|next| next.turn())
     }
 
     fn new_entry(&self, operation: &Operation) -> Entry {
@@ -551,6 +593,7 @@ impl<'a> View<'a> {
             operation: operation.clone(),
             intent: None,
             attempts: 0,
+            gone_on_after: None,
             state: State::Open(Lease {
                 holder: None,
                 until: self.now.clone().into(),
@@ -572,6 +615,10 @@ impl<'a> View<'a> {
         entry.doubt_ended = entry.last_doubtful_end().cloned();
         entry.times = entry.times.max(self.request.times());
         entry.is_settled = false;
+        if entry.attempts > 0 {
+            let others = self.entries.iter().filter(|it| has_common_name(it, &entry.operation));
+            entry.gone_on_after = others.map(|other| other.order).max();
+        }
         entry.state = State::Open(Lease {
             holder: Some(self.request.id.clone()),
             until: self.now.plus(entry.times.attempt_budget).into(),
@@ -626,9 +673,9 @@ impl<'a> View<'a> {
     fn receipts(&self, own: Option<&EntryId>, counts: impl Fn(&Entry) -> bool) -> Vec<Receipt> {
         let in_doubt = own.and_then(|id| self.entry(id));
         // What it made may be what they renamed: where their org is not known, nothing else tells.
+        let renamed = in_doubt.and_then(|own| self.next_of_name(own));
         let may_be_renamed = |entry: &Entry| {
-            matches!((&entry.operation, in_doubt), (Operation::Rename(rename), Some(own))
-                if is_same_name(&rename.old, own.name()))
+            entry.old_name().is_some() && renamed.is_some_and(|renamed| renamed.id == entry.id)
         };
         // The newest first: of several that created a portal of one name, it is the last one's.
         let others = self.entries.iter().filter(|entry| {
@@ -638,7 +685,9 @@ impl<'a> View<'a> {
                 // While a rename is in doubt, the portal may have either name; by its old one a key still finds
                 // what a copy may have made.
                 && (self.is_refused_under_key(entry)
-                    || !self.later_renames(entry).any(Entry::may_be_own))
+                    || !self.entries.iter().any(|next| {
+                        next.may_be_own() && is_rename_of(entry, next)
+                    }))
         });
         let receipt = |entry: &Entry| {
             let portal = entry.ending().and_then(|ending| ending.portal.as_ref());
@@ -675,6 +724,13 @@ impl<'a> View<'a> {
 
 fn conflict(conflict: Conflict, entry: &Entry) -> Blocked {
     Blocked::Conflict { conflict, entry: Box::new(entry.clone()) }
+}
+
+/// Whether `next` renamed, or may have renamed, the portal of an entry, which had its name until then.
+fn is_rename_of(entry: &Entry, next: &Entry) -> bool {
+    next.old_name().is_some_and(|old| is_same_name(old, entry.name()))
+        && next.turn() > entry.turn()
+        && next.org.compare(&entry.org) == SameOrg::Yes
 }
 
 fn is_same_org(entry: &Entry, request: &ClaimRequest) -> bool {
