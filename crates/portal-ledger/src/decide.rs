@@ -616,7 +616,11 @@ impl<'a> View<'a> {
         entry.times = entry.times.max(self.request.times());
         entry.is_settled = false;
         if entry.attempts > 0 {
-            let others = self.entries.iter().filter(|it| has_common_name(it, &entry.operation));
+            let may_be_of_name = |it: &&Entry| {
+                it.operation.concerns(entry.name())
+                    || self.operation().is_some_and(|operation| has_common_name(it, operation))
+            };
+            let others = self.entries.iter().filter(may_be_of_name);
             entry.gone_on_after = others.map(|other| other.order).max();
         }
         entry.state = State::Open(Lease {

@@ -104,8 +104,9 @@ impl Ledger {
         Self(Engine::Postgres(Postgres(pool)))
     }
 
-    /// The same ledger as a process finds it that starts now: to test a crash. Permits of `self`
-    /// are held by nobody, as those of a process that was killed: their writes fail.
+    /// The same ledger as a process finds it that starts now: to test a crash. Permits of one in memory
+    /// are held by nobody, as those of a process that was killed: their writes fail. One that lasts is
+    /// the same for every process: kill one to test it.
     pub fn after_restart(&self) -> Self {
         match &self.0 {
             Engine::Memory(memory) => Self(Engine::Memory(memory.after_restart())),

@@ -95,8 +95,16 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         match (slept, wait.why) {
             (Some(()), _) => None,
             (None, Why::UnderWay | Why::SameUnderWay) => {
-                let ended = self.unknown(Unverified::Elsewhere, None);
-                Some(Ended { entry: Some(wait.entry), ..ended })
+                let entry = self.read(self.ledger.entry(&wait.entry)).await.ok().flatten();
+                let is_recovery = matches!(self.request.wanted, Wanted::Recover(_));
+                Some(match entry {
+                    // It ended since.
+                    Some(entry) if is_recovery && !entry.is_unfinished() => self.told(&entry),
+                    entry => {
+                        let ended = self.unknown(Unverified::Elsewhere, entry.as_ref());
+                        Ended { entry: Some(wait.entry), ..ended }
+                    }
+                })
             }
             (None, Why::OtherUnderWay | Why::Effect | Why::Rename | Why::InDoubt) => {
                 Some(self.nothing_sent(NotDone::Stopped).await)

@@ -48,13 +48,13 @@ impl<H: Host, S> Run<'_, H, S> {
             }
             (Wanted::Recover(id), _) => {
                 let entry = Some(id.clone());
-                Ended { entry, ..self.unknown(unverified(why), None) }
+                Ended { entry, ..self.unknown(unverified(why), look.entry.as_ref()) }
             }
         }
     }
 
     /// What the ledger holds, or why it can't be read.
-    async fn read<T>(
+    pub(super) async fn read<T>(
         &self,
         work: impl Future<Output = Result<T, LedgerError>>,
     ) -> Result<T, String> {

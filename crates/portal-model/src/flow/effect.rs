@@ -143,7 +143,8 @@ impl Effect {
                 {
                     Self::blocked(name, by)
                 }
-                _ if responses::is_name_taken(&error) => {
+                // The portal itself has the name, in other letters.
+                _ if responses::is_name_taken(&error) && !self.has_name_in_other_letters() => {
                     let changed = Owner::Undetermined(Unverified::Changed);
                     let owner = if is_unchanged { Owner::AnotherOrg } else { changed };
                     Outcome::NameTaken { name, owner }
@@ -177,6 +178,10 @@ impl Effect {
                 Outcome::NotCreated { name, why }
             }
         }
+    }
+
+    fn has_name_in_other_letters(&self) -> bool {
+        matches!(&self.operation, Operation::Rename(rename) if rename.new.is_same_as(&rename.old))
     }
 
     fn has_fallback(&self) -> bool {
