@@ -117,7 +117,8 @@ impl Ledger {
         }
     }
 
-    /// The file of a ledger that [`Self::open`] opened; `None` for others.
+    /// The file of a ledger that [`Self::open`] opened; `None` for others. Another process may copy it; one that
+    /// has it open must not, since on Unix a process that closes a file gives up its locks of it.
     #[cfg(feature = "sqlite")]
     pub fn path(&self) -> Option<&std::path::Path> {
         match &self.0 {
