@@ -40,7 +40,7 @@ impl<H: Host, S> Run<'_, H, S> {
         match (&self.request.wanted, look.decision) {
             // It may have ended since the caller asked for it.
             (_, Decision::Ended(entry)) if is_done(&entry) => self.told(&entry),
-            (_, Decision::Blocked(blocked)) if blocked.is_of(Conflict::NameReused) => {
+            (_, Decision::Blocked(blocked)) if blocked.is_of(Conflict::NameUncertain) => {
                 self.blocked(blocked)
             }
             (Wanted::Do(operation), _) => {
@@ -140,7 +140,7 @@ impl<H: Host, S> Run<'_, H, S> {
         };
         let name = entry.name().to_owned();
         let outcome = match &self.request.wanted {
-            _ if conflict == Conflict::NameReused => {
+            _ if conflict == Conflict::NameUncertain => {
                 let doubt = Doubt::Done(entry.id.to_string());
                 Outcome::Unknown { name, doubt, why: Unverified::Conflict(conflict) }
             }
@@ -251,7 +251,6 @@ impl Ending {
 pub(super) fn unless_done(outcome: Outcome, receipts: &[Receipt]) -> Outcome {
     let is_it = |receipt: &&Receipt| {
         matches!(receipt.evidence, Evidence::Made { .. })
-            && receipt.is_of_org
             && is_same_name(&receipt.name, outcome.name())
     };
     match (&outcome, receipts.iter().find(is_it)) {

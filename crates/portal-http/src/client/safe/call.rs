@@ -75,7 +75,8 @@ impl Call {
         self
     }
 
-    /// Creates the portal even if the org has one of another name.
+    /// Creates the portal even if the org has one of another name, or, with a token that may not list its
+    /// portals, whatever it has.
     pub fn allow_another(mut self) -> Self {
         self.policy.allow_another = true;
         self
@@ -89,7 +90,7 @@ impl Call {
 
     /// Sets the caller's own id of the operation, such as that of a sign-up. Calls of one key are one
     /// operation, at any time and in any process: once created, that is the outcome. It has to be unique
-    /// over all orgs of the ledger.
+    /// over all orgs of the ledger. At another address of the API it is another key.
     ///
     /// An empty one, such as of a field that a form lacks, is none. One that is longer than 1,000 bytes or
     /// has a NUL, which not every ledger can keep, is kept as its hash.
