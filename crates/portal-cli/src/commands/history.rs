@@ -33,7 +33,7 @@ use crate::terminal::width;
 #[command(verbatim_doc_comment, add = Environment(&[STATE]))]
 pub(crate) struct Args {
     /// Only of this portal, under any of its names
-    #[arg(add = candidates::names())]
+    #[arg(add = candidates::names(false))]
     name: Option<String>,
     /// Only what has not ended, or is in doubt
     #[arg(long)]

@@ -44,7 +44,7 @@ use crate::terminal::printer::Printer;
 #[command(verbatim_doc_comment, add = Environment(&[ORG, STATE]))]
 pub(crate) struct Args {
     /// Only the portal of this name, or the entry of this id [default: all]
-    #[arg(add = candidates::unfinished())]
+    #[arg(add = candidates::names(true))]
     name: Option<String>,
     /// The new credentials are for the same org as before
     #[arg(long)]
