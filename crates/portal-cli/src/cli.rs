@@ -22,7 +22,6 @@ use crate::commands::{
 use crate::report::failure::{ExitClass, Failure};
 #[cfg(unix)]
 use crate::sys::limits;
-use crate::terminal::log::LogOf;
 use crate::terminal::printer::{Output, Printer};
 use crate::terminal::width;
 
@@ -164,10 +163,11 @@ fn commands() -> ArgValueCandidates {
 }
 
 impl Command {
-    pub(crate) fn log(&self) -> LogOf {
+    /// The format of the log of a server.
+    pub(crate) fn server_log(&self) -> Option<Output> {
         match self {
-            Self::Serve(args) => LogOf::Server { json: args.logs_json() },
-            _ => LogOf::Command,
+            Self::Serve(args) => Some(args.log.unwrap_or_default()),
+            _ => None,
         }
     }
 

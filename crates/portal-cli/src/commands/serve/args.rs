@@ -132,7 +132,7 @@ pub(crate) struct Args {
     pub(super) exit_with_parent: bool,
     /// Log each call to stderr, and warnings in the same form [default: text, where stderr is a terminal]
     #[arg(long, help_heading = OPERATING, value_name = "FORMAT")]
-    pub(super) log: Option<Output>,
+    pub(crate) log: Option<Output>,
     /// Run this program with the environment of the server, and end with it
     #[arg(last = true, value_name = "PROGRAM")]
     pub(super) command: Vec<OsString>,
@@ -172,10 +172,6 @@ pub(super) enum Subcommand {
 }
 
 impl Args {
-    pub(crate) fn logs_json(&self) -> bool {
-        self.log == Some(Output::Json)
-    }
-
     pub(super) fn listen(&self) -> Listen {
         self.listen.unwrap_or_else(|| {
             // For a test run a free port does, and any number of them can run at once.
