@@ -7,6 +7,7 @@ mod variables;
 use std::ffi::OsString;
 
 use anyhow::Context as _;
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
@@ -280,10 +281,9 @@ impl Cli {
         let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
         let help = if arguments.iter().any(|it| it == "-h") { Help::Short } else { Help::Long };
         let mut command = command(width::of_stdout(), help);
-        let matches = command.try_get_matches_from_mut(arguments);
-        let matches = matches.map_err(|error| variables::explain(&mut command, error))?;
-        variables::check(&mut command, &matches)?;
-        Self::from_arg_matches(&matches)
+        variables::check(&command, &arguments)
+            .map_err(|invalid| command.error(ErrorKind::InvalidValue, invalid))?;
+        Self::from_arg_matches(&command.try_get_matches_from_mut(arguments)?)
     }
 }
 
