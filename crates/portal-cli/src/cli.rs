@@ -183,6 +183,8 @@ impl Command {
         };
         let runtime = runtime.enable_all().build().context("cannot start the runtime")?;
         runtime.block_on(async {
+            #[cfg(unix)]
+            limits::survive_file_size_limit();
             match self {
                 Self::Create(args) => create::run(&args, printer).await,
                 Self::Batch(args) => batch::run(&args, printer).await,
