@@ -27,6 +27,9 @@ pub(super) const TOKEN_REJECTED: &str = "check that the credentials and the API 
 pub(super) const CORRECT_ORG: &str =
     "correct the id of the org in PORTAL_ORG_ID or the profile, or log in again";
 
+/// How often a call that changes nothing is tried.
+pub(crate) const TRIES: u32 = 3;
+
 const READ: &str = "ZohoCRM.settings.clientportal.READ";
 
 /// The portal that was to be created or renamed.
@@ -353,6 +356,17 @@ pub(crate) fn failure(error: &ClientError, purpose: &str) -> Failure {
             Failure::forbidden(message(response)).hint(TOKEN_REJECTED)
         }
         _ => unreachable(message(&with_sources(error))),
+    }
+}
+
+/// Why a create without a name does not show whether a token can create.
+pub(crate) fn undetermined(error: &ClientError) -> Failure {
+    match error {
+        ClientError::Api(error) => {
+            let why = format!("the response does not show it, after {TRIES} tries: {error}");
+            Failure::new(ErrorKind::Failed, why).hint("run the same again in a while")
+        }
+        error => failure(error, "find out whether the token can create"),
     }
 }
 
