@@ -1,7 +1,8 @@
 //! How reports and failures are printed: for people, and for machines.
 
+use std::collections::BTreeMap;
+
 use portal_model::{InvalidPortalName, PortalName};
-use serde_json::json;
 
 use crate::report::failure::{ErrorKind, ErrorReport, ExitClass, Failure};
 use crate::report::invalid_name;
@@ -43,7 +44,7 @@ impl Failure {
 
     /// Prints it for machines only.
     pub(crate) fn print_json(&self, printer: &Printer) {
-        printer.json(&json!({ "error": self.report }));
+        printer.json(&BTreeMap::from([("error", &self.report)]));
     }
 }
 
