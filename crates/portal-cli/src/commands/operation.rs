@@ -115,16 +115,12 @@ impl Request {
         let client = self.target.client(self.policy.clone())?;
         let safe = self.target.safe(client, &ledger, None);
         let call = safe.perform(self.operation.clone());
-        let asked = match self.consent {
-            Consent::Given => Ok(None),
-            Consent::Asked | Consent::DryRun => {
-                Box::pin(self.ask(&safe, call.clone(), &mut stop)).await
+        if self.consent != Consent::Given {
+            match Box::pin(self.ask(&safe, call.clone(), &mut stop)).await {
+                Ok(None) => {}
+                Ok(Some(report)) => return Ok(report.print(printer)),
+                Err(why) => return Ok(self.not_begun(&safe, call, why).await.print(printer)),
             }
-        };
-        match asked {
-            Ok(None) => {}
-            Ok(Some(report)) => return Ok(report.print(printer)),
-            Err(why) => return Ok(self.not_begun(&safe, call, why).await.print(printer)),
         }
         let name = self.operation.names().next().unwrap_or_default();
         let ended = finish(call.start(), name, deadline, &mut stop, printer).await;
@@ -168,7 +164,11 @@ impl Request {
             () = raised(stop) => return Err(cancelled()),
         };
         let org = safe.identify().await.map_err(|error| cause::unidentified(&error))?;
-        let would_be_sent = is_preview(&preview.outcome);
+        let would_be_sent = matches!(
+            preview.outcome,
+            Outcome::NotCreated { why: NotDone::Preview, .. }
+                | Outcome::NotRenamed { why: NotDone::Preview, .. }
+        );
         let is_dry = self.consent == Consent::DryRun;
         if is_dry && would_be_sent {
             let place = match self.target.place {
@@ -257,14 +257,6 @@ fn warn_of_another_api(client: &Client, printer: &Printer) {
             "the accounts server names {named} as the API; {used} was used, as given"
         ));
     }
-}
-
-const fn is_preview(outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::NotCreated { why: NotDone::Preview, .. }
-            | Outcome::NotRenamed { why: NotDone::Preview, .. }
-    )
 }
 
 fn cancelled() -> Failure {
