@@ -1,5 +1,6 @@
 //! [`Ledger`] and [`Permit`]: the decisions over a store that lasts.
 
+use std::collections::BTreeSet;
 use std::future::{Future, ready};
 use std::pin::Pin;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::memory::Memory;
 #[cfg(feature = "postgres")]
 use crate::postgres::Postgres;
 use crate::process::Process;
-use crate::rows::{Decide, Filter, Lookup, Rows};
+use crate::rows::{self, Decide, Filter, Lookup, Rows};
 #[cfg(feature = "sqlite")]
 use crate::sqlite::{OpenError, Sqlite};
 use crate::time::Moment;
@@ -180,17 +181,57 @@ impl Ledger {
         self.transact(Lookup::org_of(identity), find).await
     }
 
-    /// What a claim would find.
+    /// What a claim would find, of what was done under its key or about its names.
     pub(crate) async fn look(
         &self,
         request: &ClaimRequest,
         now: &Moment,
     ) -> Result<decide::Look, LedgerError> {
-        let (asked, at) = (request.clone(), now.clone());
-        let look = move |rows, clock: Option<&Moment>| {
-            (Vec::new(), decide::look(rows, &asked, clock.unwrap_or(&at)))
-        };
-        self.transact(self.rows_of(request).await?, look).await
+        let (rows, now) = self.about(&[request], now).await?;
+        Ok(decide::look(rows, request, &now))
+    }
+
+    /// The same of many claims, with few transactions.
+    pub(crate) async fn looks(
+        &self,
+        requests: &[&ClaimRequest],
+        now: &Moment,
+    ) -> Result<Vec<decide::Look>, LedgerError> {
+        let (mut rows, now) = self.about(requests, now).await?;
+        rows.reverse();
+        let copy = Self::in_memory();
+        copy.transact(Lookup::default(), |_, _| (rows, ())).await?;
+        let mut looks = Vec::with_capacity(requests.len());
+        for request in requests {
+            looks.push(copy.look(request, &now).await?);
+        }
+        Ok(looks)
+    }
+
+    /// The entries of the same keys and names, and when they were read.
+    async fn about(
+        &self,
+        requests: &[&ClaimRequest],
+        now: &Moment,
+    ) -> Result<(Vec<Entry>, Moment), LedgerError> {
+        let terms = requests.iter().flat_map(|request| rows::terms_of_wish(request));
+        let mut terms: BTreeSet<String> = terms.collect();
+        loop {
+            let asked = Lookup { terms: terms.iter().cloned().collect(), ..Lookup::default() };
+            let asked = Rows { lookup: Some(asked), filter: Some(Filter::default()) };
+            let at = now.clone();
+            let read = move |rows, clock: Option<&Moment>| {
+                (Vec::new(), (rows, clock.cloned().unwrap_or(at)))
+            };
+            let (rows, at): (Vec<Entry>, _) = self.transact(asked, read).await?;
+            let count = terms.len();
+            // What has another name by now may have been renamed again.
+            let name = |entry: &Entry| rows::name_term(entry.org.origin(), entry.name());
+            terms.extend(rows.iter().map(name));
+            if terms.len() == count {
+                return Ok((rows, at));
+            }
+        }
     }
 
     /// Which entries a claim reads.

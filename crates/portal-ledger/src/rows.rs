@@ -96,7 +96,7 @@ impl Lookup {
         terms.push(format!("open {origin} {maybe}"));
         terms.extend(request.key.iter().map(|key| format!("key {origin} {key}")));
         let names = operation.into_iter().flat_map(Operation::names);
-        terms.extend(names.map(|name| format!("name {origin} {}", name_key(name))));
+        terms.extend(names.map(|name| name_term(origin, name)));
         Self {
             origin: Some(origin.to_owned()),
             ids: ids.map(EntryId::to_string).collect(),
@@ -163,10 +163,26 @@ pub(crate) fn terms(entry: &Entry) -> Vec<String> {
     terms.extend(entry.is_unfinished().then(|| UNFINISHED.to_owned()));
     terms.extend(entry.key.iter().map(|key| format!("key {origin} {key}")));
     let names = entry.operation.names().chain([entry.name()]);
-    terms.extend(names.map(|name| format!("name {origin} {}", name_key(name))));
+    terms.extend(names.map(|name| name_term(origin, name)));
     terms.sort_unstable();
     terms.dedup();
     terms
+}
+
+/// The terms of entries of the key of a request, or about a name of what it wants.
+pub(crate) fn terms_of_wish(request: &ClaimRequest) -> Vec<String> {
+    let origin = request.org.origin();
+    let operation = match &request.wanted {
+        Wanted::Do(operation) => Some(operation),
+        Wanted::Recover(_) => None,
+    };
+    let names = operation.into_iter().flat_map(Operation::names);
+    let names = names.map(|name| name_term(origin, name));
+    names.chain(request.key.iter().map(|key| format!("key {origin} {key}"))).collect()
+}
+
+pub(crate) fn name_term(origin: &str, name: &str) -> String {
+    format!("name {origin} {}", name_key(name))
 }
 
 /// The terms of entries that are certainly of the same org: of the same id, or of the same credential

@@ -119,10 +119,10 @@ pub(super) fn report(row: &Row, view: View<'_>) -> Report {
         }
         return report;
     };
-    let mut report = Report::new(&outcome, &operation, &context);
+    let mut report = Report::new(outcome, &operation, &context);
     if let Some(error) = &mut report.error {
         let alone = error.hint.take().filter(|_| !view.is_rehearsal);
-        error.hint = next_step(&outcome, alone);
+        error.hint = next_step(outcome, alone);
     }
     report
 }
@@ -182,14 +182,11 @@ impl<'a> Said<'a> {
         let kind = Kind::of(row);
         let report = report(row, View { is_over: false, ..view });
         let taken: Vec<&str> = report.taken.iter().map(PortalName::as_str).collect();
-        let note = match (&row.state, &*taken) {
-            (State::Ended(outcome), []) => match &**outcome {
-                Outcome::OrgHasPortal { portal, .. } => format!(" (has {})", portal.name),
-                Outcome::Present { origin: Origin::Undetermined, .. } => {
-                    " (whether this batch created it is not known)".to_owned()
-                }
-                _ => String::new(),
-            },
+        let note = match (row.outcome(), &*taken) {
+            (Some(Outcome::OrgHasPortal { portal, .. }), _) => format!(" (has {})", portal.name),
+            (Some(Outcome::Present { origin: Origin::Undetermined, .. }), []) => {
+                " (whether this batch created it is not known)".to_owned()
+            }
             (_, []) => String::new(),
             (_, [one]) => format!(" ({one} is taken)"),
             (_, several) => format!(" ({} are taken)", several.join(", ")),
