@@ -82,8 +82,8 @@ impl Reach {
 }
 
 impl Lookup {
-    /// What a claim about `operation` reads.
-    pub(crate) fn of_claim(request: &ClaimRequest, operation: Option<&Operation>) -> Self {
+    /// What a claim reads that turns on these names.
+    pub(crate) fn of_claim(request: &ClaimRequest, names: &BTreeSet<String>) -> Self {
         let origin = request.org.origin();
         let recovered = match &request.wanted {
             Wanted::Do(_) => None,
@@ -94,15 +94,21 @@ impl Lookup {
         // What may be of the org, too.
         let maybe = if request.org.org().is_some() { "unknown" } else { "any" };
         terms.push(format!("open {origin} {maybe}"));
-        terms.extend(request.key.iter().map(|key| format!("key {origin} {key}")));
-        let names = operation.into_iter().flat_map(Operation::names);
-        terms.extend(names.map(|name| name_term(origin, name)));
+        terms.extend(Self::of_names(request, names).terms);
         Self {
             origin: Some(origin.to_owned()),
             ids: ids.map(EntryId::to_string).collect(),
             terms,
             newest: same_org("newest", &request.org),
         }
+    }
+
+    /// What is of its key, or about these names.
+    pub(crate) fn of_names(request: &ClaimRequest, names: &BTreeSet<String>) -> Self {
+        let origin = request.org.origin();
+        let key = request.key.iter().map(|key| format!("key {origin} {key}"));
+        let names = names.iter().map(|name| format!("name {origin} {name}"));
+        Self { terms: key.chain(names).collect(), ..Self::default() }
     }
 
     /// The newest entry of a credential that the service told the org of.
@@ -162,27 +168,16 @@ pub(crate) fn terms(entry: &Entry) -> Vec<String> {
     terms.extend(org.told_org().map(|_| format!("known {origin} {credential}")));
     terms.extend(entry.is_unfinished().then(|| UNFINISHED.to_owned()));
     terms.extend(entry.key.iter().map(|key| format!("key {origin} {key}")));
-    let names = entry.operation.names().chain([entry.name()]);
-    terms.extend(names.map(|name| name_term(origin, name)));
+    terms.extend(name_terms(entry));
     terms.sort_unstable();
     terms.dedup();
     terms
 }
 
-/// The terms of entries of the key of a request, or about a name of what it wants.
-pub(crate) fn terms_of_wish(request: &ClaimRequest) -> Vec<String> {
-    let origin = request.org.origin();
-    let operation = match &request.wanted {
-        Wanted::Do(operation) => Some(operation),
-        Wanted::Recover(_) => None,
-    };
-    let names = operation.into_iter().flat_map(Operation::names);
-    let names = names.map(|name| name_term(origin, name));
-    names.chain(request.key.iter().map(|key| format!("key {origin} {key}"))).collect()
-}
-
-pub(crate) fn name_term(origin: &str, name: &str) -> String {
-    format!("name {origin} {}", name_key(name))
+/// The terms of entries that are about a name of this one.
+pub(crate) fn name_terms(entry: &Entry) -> impl Iterator<Item = String> {
+    let names = entry.operation.names().chain([entry.name()]);
+    names.map(|name| format!("name {} {}", entry.org.origin(), name_key(name)))
 }
 
 /// The terms of entries that are certainly of the same org: of the same id, or of the same credential

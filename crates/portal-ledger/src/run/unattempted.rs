@@ -4,13 +4,13 @@ use std::future::Future;
 
 use portal_model::flow::{Evidence, KnownPortal, Receipt};
 use portal_model::name::is_same_name;
-use portal_model::outcome::{Doubt, NotDone, Origin, Owner, Unverified};
+use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Owner, Unverified};
 use portal_model::{Operation, Outcome, Portal};
 
 use super::stop::within;
 use super::{Ended, Run, not_done};
 use crate::claim::{Blocked, ClaimRequest, Wanted};
-use crate::decide::{is_other_org, is_same_wish, is_undecided};
+use crate::decide::{Decision, is_other_org, is_same_wish, is_undecided};
 use crate::entry::{Ending, EndingKind, Entry, EntryId};
 use crate::error::LedgerError;
 use crate::host::Host;
@@ -37,21 +37,26 @@ impl<H: Host, S> Run<'_, H, S> {
             let has_key = self.request.key.is_some() && entry.key == self.request.key;
             has_key && entry.ending().is_some_and(|ending| ending.kind.is_own())
         };
-        match (&self.request.wanted, look.entry.filter(is_done)) {
+        match (&self.request.wanted, look.decision) {
             // It may have ended since the caller asked for it.
-            (_, Some(entry)) => self.request.told(&entry, self.began.as_ref()),
-            (Wanted::Do(operation), None) => {
+            (_, Decision::Ended(entry)) if is_done(&entry) => {
+                self.request.told(&entry, self.began.as_ref())
+            }
+            (_, Decision::Blocked(blocked)) if blocked.is_of(Conflict::NameReused) => {
+                self.request.blocked(blocked)
+            }
+            (Wanted::Do(operation), _) => {
                 unless_done(not_done(operation, why), &look.receipts).into()
             }
-            (Wanted::Recover(id), None) => {
+            (Wanted::Recover(id), _) => {
                 let entry = Some(id.clone());
-                Ended { entry, ..self.request.unknown(unverified(why), None) }
+                Ended { entry, ..self.request.unknown(unverified(why), look.entry.as_ref()) }
             }
         }
     }
 
     /// What the ledger holds, or why it can't be read.
-    async fn read<T>(
+    pub(super) async fn read<T>(
         &self,
         work: impl Future<Output = Result<T, LedgerError>>,
     ) -> Result<T, String> {
@@ -110,6 +115,10 @@ impl ClaimRequest {
         };
         let name = entry.name().to_owned();
         let outcome = match &self.wanted {
+            _ if conflict == Conflict::NameReused => {
+                let doubt = Doubt::Done(entry.id.to_string());
+                Outcome::Unknown { name, doubt, why: Unverified::Conflict(conflict) }
+            }
             // What is in doubt there is what is wanted here, unless it is another operation.
             Wanted::Do(operation) if !entry.is_in_doubt() || !is_same_wish(&entry, operation) => {
                 not_done(operation, NotDone::Conflict { conflict, name })
@@ -133,6 +142,9 @@ impl ClaimRequest {
             entry.ending().is_some_and(|ending| ending.is_recovered) && began == Some(&entry.id);
         let is_own = is_recovery || has_key || is_recovered;
         let outcome = match (kind, &entry.operation) {
+            (EndingKind::NotDone, operation) if entry.attempts == 0 => {
+                not_done(operation, NotDone::NotAttempted)
+            }
             (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
             // Nobody verified it since.
             (EndingKind::NameTaken, operation) => match &entry.intent {
@@ -162,6 +174,7 @@ impl ClaimRequest {
                 portal.zaid = known.and_then(|known| known.id.clone());
                 let origin = match kind {
                     EndingKind::Present => Origin::Undetermined,
+                    EndingKind::Appeared if is_own => Origin::Appeared,
                     _ => Origin::CreatedEarlier { entry: entry.id.to_string(), is_own },
                 };
                 Outcome::Present { portal, origin, taken: Vec::new() }
