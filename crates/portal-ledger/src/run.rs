@@ -84,7 +84,9 @@ pub async fn preview(
     let look = ledger.look(&request, &now).await?;
     let stop = Stop { future: pin!(pending()), is_raised: false };
     let mut run = Run::new(ledger, request.clone(), version, host, stop);
-    Ok(look.preview(&request, version, &now, async |flow| run.listed(flow).await).await)
+    let preview = look.preview(&request, version, &now, async |flow| run.listed(flow).await);
+    // As `run`.
+    Ok(Box::pin(preview).await)
 }
 
 /// The same of many operations, each with a complete list of its org if there is one; without one, what it
