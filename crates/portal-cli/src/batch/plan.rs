@@ -172,12 +172,8 @@ fn state(row: &mut Row, org: &Org, own: Preview, alone: Preview, is_same_org: bo
             let ending = entry.and_then(Entry::ending);
             org.seen.state(row, ending.and_then(|ending| ending.cause.clone()))
         }
-        (Outcome::Present { origin: Origin::CreatedEarlier { is_own: true, .. }, .. }, None) => {
-            State::Earlier(Box::new(created(entry, row)))
-        }
-        (Outcome::Present { origin: Origin::CreatedEarlier { is_own: true, .. }, .. }, Some(_)) => {
-            org.seen.state(row, None)
-        }
+        (outcome, Some(_)) if outcome.is_ours() => org.seen.state(row, None),
+        (outcome, None) if outcome.is_ours() => State::Earlier(Box::new(created(entry, row))),
         (outcome @ Outcome::Unknown { why: Unverified::Conflict(_), .. }, _) => {
             State::Ended(Box::new(outcome))
         }
