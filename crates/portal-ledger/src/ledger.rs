@@ -193,7 +193,21 @@ impl Ledger {
         requests: &[&ClaimRequest],
         now: &Moment,
     ) -> Result<Vec<decide::Look>, LedgerError> {
-        let (mut rows, now) = self.about(requests, now).await?;
+        let terms_of = |request: &&ClaimRequest| {
+            Lookup::of_names(request, &decide::names_of(&[], request)).terms
+        };
+        let mut terms: BTreeSet<String> = requests.iter().flat_map(terms_of).collect();
+        let (mut rows, mut now, mut read) = (Vec::new(), now.clone(), 0);
+        while read < terms.len() {
+            read = terms.len();
+            let lookup = Lookup { terms: terms.iter().cloned().collect(), ..Lookup::default() };
+            let asked = Rows { lookup: Some(lookup), filter: Some(Filter::default()) };
+            let all = |rows, clock: Option<&Moment>| (Vec::new(), (rows, clock.cloned()));
+            let found: (Vec<Entry>, _) = self.transact(asked, all).await?;
+            (rows, now) = (found.0, found.1.unwrap_or(now));
+            // Renames may have given the portals other names.
+            terms.extend(rows.iter().flat_map(rows::name_terms));
+        }
         rows.reverse();
         let copy = Self::in_memory();
         copy.transact(Lookup::default(), |_, _| (rows, ())).await?;
@@ -202,32 +216,6 @@ impl Ledger {
             looks.push(copy.look(request, &now).await?);
         }
         Ok(looks)
-    }
-
-    /// The entries of the same keys and names, and when they were read.
-    async fn about(
-        &self,
-        requests: &[&ClaimRequest],
-        now: &Moment,
-    ) -> Result<(Vec<Entry>, Moment), LedgerError> {
-        let names = |request: &&ClaimRequest| {
-            Lookup::of_names(request, &decide::names_of(&[], request)).terms
-        };
-        let mut terms: BTreeSet<String> = requests.iter().flat_map(names).collect();
-        loop {
-            let asked = Lookup { terms: terms.iter().cloned().collect(), ..Lookup::default() };
-            let asked = Rows { lookup: Some(asked), filter: Some(Filter::default()) };
-            let at = now.clone();
-            let read = move |rows, clock: Option<&Moment>| {
-                (Vec::new(), (rows, clock.cloned().unwrap_or(at)))
-            };
-            let (rows, at): (Vec<Entry>, _) = self.transact(asked, read).await?;
-            let count = terms.len();
-            terms.extend(rows.iter().flat_map(rows::name_terms));
-            if terms.len() == count {
-                return Ok((rows, at));
-            }
-        }
     }
 
     /// Decides over every entry that `lookup` selects by the names that the claim turns on, and says when.

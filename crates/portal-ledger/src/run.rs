@@ -84,9 +84,10 @@ pub async fn preview(
     let look = ledger.look(&request, &now).await?;
     let stop = Stop { future: pin!(pending()), is_raised: false };
     let mut run = Run::new(ledger, request.clone(), version, host, stop);
-    let preview = look.preview(&request, version, &now, async |flow| run.listed(flow).await);
-    // As `run`.
-    Ok(Box::pin(preview).await)
+    let outcome = look.outcome(&request, version, &now, async |flow| run.listed(flow).await);
+    // As in `run`.
+    let outcome = Box::pin(outcome).await;
+    Ok(Preview { entry: look.entry, outcome })
 }
 
 /// The same of many operations, each with a complete list of its org if there is one; without one, what it
@@ -106,64 +107,53 @@ pub async fn previews(
         let looks = ledger.looks(&requests, now).await?;
         for ((request, portals), look) in operations.iter().zip(looks) {
             let listed = async |flow: Flow| portals.map(|portals| flow.outcome_by(portals));
-            previews.push(look.preview(request, ApiVersion::default(), now, listed).await);
+            let outcome = look.outcome(request, ApiVersion::default(), now, listed).await;
+            previews.push(Preview { entry: look.entry, outcome });
         }
     }
     Ok(previews)
 }
 
 impl Look {
-    /// `listed` is what a flow comes to by a list, if there is one.
-    async fn preview(
-        self,
+    /// What would come of it; `listed` is what a flow comes to by a list, if there is one.
+    async fn outcome(
+        &self,
         request: &ClaimRequest,
         version: ApiVersion,
         now: &Moment,
         listed: impl AsyncFnOnce(Flow) -> Option<Outcome>,
-    ) -> Preview {
-        // As in a run: no list makes up for what the ledger has against it.
-        let (operation, is_renamed) = match (self.decision, &request.wanted) {
-            (Decision::Ended(ended), _) => {
-                let outcome = request.told(&ended, None).outcome;
-                return Preview { entry: self.entry, outcome };
-            }
-            (Decision::Blocked(blocked), _) => {
-                return Preview { entry: self.entry, outcome: request.blocked(blocked).outcome };
-            }
+    ) -> Outcome {
+        let operation = match (&self.decision, &request.wanted) {
+            // As in a run: no list makes up for what the ledger has against it.
+            (Decision::Blocked(blocked), _) => return request.blocked(blocked.clone()).outcome,
+            (Decision::Ended(ended), _) => return request.told(ended, None).outcome,
             (_, Wanted::Recover(id)) => {
-                let outcome = request.blocked(Blocked::NoEntry(id.clone())).outcome;
-                return Preview { entry: self.entry, outcome };
+                return request.blocked(Blocked::NoEntry(id.clone())).outcome;
             }
-            (Decision::Wait(wait), Wanted::Do(operation)) => (operation, wait.why == Why::Rename),
-            (Decision::Granted(_), Wanted::Do(operation)) => (operation, false),
+            (_, Wanted::Do(operation)) => operation,
         };
         let flow = Flow::preview(operation.clone(), request.policy.clone(), version);
-        let listed = listed(flow.with_receipts(self.receipts)).await;
+        let is_renamed = matches!(&self.decision, Decision::Wait(wait) if wait.why == Why::Rename);
+        let listed = listed(flow.with_receipts(self.receipts.iter().cloned())).await;
         let outcome = listed
             .filter(|outcome| !is_renamed || !may_lag_behind_rename(outcome))
             .unwrap_or_else(|| not_done(operation, NotDone::Preview));
-        let is_other_create = |entry: &Entry| {
-            matches!(entry.operation, Operation::Create(_))
-                && !operation.is_same_as(&entry.operation)
-                && self.entry.as_ref().is_none_or(|own| own.id != entry.id)
-        };
-        let outcome = match (outcome, &self.undecided) {
-            (outcome, None) => outcome,
+        let Some(entry) = &self.undecided else { return outcome };
+        let is_other_create = matches!(entry.operation, Operation::Create(_))
+            && !operation.is_same_as(&entry.operation)
+            && self.entry.as_ref().is_none_or(|own| own.id != entry.id);
+        match outcome {
             // Known from the ledger, not from the list.
-            (outcome @ Outcome::Present { origin: Origin::CreatedEarlier { .. }, .. }, _) => {
-                outcome
-            }
+            Outcome::Present { origin: Origin::CreatedEarlier { .. }, .. } => outcome,
             // It stays, whoever made it, unless a rename gives it another name.
-            (Outcome::Present { portal, taken, .. }, Some(entry)) if is_other_create(entry) => {
+            Outcome::Present { portal, taken, .. } if is_other_create => {
                 Outcome::Present { portal, origin: Origin::Undetermined, taken }
             }
-            (_, Some(entry)) => {
-                let is_under_way = entry.is_under_way(now);
-                let why = if is_under_way { Unverified::Elsewhere } else { Unverified::Stopped };
-                request.unknown(why, Some(entry)).outcome
+            _ if entry.is_under_way(now) => {
+                request.unknown(Unverified::Elsewhere, Some(entry)).outcome
             }
-        };
-        Preview { entry: self.entry, outcome }
+            _ => request.unknown(Unverified::Stopped, Some(entry)).outcome,
+        }
     }
 }
 

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 use portal_ledger::{
-    ClaimRequest, Clock, EndingKind, Entry, EntryId, Filter, Ledger, Preview, Wanted, previews,
+    ClaimRequest, Clock, Entry, EntryId, Filter, Ledger, Preview, Wanted, previews,
 };
 use portal_model::identity::SameOrg;
 use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Unverified};
-use portal_model::{Operation, Outcome, Portal};
+use portal_model::{Operation, Outcome};
 use tracing::Instrument as _;
 
 use super::orgs::{Org, Seen, see};
@@ -173,7 +173,7 @@ fn state(row: &mut Row, org: &Org, own: Preview, alone: Preview, is_same_org: bo
             org.seen.state(row, ending.and_then(|ending| ending.cause.clone()))
         }
         (outcome, Some(_)) if outcome.is_ours() => org.seen.state(row, None),
-        (outcome, None) if outcome.is_ours() => State::Earlier(Box::new(created(entry, row))),
+        (outcome, None) if outcome.is_ours() => State::Earlier(Box::new(created(outcome, row))),
         (outcome @ Outcome::Unknown { why: Unverified::Conflict(_), .. }, _) => {
             State::Ended(Box::new(outcome))
         }
@@ -197,15 +197,14 @@ impl Seen {
 }
 
 /// The outcome of a row that the ledger has as created, with the name of its portal by now.
-fn created(entry: Option<&Entry>, row: &Row) -> Outcome {
-    let name = entry.map_or(row.create.name.as_str(), Entry::name);
-    let taken = entry.map(|entry| entry.taken().to_vec()).unwrap_or_default();
-    let ending = entry.and_then(Entry::ending);
-    if ending.is_some_and(|ending| ending.kind == EndingKind::Appeared) {
-        return Outcome::Present { portal: Portal::new(name), origin: Origin::Appeared, taken };
+fn created(outcome: Outcome, row: &Row) -> Outcome {
+    match outcome {
+        Outcome::Present { origin: Origin::CreatedEarlier { .. }, portal, taken } => {
+            let name = portal.name.parse().unwrap_or_else(|_| row.create.name.clone());
+            Outcome::Created { name, taken }
+        }
+        outcome => outcome,
     }
-    let name = name.parse().unwrap_or_else(|_| row.create.name.clone());
-    Outcome::Created { name, taken }
 }
 
 /// The outcome of a row whose profile may lead to another org than when it was begun.

@@ -339,10 +339,9 @@ impl<'a> Batch<'a> {
     }
 
     fn text(&self, is_over: bool, columns: usize) -> String {
-        let ensure = self.args.ensure;
         let mut text = words::text(&self.plan, self.view(is_over, columns));
         let has = |kinds: &[Kind]| self.plan.rows.iter().any(|row| kinds.contains(&Kind::of(row)));
-        if !ensure && has(&[Kind::Existing]) {
+        if !self.args.ensure && has(&[Kind::Existing]) {
             let hint = "Pass --ensure to count an existing portal as success.";
             let _ = write!(text, "\n{}", wrap(hint, 0, columns));
         }
@@ -363,8 +362,7 @@ impl<'a> Batch<'a> {
     }
 
     fn view(&self, is_over: bool, columns: usize) -> View<'_> {
-        let Args { ensure, rehearsal: is_rehearsal, .. } = *self.args;
-        View { is_over, ensure, is_rehearsal, flags: &self.flags, columns }
+        View { args: self.args, is_over, flags: &self.flags, columns }
     }
 
     /// Prints the rows for machines. Returns the exit status.

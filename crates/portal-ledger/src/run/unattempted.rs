@@ -177,7 +177,7 @@ impl ClaimRequest {
                     EndingKind::Appeared if is_own => Origin::Appeared,
                     _ => Origin::CreatedEarlier { entry: entry.id.to_string(), is_own },
                 };
-                Outcome::Present { portal, origin, taken: Vec::new() }
+                Outcome::Present { portal, origin, taken: entry.taken().to_vec() }
             }
         };
         Ended { outcome, entry: Some(entry.id.clone()), not_written: None }

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use portal_http::client::Credential;
-use portal_ledger::{About, AttemptEnd, Claim, Ending, Moment};
+use portal_ledger::{About, AttemptEnd, Claim, Ending, EndingKind, Moment};
 use portal_model::flow::{Intent, Policy};
 use portal_model::{
-    ApiError, ApiVersion, CreateOperation, ErrorCode, Org as OrgId, RenameOperation,
+    ApiError, ApiVersion, CreateOperation, ErrorCode, Org as OrgId, Portal, RenameOperation,
 };
 
 use super::*;
