@@ -94,6 +94,8 @@ pub fn claim(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> (Vec<Ent
 pub(crate) struct Look {
     /// The last entry of the same operation.
     pub entry: Option<Entry>,
+    /// One by which something may be done yet about what is wanted, in what may be the org.
+    pub undecided: Option<Entry>,
     /// What this ledger created besides.
     pub receipts: Vec<Receipt>,
     /// What would be decided.
@@ -133,7 +135,22 @@ pub(crate) fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Lo
     let entry = entry.map(|entry| view.named_by_now(entry.clone()).unwrap_or(entry.clone()));
     let in_doubt = entry.as_ref().filter(|entry| entry.is_in_doubt()).map(|entry| &entry.id);
     let receipts = view.receipts(in_doubt);
-    Look { entry, receipts, decision: view.decide() }
+    let is_undecided =
+        |entry: &&Entry| is_undecided(entry, request, now) && !is_other_org(entry, request);
+    let own = entry.iter().find(is_undecided);
+    let undecided = own.or_else(|| view.entries.iter().find(is_undecided)).cloned();
+    Look { entry, undecided, receipts, decision: view.decide() }
+}
+
+/// Whether something may be done yet by an entry about what is wanted.
+pub(crate) fn is_undecided(entry: &Entry, request: &ClaimRequest, now: &Moment) -> bool {
+    let is_wanted = match &request.wanted {
+        Wanted::Do(operation) => {
+            has_common_name(entry, operation) || operation.concerns(entry.name())
+        }
+        Wanted::Recover(id) => entry.id == *id,
+    };
+    is_wanted && entry.may_be_done(now)
 }
 
 /// Decides whether the holder may make the attempt that `intent` describes. Returns the row to write.
@@ -444,12 +461,12 @@ impl<'a> View<'a> {
             let has_key = has_equal_key(entry, self.request);
             let has_label = entry.label.is_some() && entry.label == self.request.label;
             let moved = is_other_org(entry, self.request);
+            if has_label && is_first && moved {
+                return Some(conflict(Conflict::LabelMoved, entry));
+            }
             let is_wish = is_same_wish(entry, operation)
                 || entry.old_name().is_none() && self.concerns(operation, entry);
-            if has_key && (moved || !is_wish) {
-                return Some(conflict(Conflict::KeyOfAnother, entry));
-            }
-            (has_label && is_first && moved).then(|| conflict(Conflict::LabelMoved, entry))
+            (has_key && (moved || !is_wish)).then(|| conflict(Conflict::KeyOfAnother, entry))
         })
     }
 

@@ -90,14 +90,21 @@ impl Lookup {
         // What may be of the org, too.
         let maybe = if request.org.org().is_some() { "unknown" } else { "any" };
         terms.push(format!("open {origin} {maybe}"));
-        terms.extend(request.key.iter().map(|key| format!("key {origin} {key}")));
-        terms.extend(names.iter().map(|name| format!("name {origin} {name}")));
+        terms.extend(Self::of_names(request, names).terms);
         Self {
             origin: Some(origin.to_owned()),
             ids: ids.map(EntryId::to_string).collect(),
             terms,
             ..Self::default()
         }
+    }
+
+    /// What is of its key, or about these names.
+    pub(crate) fn of_names(request: &ClaimRequest, names: &BTreeSet<String>) -> Self {
+        let origin = request.org.origin();
+        let key = request.key.iter().map(|key| format!("key {origin} {key}"));
+        let names = names.iter().map(|name| format!("name {origin} {name}"));
+        Self { terms: key.chain(names).collect(), ..Self::default() }
     }
 
     /// The newest entry of a credential that the service told the org of.
@@ -156,11 +163,16 @@ pub(crate) fn terms(entry: &Entry) -> Vec<String> {
     terms.extend(org.told_org().map(|_| format!("known {origin} {credential}")));
     terms.extend(entry.is_unfinished().then(|| UNFINISHED.to_owned()));
     terms.extend(entry.key.iter().map(|key| format!("key {origin} {key}")));
-    let names = entry.operation.names().chain([entry.name()]);
-    terms.extend(names.map(|name| format!("name {origin} {}", name_key(name))));
+    terms.extend(name_terms(entry));
     terms.sort_unstable();
     terms.dedup();
     terms
+}
+
+/// The terms of entries that are about a name of this one.
+pub(crate) fn name_terms(entry: &Entry) -> impl Iterator<Item = String> {
+    let names = entry.operation.names().chain([entry.name()]);
+    names.map(|name| format!("name {} {}", entry.org.origin(), name_key(name)))
 }
 
 /// The terms of entries that are certainly of the same org: of the same id, or of the same credential

@@ -305,7 +305,13 @@ impl Flow {
         self.finish(end);
     }
 
-    fn on_listing(&mut self, now: Duration, jitter: Jitter, began: Duration, portals: &[Portal]) {
+    pub(super) fn on_listing(
+        &mut self,
+        now: Duration,
+        jitter: Jitter,
+        began: Duration,
+        portals: &[Portal],
+    ) {
         let attempted = self.phase != Phase::Baseline;
         let finding = self.effect.compare(&self.policy, self.baseline.as_ref(), portals, attempted);
         match finding {
