@@ -8,12 +8,12 @@
 //! |---|---|
 //! | `backup` | [`backup`] |
 //! | `commit` | the writer thread with its group commit |
-//! | `readers` | the threads that read, and their queue |
+//! | `readers` | the connections that read |
 //! | `database` | creating and opening the file |
 //! | `checkpoint` | keeps the write-ahead log small |
 //! | `files`, `format` | whether the files are still the same; whether the file is a registry |
 //! | `state` | what the database must contain, stored outside of it |
-//! | `failure`, `thread` | SQLite's errors, and waiting for locks; starting and joining threads |
+//! | `failure`, `thread` | SQLite's errors, and waiting for locks; a thread that is joined |
 //! | `people` | reading and writing orgs, users and credentials |
 //! | `credentials`, `portals` | SQL statements for tokens and portals |
 
@@ -154,16 +154,16 @@ impl SqliteRegistry {
     }
 
     /// Reads all rows of a statement.
-    async fn rows<T: Send + 'static>(
+    fn rows<T>(
         &self,
-        statement: &'static str,
-        parameters: impl Params + Send + 'static,
-        read: impl Fn(&Row<'_>) -> rusqlite::Result<T> + Send + 'static,
+        statement: &str,
+        parameters: impl Params,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, RegistryError> {
-        let work = move |connection: &Connection| {
+        let work = |connection: &Connection| {
             connection.prepare_cached(statement)?.query_map(parameters, read)?.collect()
         };
-        self.0.readers.read(work).await
+        self.0.readers.read(work)
     }
 }
 
@@ -219,8 +219,8 @@ impl Registry for SqliteRegistry {
         now: Timestamp,
     ) -> Result<Option<Arc<Principal>>, RegistryError> {
         let (access_token, now) = (Hashed::of(access_token), now.unix_seconds());
-        let query = move || {
-            self.0.readers.read(move |connection| {
+        let query = || async move {
+            self.0.readers.read(|connection| {
                 let principal = credentials::authenticate(connection, access_token, now)?;
                 Ok(principal.map(Arc::new))
             })
@@ -229,11 +229,11 @@ impl Registry for SqliteRegistry {
     }
 
     async fn orgs(&self) -> Result<Vec<Org>, RegistryError> {
-        self.rows(sql::ORGS, (), |row| sql::org(row)).await
+        self.rows(sql::ORGS, (), |row| sql::org(row))
     }
 
     async fn users(&self, org: OrgId) -> Result<Vec<User>, RegistryError> {
-        self.rows(sql::USERS, [org.0], |row| sql::user(row, 0)).await
+        self.rows(sql::USERS, [org.0], |row| sql::user(row, 0))
     }
 
     async fn create_portal(
@@ -262,18 +262,18 @@ impl Registry for SqliteRegistry {
     }
 
     async fn portals(&self, org: OrgId) -> Result<Vec<Portal>, RegistryError> {
-        self.rows(sql::PORTALS, [org.0], |row| sql::portal(row)).await
+        self.rows(sql::PORTALS, [org.0], |row| sql::portal(row))
     }
 
     async fn portal(&self, org: OrgId, name: &str) -> Result<Option<Portal>, RegistryError> {
-        let found = self.rows(sql::PORTAL, (org.0, name_key(name)), |row| sql::portal(row)).await?;
+        let found = self.rows(sql::PORTAL, (org.0, name_key(name)), |row| sql::portal(row))?;
         Ok(found.into_iter().next())
     }
 }
 
 impl Administration for SqliteRegistry {
     async fn credentials(&self, org: OrgId) -> Result<Vec<Credential>, RegistryError> {
-        self.rows(sql::CREDENTIALS, [org.0], |row| sql::credential(row)).await
+        self.rows(sql::CREDENTIALS, [org.0], |row| sql::credential(row))
     }
 
     async fn decide<T: Send + 'static>(
@@ -292,7 +292,7 @@ impl Administration for SqliteRegistry {
     }
 
     async fn audit_log(&self, limit: u32) -> Result<Vec<AuditEntry>, RegistryError> {
-        let mut entries = self.rows(sql::AUDIT, [limit], |row| sql::audit_entry(row)).await?;
+        let mut entries = self.rows(sql::AUDIT, [limit], |row| sql::audit_entry(row))?;
         entries.reverse();
         Ok(entries)
     }
