@@ -13,9 +13,6 @@ use crate::people::People;
 use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
 use crate::seed::Seed;
 use crate::token::{Hashed, HashedRequest, TokenRules};
-use tokens::Tokens;
-
-mod tokens;
 
 /// An in-memory registry for tests and rehearsals.
 #[derive(Clone, Default)]
@@ -33,7 +30,7 @@ impl MemoryRegistry {
     /// portals are new ones, with other numbers than before.
     pub fn reset(&self, seed: &Seed, now: Timestamp) {
         let mut fresh = State::default();
-        fresh.apply_seed(seed, now);
+        fresh.decide(|people| people.apply_seed(seed, now));
         *self.lock() = fresh;
     }
 
@@ -46,7 +43,6 @@ impl MemoryRegistry {
 #[derive(Default)]
 struct State {
     people: People,
-    tokens: Tokens,
     portals: Vec<(OrgId, Portal)>,
     /// Index into `portals` by name.
     by_name: HashMap<String, usize>,
@@ -63,23 +59,11 @@ impl fmt::Debug for MemoryRegistry {
 }
 
 impl State {
-    fn apply_seed(&mut self, seed: &Seed, now: Timestamp) {
-        self.people.apply_seed(seed, now);
+    fn decide<T>(&mut self, rule: impl FnOnce(&mut People) -> T) -> T {
+        let result = rule(&mut self.people);
         // Nobody writes them.
         self.people.take_changes();
-    }
-
-    fn authenticate(&self, access_token: &str, now: i64) -> Option<Principal> {
-        let (refresh_token, expires_at) = self.tokens.find(Hashed::of(access_token), now)?;
-        let grant = self.people.grant(refresh_token)?;
-        let (org, user) = self.people.holder(grant)?;
-        Some(Principal {
-            org: org.clone(),
-            user: user.clone(),
-            scopes: grant.scopes.clone(),
-            expires_at: Timestamp::from_unix_seconds(expires_at)?,
-            client_id: grant.client_id.clone(),
-        })
+        result
     }
 
     fn actor(&self, org: OrgId, user: UserId) -> Result<(&Org, UserRef), RegistryError> {
@@ -94,7 +78,7 @@ impl sealed::Sealed for MemoryRegistry {}
 
 impl Registry for MemoryRegistry {
     async fn apply_seed(&self, seed: &Seed, now: Timestamp) -> Result<(), RegistryError> {
-        self.lock().apply_seed(seed, now);
+        self.lock().decide(|people| people.apply_seed(seed, now));
         Ok(())
     }
 
@@ -108,17 +92,18 @@ impl Registry for MemoryRegistry {
             Ok(hashed) => hashed,
             Err(error) => return Ok(Err(error)),
         };
-        let State { people, tokens, .. } = &mut *self.lock();
-        Ok(tokens.issue(people, &request, rules, now.unix_seconds()).map(|()| granted))
+        Ok(self.lock().decide(|people| {
+            request.check_client(people.client_secret(&request.client_id))?;
+            people.issue_token(&request, rules, now).map(|()| granted)
+        }))
     }
 
     async fn revoke(&self, refresh_token: &str, now: Timestamp) -> Result<bool, RegistryError> {
-        let State { people, tokens, .. } = &mut *self.lock();
-        Ok(tokens.revoke(people, Hashed::of(refresh_token), now.unix_seconds()))
+        Ok(self.lock().decide(|people| people.revoke(Hashed::of(refresh_token), now)))
     }
 
     async fn expire_access_token(&self, access_token: &str) -> Result<bool, RegistryError> {
-        Ok(self.lock().tokens.expire(Hashed::of(access_token)))
+        Ok(self.lock().decide(|people| people.expire(Hashed::of(access_token))))
     }
 
     async fn authenticate(
@@ -126,7 +111,8 @@ impl Registry for MemoryRegistry {
         access_token: &str,
         now: Timestamp,
     ) -> Result<Option<Arc<Principal>>, RegistryError> {
-        Ok(self.lock().authenticate(access_token, now.unix_seconds()).map(Arc::new))
+        let principal = self.lock().people.principal(Hashed::of(access_token), now.unix_seconds());
+        Ok(principal.map(Arc::new))
     }
 
     async fn orgs(&self) -> Result<Vec<Org>, RegistryError> {

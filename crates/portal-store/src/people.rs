@@ -1,6 +1,6 @@
 //! [`People`]: the orgs, users and credentials of a registry, and every rule about changing them.
 //!
-//! No rule is in an engine. A durable engine reads all rows, lets one rule decide, and writes the
+//! No rule is in an engine. A durable engine reads the rows, lets one rule decide, and writes the
 //! [`Change`]s that the rule recorded, in one transaction. The in-memory engine keeps a value of
 //! this type.
 
@@ -15,15 +15,20 @@ use crate::token::Hashed;
 
 mod administer;
 mod reseed;
+mod tokens;
 
 /// All rows about people, and the changes made to them.
 #[derive(Default)]
-pub struct People {
+pub(crate) struct People {
     orgs: BTreeMap<OrgId, OrgRow>,
     users: BTreeMap<UserId, UserRow>,
     /// The hashes of the secrets, by client id.
     clients: HashMap<String, Hashed>,
-    grants: HashMap<GrantKey, GrantRow>,
+    grants: HashMap<Hashed, GrantRow>,
+    /// By refresh token, in the order of issue.
+    access_tokens: HashMap<Hashed, Vec<AccessTokenRow>>,
+    /// The refresh token of each access token.
+    refresh_tokens: HashMap<Hashed, Hashed>,
     orgs_by_name: HashMap<String, OrgId>,
     users_by_email: HashMap<(OrgId, String), UserId>,
     changes: Vec<Change>,
@@ -35,6 +40,8 @@ pub(crate) enum Change {
     Row(Row),
     /// The limit of an org changed, so its portals have to take or free the slot.
     PortalLimit(OrgId, PortalLimit),
+    /// The access token matters no more.
+    Forget(Hashed),
     /// The change for the audit log.
     Audit(AuditEntry),
 }
@@ -45,6 +52,7 @@ pub(crate) enum Row {
     User(UserRow),
     Client { id: String, secret: Hashed },
     Grant(GrantRow),
+    AccessToken(AccessTokenRow),
 }
 
 /// A removed org keeps its number and its portals.
@@ -65,37 +73,36 @@ pub(crate) struct UserRow {
 /// tokens.
 #[derive(Clone, PartialEq)]
 pub(crate) struct GrantRow {
-    pub(crate) key: GrantKey,
+    pub(crate) hash: Hashed,
+    pub(crate) kind: GrantKind,
     pub(crate) client_id: String,
     pub(crate) user: UserId,
     pub(crate) scopes: Vec<Scope>,
-    /// Whether a seed has it. Others are in no seed and survive a seed that replaces. Stored for
-    /// refresh tokens only.
+    /// Whether a seed has it. Others are in no seed and survive a seed that replaces.
     pub(crate) is_seeded: bool,
-    /// Stored for codes only.
     pub(crate) created_at: i64,
-    /// When it was revoked or used up. It never revives.
+    /// When it was revoked or used up, and its access tokens with it. It never revives.
     pub(crate) ended_at: Option<i64>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum GrantKey {
-    Code(Hashed),
-    RefreshToken(Hashed),
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum GrantKind {
+    Code,
+    RefreshToken,
+}
+
+#[derive(Clone, PartialEq)]
+pub(crate) struct AccessTokenRow {
+    pub(crate) hash: Hashed,
+    pub(crate) refresh_token: Hashed,
+    pub(crate) issued_at: i64,
+    /// `None` if it was ended before its time.
+    pub(crate) expires_at: Option<i64>,
 }
 
 impl Row {
     fn client(id: &str, secret: &Secret) -> Self {
         Self::Client { id: id.to_owned(), secret: Hashed::of(secret.expose()) }
-    }
-}
-
-impl GrantKey {
-    fn of(grant: &SeedGrant) -> Self {
-        match grant {
-            SeedGrant::RefreshToken(token) => Self::RefreshToken(Hashed::of(token.expose())),
-            SeedGrant::Code(code) => Self::Code(Hashed::of(code.expose())),
-        }
     }
 }
 
@@ -181,13 +188,17 @@ impl People {
             self.put(Row::client(client_id, client_secret));
         }
         let seeded = GrantRow::new(user, credential, now);
-        self.put(Row::Grant(match self.grants.get(&GrantKey::of(grant)).cloned() {
-            None => seeded,
-            Some(stored) if existing == Existing::Keep => GrantRow { is_seeded: true, ..stored },
-            Some(GrantRow { created_at, ended_at, .. }) => {
-                GrantRow { created_at, ended_at, ..seeded }
-            }
-        }));
+        self.put(Row::Grant(
+            match self.grants.get(&Hashed::of(grant.secret().expose())).cloned() {
+                None => seeded,
+                Some(stored) if existing == Existing::Keep => {
+                    GrantRow { is_seeded: true, ..stored }
+                }
+                Some(GrantRow { created_at, ended_at, .. }) => {
+                    GrantRow { created_at, ended_at, ..seeded }
+                }
+            },
+        ));
     }
 
     /// Numbers are never reused.
@@ -211,7 +222,8 @@ impl People {
             }
             Row::User(row) => (self.users.get(&row.user.id) == Some(row), None),
             Row::Client { id, secret } => (self.clients.get(id) == Some(secret), None),
-            Row::Grant(row) => (self.grants.get(&row.key) == Some(row), None),
+            Row::Grant(row) => (self.grants.get(&row.hash) == Some(row), None),
+            Row::AccessToken(row) => (self.access_token(row.hash) == Some(row), None),
         };
         if !is_stored {
             self.changes.push(Change::Row(row.clone()));
@@ -235,7 +247,20 @@ impl People {
                 self.clients.insert(id, secret);
             }
             Row::Grant(row) => {
-                self.grants.insert(row.key, row);
+                if row.ended_at.is_some() {
+                    for ended in self.access_tokens.remove(&row.hash).unwrap_or_default() {
+                        self.refresh_tokens.remove(&ended.hash);
+                    }
+                }
+                self.grants.insert(row.hash, row);
+            }
+            Row::AccessToken(row) => {
+                self.refresh_tokens.insert(row.hash, row.refresh_token);
+                let issued = self.access_tokens.entry(row.refresh_token).or_default();
+                match issued.iter_mut().find(|it| it.hash == row.hash) {
+                    Some(stored) => *stored = row,
+                    None => issued.push(row),
+                }
             }
         }
     }
@@ -286,23 +311,6 @@ impl People {
         self.clients.get(id).copied()
     }
 
-    /// The valid refresh tokens of a user, the oldest first.
-    pub(crate) fn refresh_tokens(&self, user: UserId) -> Vec<Hashed> {
-        let of_user = self.grants.values().filter_map(|grant| match grant.key {
-            GrantKey::RefreshToken(hash) if grant.user == user && grant.ended_at.is_none() => {
-                Some((!grant.is_seeded, grant.created_at, hash))
-            }
-            GrantKey::RefreshToken(_) | GrantKey::Code(_) => None,
-        });
-        let mut found: Vec<_> = of_user.collect();
-        found.sort_unstable();
-        found.into_iter().map(|(.., hash)| hash).collect()
-    }
-
-    pub(crate) fn grant(&self, key: GrantKey) -> Option<&GrantRow> {
-        self.grants.get(&key)
-    }
-
     fn org_named(&self, name: &str) -> Option<&OrgRow> {
         self.orgs.get(self.orgs_by_name.get(name)?)
     }
@@ -317,13 +325,23 @@ impl People {
         Some((self.org(user.org)?, &user.user))
     }
 
+    /// Records a change of a refresh token or code.
+    fn record_grant(&mut self, by: By<'_>, action: AuditAction, grant: &GrantRow) {
+        let what = match grant.kind {
+            GrantKind::Code => "code",
+            GrantKind::RefreshToken => &grant.hash.fingerprint(),
+        };
+        let org = self.holder(grant).map(|(org, _)| org.name.clone());
+        let subject = format!("{} {what}", grant.client_id);
+        self.record(by, action, org.as_deref(), &subject, Some(grant.scopes_text()));
+    }
+
     /// Codes before refresh tokens; each by org, user and client.
     fn sorted(&self, condition: impl Fn(&GrantRow) -> bool) -> Vec<&GrantRow> {
         let mut grants: Vec<_> = self.grants.values().filter(|grant| condition(grant)).collect();
         grants.sort_by_cached_key(|grant| {
-            let is_token = matches!(grant.key, GrantKey::RefreshToken(_));
             let org = self.users.get(&grant.user).map(|row| row.org);
-            (is_token, org, grant.user, grant.client_id.clone(), grant.key)
+            (grant.kind, org, grant.user, grant.client_id.clone(), grant.hash)
         });
         grants
     }
@@ -332,7 +350,11 @@ impl People {
 impl GrantRow {
     fn new(user: UserId, credential: &SeedCredential, now: Timestamp) -> Self {
         Self {
-            key: GrantKey::of(&credential.grant),
+            hash: Hashed::of(credential.grant.secret().expose()),
+            kind: match credential.grant {
+                SeedGrant::Code(_) => GrantKind::Code,
+                SeedGrant::RefreshToken(_) => GrantKind::RefreshToken,
+            },
             client_id: credential.client_id.clone(),
             user,
             scopes: credential.scopes.clone(),

@@ -4,7 +4,9 @@ use deadpool_postgres::{ClientWrapper, Transaction};
 use tokio_postgres::Client;
 
 use super::failure::Failure;
+use super::pool::parameters;
 use crate::error::RegistryError;
+use crate::sql::Rows;
 
 /// The version of [`SCHEMA`]; an empty database has 0.
 const VERSION: i32 = 1;
@@ -72,15 +74,27 @@ async fn lock(transaction: &Transaction<'_>, what: i32) -> Result<(), tokio_post
         .map(drop)
 }
 
-/// Begins a change of orgs, users or credentials once no other process makes one, exchanges a code
-/// or revokes a token. Creates and other token requests don't wait.
-pub(super) async fn begin_alone(
+/// Begins a change of `rows` once no other process makes one.
+pub(super) async fn begin(
     client: &mut ClientWrapper,
+    rows: Rows,
 ) -> Result<Transaction<'_>, tokio_postgres::Error> {
     let transaction = client.transaction().await?;
-    lock(&transaction, PEOPLE).await?;
-    // In the order in which the exchange of a code locks them.
-    let tables = "LOCK TABLE codes, refresh_tokens IN SHARE ROW EXCLUSIVE MODE";
-    transaction.batch_execute(tables).await?;
+    match rows {
+        Rows::Everybody => {
+            lock(&transaction, PEOPLE).await?;
+            transaction.batch_execute("LOCK TABLE grants IN SHARE ROW EXCLUSIVE MODE").await?;
+        }
+        Rows::OfGrant(_) => {
+            // Before any row, on which the other kind of change could wait.
+            transaction.batch_execute("LOCK TABLE grants IN ROW EXCLUSIVE MODE").await?;
+            let lock = "
+                SELECT FROM users WHERE id = (SELECT user_id FROM grants WHERE hash = $1)
+                FOR NO KEY UPDATE";
+            let lock = transaction.prepare_cached(lock).await?;
+            transaction.execute(&lock, &parameters(&rows.values())).await?;
+        }
+        Rows::AccessToken(_) => {}
+    }
     Ok(transaction)
 }

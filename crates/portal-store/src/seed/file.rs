@@ -175,8 +175,7 @@ impl Reader {
                 return wrong(given, message);
             }
         };
-        let (SeedGrant::RefreshToken(text) | SeedGrant::Code(text)) = &grant;
-        if !self.grants.insert(text.expose().to_owned()) {
+        if !self.grants.insert(grant.secret().expose().to_owned()) {
             let message = "expected a unique refresh_token or grant_code, found one from above";
             return wrong(given, message);
         }

@@ -58,9 +58,14 @@ async fn other_changes_cut_after_commit_are_unknown() {
     assert_eq!(registry.revoke("missing", at(1)).await, Ok(false));
     proxy.lose(Loss::Response);
     let revoked = registry.revoke("acme.token", at(1)).await;
-    assert!(matches!(revoked, Err(RegistryError::Unknown(_))), "{revoked:?}");
+    assert!(matches!(revoked, Err(RegistryError::NotApplied(_))), "before its end: {revoked:?}");
     proxy.lose(Loss::None);
     let rules = TokenRules::LifetimesOnly;
+    registry.issue_token(&refresh("acme"), rules, at(1)).await.unwrap().unwrap();
+    proxy.lose(Loss::Commit);
+    let revoked = registry.revoke("acme.token", at(1)).await;
+    assert!(matches!(revoked, Err(RegistryError::Unknown(_))), "{revoked:?}");
+    proxy.lose(Loss::None);
     assert!(registry.issue_token(&refresh("acme"), rules, at(1)).await.unwrap().is_err());
 }
 
