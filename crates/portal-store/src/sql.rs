@@ -7,12 +7,12 @@ use std::error::Error;
 
 use portal_model::error::with_sources;
 use portal_model::{Portal, Scope, Timestamp, UserRef};
-use serde::Deserialize as _;
-use serde::de::{IntoDeserializer as _, value};
+use serde::de::value::{self, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
 
-use crate::audit::{AuditAction, AuditEntry};
+use crate::audit::AuditEntry;
 use crate::change::Credential;
-use crate::org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId, environment};
+use crate::org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId};
 use crate::people::{AccessTokenRow, Change, GrantKind, GrantRow, OrgRow, Row, UserRow};
 use crate::token::Hashed;
 
@@ -377,7 +377,7 @@ fn org(row: &dyn Columns) -> Read<Org> {
     Ok(Org {
         id: OrgId(row.number(0)?),
         name: row.text(1)?.to_owned(),
-        environment: environment(row.text(2)?).unwrap_or_default(),
+        environment: word(row, 2)?,
         portal_limit: match row.optional_number(3)? {
             None => PortalLimit::Unlimited,
             Some(_) => PortalLimit::One,
@@ -444,16 +444,20 @@ pub(crate) fn portal(row: &dyn Columns) -> Read<Portal> {
 }
 
 fn audit_entry(row: &dyn Columns) -> Read<AuditEntry> {
-    let action: Result<_, value::Error> =
-        AuditAction::deserialize(row.text(2)?.into_deserializer());
     Ok(AuditEntry {
         at: timestamp(row, 0)?,
         actor: row.text(1)?.to_owned(),
-        action: action.map_err(|error| Damaged(format!("the audit table: {error}")))?,
+        action: word(row, 2)?,
         org: row.optional_text(3)?.map(ToOwned::to_owned),
         subject: row.text(4)?.to_owned(),
         detail: row.optional_text(5)?.map(ToOwned::to_owned),
     })
+}
+
+/// The value of an enum.
+fn word<T: DeserializeOwned>(row: &dyn Columns, column: usize) -> Read<T> {
+    let word: StrDeserializer<'_, value::Error> = row.text(column)?.into_deserializer();
+    Ok(T::deserialize(word)?)
 }
 
 fn timestamp(row: &dyn Columns, column: usize) -> Read<Timestamp> {
