@@ -37,29 +37,19 @@ pub(crate) trait Engine: Clone + Send + Sync + 'static {
         values: Vec<Value>,
     ) -> impl Future<Output = Result<bool, RegistryError>> + Send;
 
-    /// See [`Registry::rename_portal`].
-    fn rename(
-        &self,
-        org: OrgId,
-        user: UserId,
-        old: &str,
-        new: &PortalName,
-        now: i64,
-    ) -> impl Future<Output = Result<Result<Portal, RenameConflict>, RegistryError>> + Send;
-
     /// Reads `rows`, lets `rule` decide, and writes what it changed, in one transaction that excludes
     /// every other about the same rows. `rule` runs again if the transaction is repeated.
     fn decide<T: Send + 'static>(
         &self,
         rows: Rows,
-        rule: impl Fn(&mut People) -> T + Send + 'static,
+        rule: impl Fn(&mut People) -> T + Send + Sync + 'static,
     ) -> impl Future<Output = Result<T, RegistryError>> + Send;
 
     /// The same, after which a cached principal may be wrong.
     fn decide_and_forget<T: Send + 'static>(
         &self,
         rows: Rows,
-        rule: impl Fn(&mut People) -> T + Send + 'static,
+        rule: impl Fn(&mut People) -> T + Send + Sync + 'static,
     ) -> impl Future<Output = Result<T, RegistryError>> + Send {
         async move {
             let result = self.decide(rows, rule).await;
@@ -183,7 +173,15 @@ impl<E: Engine> Registry for E {
         new: &PortalName,
         now: Timestamp,
     ) -> Result<Result<Portal, RenameConflict>, RegistryError> {
-        self.rename(org, user, old, new, now.unix_seconds()).await
+        // No portal has it, and PostgreSQL can't even compare with it.
+        if old.contains('\0') {
+            return Ok(Err(RenameConflict::NotFound));
+        }
+        let (old_key, new_key) = (name_key(old), name_key(new.as_str()));
+        let rows = Rows::OfRename { org, user, old: old_key, new: new_key };
+        let (old, new) = (old.to_owned(), new.clone());
+        let rule = move |people: &mut People| people.rename_portal(org, user, &old, &new, now);
+        self.decide(rows, rule).await?
     }
 
     async fn portals(&self, org: OrgId) -> Result<Vec<Portal>, RegistryError> {

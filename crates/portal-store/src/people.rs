@@ -1,4 +1,5 @@
-//! [`People`]: the orgs, users and credentials of a registry, and every rule about changing them.
+//! [`People`]: the orgs, users, credentials and portals of a registry, and every rule about changing
+//! them, but for a create in a database, which is one statement.
 //!
 //! No rule is in an engine. A durable engine reads the rows, lets one rule decide, and writes the
 //! [`Change`]s that the rule recorded, in one transaction. The in-memory engine keeps a value of
@@ -6,18 +7,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use portal_model::{Scope, Secret, Timestamp};
+use portal_model::{Portal, Scope, Secret, Timestamp};
 
 use crate::audit::{AuditAction, AuditEntry};
 use crate::org::{Org, OrgId, PortalLimit, User, UserId, first_number};
+use crate::registry::name_key;
 use crate::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
 use crate::token::Hashed;
 
 mod administer;
+mod portals;
 mod reseed;
 mod tokens;
 
-/// All rows about people, and the changes made to them.
+/// Rows, and the changes made to them.
 #[derive(Default)]
 pub(crate) struct People {
     orgs: BTreeMap<OrgId, OrgRow>,
@@ -29,6 +32,11 @@ pub(crate) struct People {
     access_tokens: HashMap<Hashed, Vec<AccessTokenRow>>,
     /// The refresh token of each access token.
     refresh_tokens: HashMap<Hashed, Hashed>,
+    /// In the order of their creation.
+    portals: BTreeMap<i64, PortalRow>,
+    /// By the keys of their names.
+    portals_by_name: HashMap<String, i64>,
+    portals_by_org: HashMap<OrgId, Vec<i64>>,
     orgs_by_name: HashMap<String, OrgId>,
     users_by_email: HashMap<(OrgId, String), UserId>,
     changes: Vec<Change>,
@@ -42,8 +50,17 @@ pub(crate) enum Change {
     PortalLimit(OrgId, PortalLimit),
     /// The access token matters no more.
     Forget(Hashed),
+    /// A portal has a new name.
+    Rename(Rename),
     /// The change for the audit log.
     Audit(AuditEntry),
+}
+
+/// With its entry in the audit log, which names the portal.
+pub(crate) struct Rename {
+    pub(crate) portal: i64,
+    pub(crate) by: UserId,
+    pub(crate) entry: AuditEntry,
 }
 
 #[derive(Clone)]
@@ -53,6 +70,7 @@ pub(crate) enum Row {
     Client { id: String, secret: Hashed },
     Grant(GrantRow),
     AccessToken(AccessTokenRow),
+    Portal(PortalRow),
 }
 
 /// A removed org keeps its number and its portals.
@@ -100,6 +118,14 @@ pub(crate) struct AccessTokenRow {
     pub(crate) expires_at: Option<i64>,
 }
 
+#[derive(Clone, PartialEq)]
+pub(crate) struct PortalRow {
+    /// Its `zaid`.
+    pub(crate) id: i64,
+    pub(crate) org: OrgId,
+    pub(crate) portal: Portal,
+}
+
 impl Row {
     fn client(id: &str, secret: &Secret) -> Self {
         Self::Client { id: id.to_owned(), secret: Hashed::of(secret.expose()) }
@@ -123,6 +149,23 @@ impl By<'_> {
 
     fn at(&self) -> i64 {
         self.now.unix_seconds()
+    }
+
+    fn entry(
+        &self,
+        action: AuditAction,
+        org: Option<&str>,
+        subject: &str,
+        detail: Option<String>,
+    ) -> AuditEntry {
+        AuditEntry {
+            at: self.now,
+            actor: self.actor.to_owned(),
+            action,
+            org: org.map(ToOwned::to_owned),
+            subject: subject.to_owned(),
+            detail,
+        }
     }
 }
 
@@ -224,6 +267,7 @@ impl People {
             Row::Client { id, secret } => (self.clients.get(id) == Some(secret), None),
             Row::Grant(row) => (self.grants.get(&row.hash) == Some(row), None),
             Row::AccessToken(row) => (self.access_token(row.hash) == Some(row), None),
+            Row::Portal(row) => (self.portals.get(&row.id) == Some(row), None),
         };
         if !is_stored {
             self.changes.push(Change::Row(row.clone()));
@@ -262,6 +306,14 @@ impl People {
                     None => issued.push(row),
                 }
             }
+            Row::Portal(row) => {
+                match self.portals.get(&row.id) {
+                    Some(stored) => _ = self.portals_by_name.remove(&name_key(&stored.portal.name)),
+                    None => self.portals_by_org.entry(row.org).or_default().push(row.id),
+                }
+                self.portals_by_name.insert(name_key(&row.portal.name), row.id);
+                self.portals.insert(row.id, row);
+            }
         }
     }
 
@@ -273,14 +325,7 @@ impl People {
         subject: &str,
         detail: Option<String>,
     ) {
-        self.changes.push(Change::Audit(AuditEntry {
-            at: by.now,
-            actor: by.actor.to_owned(),
-            action,
-            org: org.map(ToOwned::to_owned),
-            subject: subject.to_owned(),
-            detail,
-        }));
+        self.changes.push(Change::Audit(by.entry(action, org, subject, detail)));
     }
 
     /// Takes the changes made so far, in their order: a row comes after those it refers to.
@@ -299,12 +344,8 @@ impl People {
         users.filter(|row| row.removed_at.is_none()).map(|row| &row.user)
     }
 
-    pub(crate) fn org(&self, id: OrgId) -> Option<&Org> {
+    fn org(&self, id: OrgId) -> Option<&Org> {
         self.orgs.get(&id).map(|row| &row.org)
-    }
-
-    pub(crate) fn user(&self, id: UserId) -> Option<&User> {
-        self.users.get(&id).map(|row| &row.user)
     }
 
     pub(crate) fn client_secret(&self, id: &str) -> Option<Hashed> {
@@ -320,7 +361,7 @@ impl People {
     }
 
     /// The org and the user of a grant.
-    pub(crate) fn holder(&self, grant: &GrantRow) -> Option<(&Org, &User)> {
+    fn holder(&self, grant: &GrantRow) -> Option<(&Org, &User)> {
         let user = self.users.get(&grant.user)?;
         Some((self.org(user.org)?, &user.user))
     }

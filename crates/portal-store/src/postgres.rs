@@ -11,8 +11,8 @@
 //! A create is a single `INSERT … ON CONFLICT DO NOTHING`. Two unique indexes decide: one over the
 //! lower-case names of all orgs, one over an org and the single slot of its limit. A statement that
 //! conflicts with the uncommitted portal of another session waits until that session commits or
-//! rolls back. A create or rename is one statement and one transaction, so a process that dies at any
-//! point leaves no lock behind.
+//! rolls back. A create is one statement and one transaction, so a process that dies at any point
+//! leaves no lock behind; those of other changes end with its session.
 //!
 //! # In doubt
 //! [`RegistryError::NotApplied`]: no connection accepted the statement, or the server refused it
@@ -28,9 +28,10 @@
 //! one within a second.
 //!
 //! # Orgs, users and credentials
-//! A seed, a change by an administrator, an access token and a revocation are transactions: each reads
-//! the rows, decides, and writes. Those about one user wait for each other; a seed and a change by an
-//! administrator, which read everybody, exclude all. Creates wait only if a portal limit changes.
+//! A seed, a change by an administrator, an access token, a revocation and a rename are transactions:
+//! each reads the rows, decides, and writes. Those about tokens of one user, and renames of one portal,
+//! wait for each other; a seed and a change by an administrator, which read everybody, exclude all about
+//! tokens. Creates wait only if a portal limit changes.
 //!
 //! # Requirements
 //! A UTF8 database, and a role that can create a schema in it or owns an empty schema `portal`.
@@ -47,7 +48,6 @@
 //! | module | contents |
 //! |---|---|
 //! | `people` | reading and writing orgs, users and credentials |
-//! | `rename` | renaming a portal |
 //! | `schema` | creating the schema; locks |
 //! | `pool` | the connections, with verified settings |
 //! | `url` | the address of the database |
@@ -58,14 +58,10 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use portal_model::{Portal, PortalName};
-
 use crate::engine::Engine;
 use crate::error::RegistryError;
-use crate::org::{OrgId, UserId};
 use crate::people::People;
 use crate::principals::Principals;
-use crate::registry::RenameConflict;
 use crate::sql::{Query, Rows, Value};
 use failure::Failure;
 use pool::{Pool, parameters};
@@ -74,7 +70,6 @@ pub use url::DatabaseUrl;
 mod failure;
 mod people;
 mod pool;
-mod rename;
 mod schema;
 mod tls;
 mod url;
@@ -177,27 +172,13 @@ impl Engine for PostgresRegistry {
         .await
     }
 
-    async fn rename(
-        &self,
-        org: OrgId,
-        user: UserId,
-        old: &str,
-        new: &PortalName,
-        now: i64,
-    ) -> Result<Result<Portal, RenameConflict>, RegistryError> {
-        let (old, new) = (old.to_owned(), new.clone());
-        self.change(move |inner| async move {
-            rename::rename(&inner.pool, org, user, &old, &new, now).await
-        })
-        .await
-    }
-
     async fn decide<T: Send + 'static>(
         &self,
         rows: Rows,
-        rule: impl Fn(&mut People) -> T + Send + 'static,
+        rule: impl Fn(&mut People) -> T + Send + Sync + 'static,
     ) -> Result<T, RegistryError> {
-        self.change(move |inner| async move { people::decide(&inner.pool, rows, rule).await }).await
+        self.change(move |inner| async move { people::decide(&inner.pool, &rows, rule).await })
+            .await
     }
 }
 

@@ -13,7 +13,10 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use crate::audit::AuditEntry;
 use crate::change::Credential;
 use crate::org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId};
-use crate::people::{AccessTokenRow, Change, GrantKind, GrantRow, OrgRow, Row, UserRow};
+use crate::people::{
+    AccessTokenRow, Change, GrantKind, GrantRow, OrgRow, PortalRow, Rename, Row, UserRow,
+};
+use crate::registry::name_key;
 use crate::token::Hashed;
 
 /// A row of an engine. Columns are counted from 0.
@@ -77,7 +80,6 @@ impl Value {
 }
 
 /// The rows of [`People`](crate::people::People) that a rule reads.
-#[derive(Clone, Copy)]
 pub(crate) enum Rows {
     /// All but access tokens.
     Everybody,
@@ -85,48 +87,68 @@ pub(crate) enum Rows {
     OfGrant(Hashed),
     /// One access token.
     AccessToken(Hashed),
+    /// An org, a user, and the portals with the key of either name.
+    OfRename { org: OrgId, user: UserId, old: String, new: String },
+}
+
+/// Selects portals with their creators and modifiers, for [`portal`].
+macro_rules! select_portals {
+    ($($condition:literal)?) => {
+        concat!(
+            "SELECT portals.id, portals.name, created_at, creator.id, creator.name,
+                    modified_at, modifier.id, modifier.name, portals.org_id
+             FROM portals
+             JOIN users AS creator ON creator.id = created_by
+             JOIN users AS modifier ON modifier.id = modified_by "
+             $(, $condition)?
+        )
+    };
 }
 
 /// The user of the refresh token or code with the hash `$1`.
-macro_rules! user_of_grant {
+macro_rules! from_user_of_grant {
     () => {
-        "(SELECT user_id FROM grants WHERE hash = $1)"
+        "FROM users WHERE id = (SELECT user_id FROM grants WHERE hash = $1)"
     };
 }
 
 impl Rows {
-    /// The queries for them. Each has the parameters of [`values`](Self::values).
-    pub(crate) fn queries(self) -> Vec<(String, Reader<Row>)> {
+    /// The queries for them, each with its parameters.
+    pub(crate) fn queries(&self) -> Vec<(String, Vec<Value>, Reader<Row>)> {
         let selected = match self {
             Self::Everybody => {
-                vec![(ORG_ROWS, ""), (USER_ROWS, ""), (CLIENT_ROWS, ""), (GRANT_ROWS, "")]
+                let tables = [ORG_ROWS, USER_ROWS, CLIENT_ROWS, GRANT_ROWS];
+                tables.map(|table| (table, "", Vec::new())).into()
             }
-            Self::OfGrant(_) => vec![
-                (
-                    ORG_ROWS,
-                    concat!(
-                        "WHERE id = (SELECT org_id FROM users WHERE id = ",
-                        user_of_grant!(),
-                        ")"
+            Self::OfGrant(hash) => {
+                let of_grant = [
+                    (ORG_ROWS, concat!("WHERE id = (SELECT org_id ", from_user_of_grant!(), ")")),
+                    (USER_ROWS, concat!("WHERE id = (SELECT id ", from_user_of_grant!(), ")")),
+                    (
+                        GRANT_ROWS,
+                        concat!("WHERE user_id = (SELECT id ", from_user_of_grant!(), ")"),
                     ),
+                    (ACCESS_TOKEN_ROWS, "WHERE refresh_hash = $1 ORDER BY id"),
+                ];
+                of_grant.map(|(table, rows)| (table, rows, vec![Value::hash(*hash)])).into()
+            }
+            Self::AccessToken(hash) => {
+                vec![(ACCESS_TOKEN_ROWS, "WHERE hash = $1", vec![Value::hash(*hash)])]
+            }
+            Self::OfRename { org, user, old, new } => vec![
+                (ORG_ROWS, "WHERE id = $1", vec![Value::number(org.0)]),
+                (USER_ROWS, "WHERE id = $1", vec![Value::number(user.0)]),
+                (
+                    PORTAL_ROWS,
+                    "WHERE name_key IN ($1, $2)",
+                    vec![Value::text(old), Value::text(new)],
                 ),
-                (USER_ROWS, concat!("WHERE id = ", user_of_grant!())),
-                (GRANT_ROWS, concat!("WHERE user_id = ", user_of_grant!())),
-                (ACCESS_TOKEN_ROWS, "WHERE refresh_hash = $1 ORDER BY id"),
             ],
-            Self::AccessToken(_) => vec![(ACCESS_TOKEN_ROWS, "WHERE hash = $1")],
         };
-        let with_condition = |(query, condition): (Query<Row>, &str)| {
-            (format!("{} {condition}", query.text), query.read)
+        let complete = |(query, rows, values): (Query<Row>, &str, _)| {
+            (format!("{} {rows}", query.text), values, query.read)
         };
-        selected.into_iter().map(with_condition).collect()
-    }
-
-    pub(crate) fn values(self) -> Vec<Value> {
-        match self {
-            Self::Everybody => Vec::new(),
-            Self::OfGrant(hash) | Self::AccessToken(hash) => vec![Value::hash(hash)],
-        }
+        selected.into_iter().map(complete).collect()
     }
 }
 
@@ -174,6 +196,14 @@ const ACCESS_TOKEN_ROWS: Query<Row> = Query {
             issued_at: row.number(2)?,
             expires_at: row.optional_number(3)?,
         }))
+    },
+};
+
+const PORTAL_ROWS: Query<Row> = Query {
+    text: select_portals!(),
+    read: |row| {
+        let (id, org) = (row.number(0)?, OrgId(row.number(8)?));
+        Ok(Row::Portal(PortalRow { id, org, portal: portal(row)? }))
     },
 };
 
@@ -240,19 +270,40 @@ pub(crate) fn statements(change: &Change) -> Vec<(&'static str, Vec<Value>)> {
              WHERE org_id = $1",
             vec![Value::number(org.0), limit_value(*limit)],
         )],
-        Change::Audit(entry) => vec![(
-            "INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
-             VALUES ($1, (SELECT coalesce(max(id), 0) FROM portals), $2, $3, $4, $5, $6)",
-            vec![
-                Value::number(entry.at.unix_seconds()),
-                Value::text(&entry.actor),
-                Value::text(entry.action.as_str()),
-                Value::Text(entry.org.clone()),
-                Value::text(&entry.subject),
-                Value::Text(entry.detail.clone()),
-            ],
-        )],
+        // Only a create in memory makes one.
+        Change::Row(Row::Portal(_)) => Vec::new(),
+        Change::Rename(Rename { portal, by, entry }) => vec![
+            (
+                "UPDATE portals SET name = $1, name_key = $2, modified_at = $3, modified_by = $4
+                 WHERE id = $5",
+                vec![
+                    Value::text(&entry.subject),
+                    Value::Text(Some(name_key(&entry.subject))),
+                    Value::number(entry.at.unix_seconds()),
+                    Value::number(by.0),
+                    Value::number(*portal),
+                ],
+            ),
+            audit(entry, Some(*portal)),
+        ],
+        Change::Audit(entry) => vec![audit(entry, None)],
     }
+}
+
+fn audit(entry: &AuditEntry, portal: Option<i64>) -> (&'static str, Vec<Value>) {
+    let insert = "
+        INSERT INTO audit (at, after_portal, actor, action, org, subject, detail, portal_id)
+        VALUES ($1, (SELECT coalesce(max(id), 0) FROM portals), $2, $3, $4, $5, $6, $7)";
+    let values = vec![
+        Value::number(entry.at.unix_seconds()),
+        Value::text(&entry.actor),
+        Value::text(entry.action.as_str()),
+        Value::Text(entry.org.clone()),
+        Value::text(&entry.subject),
+        Value::Text(entry.detail.clone()),
+        Value::Number(portal),
+    ];
+    (insert, values)
 }
 
 fn grant_statements(grant: &GrantRow) -> Vec<(&'static str, Vec<Value>)> {
@@ -317,31 +368,11 @@ pub(crate) const PRINCIPAL: Query<Principal> = Query {
 pub(crate) const CLIENT_SECRET: Query<Hashed> =
     Query { text: "SELECT secret_hash FROM clients WHERE id = $1", read: |row| row.hash(0) };
 
-/// Selects portals for [`portal`] from a table or changed rows, with their creator and modifier.
-macro_rules! select_portals {
-    ($from:literal $(, $rest:literal)?) => {
-        concat!(
-            "SELECT portals.id, portals.name, created_at, creator.id, creator.name,
-                    modified_at, modifier.id, modifier.name
-             FROM ", $from, "
-             JOIN users AS creator ON creator.id = created_by
-             JOIN users AS modifier ON modifier.id = modified_by "
-             $(, $rest)?
-        )
-    };
-}
-#[cfg(feature = "postgres")]
-pub(crate) use select_portals;
+pub(crate) const PORTALS: Query<Portal> =
+    Query { text: select_portals!("WHERE portals.org_id = $1 ORDER BY portals.id"), read: portal };
 
-pub(crate) const PORTALS: Query<Portal> = Query {
-    text: select_portals!("portals", "WHERE portals.org_id = $1 ORDER BY portals.id"),
-    read: portal,
-};
-
-pub(crate) const PORTAL: Query<Portal> = Query {
-    text: select_portals!("portals", "WHERE portals.org_id = $1 AND name_key = $2"),
-    read: portal,
-};
+pub(crate) const PORTAL: Query<Portal> =
+    Query { text: select_portals!("WHERE portals.org_id = $1 AND name_key = $2"), read: portal };
 
 /// Has a row if the org has the only portal that it can have.
 pub(crate) const ORG_IS_FULL: Query<()> = Query {

@@ -15,23 +15,19 @@
 //! | `state` | what the database must contain, stored outside of it |
 //! | `failure`, `thread` | SQLite's errors, and waiting for locks; a thread that is joined |
 //! | `people` | reading and writing orgs, users and credentials |
-//! | `rename` | renaming a portal |
 
 use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portal_model::{Portal, PortalName};
 use rusqlite::{Connection, params_from_iter};
 use tokio::sync::watch;
 
 use crate::engine::Engine;
 use crate::error::RegistryError;
-use crate::org::{OrgId, UserId};
 use crate::people::People;
 use crate::principals::Principals;
-use crate::registry::RenameConflict;
 use crate::sql::{Query, Rows, Value};
 pub use backup::backup;
 use checkpoint::Checkpoints;
@@ -50,7 +46,6 @@ mod files;
 mod format;
 mod people;
 mod readers;
-mod rename;
 mod state;
 mod thread;
 
@@ -172,25 +167,12 @@ impl Engine for SqliteRegistry {
         self.0.writer.commit(work).await.map(|created| created == 1)
     }
 
-    async fn rename(
-        &self,
-        org: OrgId,
-        user: UserId,
-        old: &str,
-        new: &PortalName,
-        now: i64,
-    ) -> Result<Result<Portal, RenameConflict>, RegistryError> {
-        let (old, new) = (old.to_owned(), new.clone());
-        let work = move |connection: &_| rename::rename(connection, org, user, &old, &new, now);
-        self.0.writer.commit(work).await
-    }
-
     async fn decide<T: Send + 'static>(
         &self,
         rows: Rows,
-        rule: impl Fn(&mut People) -> T + Send + 'static,
+        rule: impl Fn(&mut People) -> T + Send + Sync + 'static,
     ) -> Result<T, RegistryError> {
-        let work = move |connection: &_| people::decide(connection, rows, &rule);
+        let work = move |connection: &_| people::decide(connection, &rows, &rule);
         self.0.writer.commit(work).await
     }
 }

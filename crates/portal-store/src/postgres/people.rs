@@ -15,9 +15,9 @@ use crate::people::{Change, People};
 use crate::sql::{self, Columns, Damaged, Read, Rows, Value};
 use crate::token::Hashed;
 
-async fn read(transaction: &Transaction<'_>, rows: Rows) -> Result<People, Failure> {
-    let (mut people, values) = (People::default(), rows.values());
-    for (text, read) in rows.queries() {
+async fn read(transaction: &Transaction<'_>, rows: &Rows) -> Result<People, Failure> {
+    let mut people = People::default();
+    for (text, values, read) in rows.queries() {
         let statement = transaction.prepare_cached(&text).await?;
         for row in transaction.query(&statement, &parameters(&values)).await? {
             people.load(read(&row)?);
@@ -26,32 +26,44 @@ async fn read(transaction: &Transaction<'_>, rows: Rows) -> Result<People, Failu
     Ok(people)
 }
 
+/// How often to repeat a transaction that the server rolled back because of another one.
+const RACES: usize = 5;
+
 /// Lets `rule` decide over `rows`, and commits what it changed.
 pub(super) async fn decide<T>(
     pool: &Pool,
-    rows: Rows,
-    rule: impl FnOnce(&mut People) -> T,
+    rows: &Rows,
+    rule: impl Fn(&mut People) -> T,
 ) -> Result<T, RegistryError> {
-    let mut client = pool.acquire().await?;
     let time = match rows {
         // It may wait for a minute for others, and have any number of rows.
         Rows::Everybody => Duration::MAX,
-        Rows::OfGrant(_) | Rows::AccessToken(_) => RESPONSE_TIMEOUT,
+        Rows::OfGrant(_) | Rows::AccessToken(_) | Rows::OfRename { .. } => RESPONSE_TIMEOUT,
     };
-    let decided = respond(time, async {
-        let transaction = schema::begin(&mut client, rows).await?;
-        let mut people = read(&transaction, rows).await?;
-        let result = rule(&mut people);
-        let changes = people.take_changes();
-        write(&transaction, &changes).await?;
-        Ok((transaction, result, !changes.is_empty()))
-    });
-    let (transaction, result, is_changed) = decided.await.map_err(Failure::not_applied)?;
-    // Otherwise dropping the transaction ends it, which nobody has to wait for.
-    if is_changed {
-        respond(RESPONSE_TIMEOUT, async { Ok(transaction.commit().await?) }).await?;
+    let mut races = 0;
+    loop {
+        let mut client = pool.acquire().await?;
+        let decided = respond(time, async {
+            let transaction = schema::begin(&mut client, rows).await?;
+            let mut people = read(&transaction, rows).await?;
+            let result = rule(&mut people);
+            let changes = people.take_changes();
+            write(&transaction, &changes).await?;
+            Ok((transaction, result, !changes.is_empty()))
+        });
+        let (transaction, result, is_changed) = match decided.await {
+            Err(failure) if failure.is_race() && races < RACES => {
+                races += 1;
+                continue;
+            }
+            decided => decided.map_err(Failure::not_applied)?,
+        };
+        // Otherwise dropping the transaction ends it, which nobody has to wait for.
+        if is_changed {
+            respond(RESPONSE_TIMEOUT, async { Ok(transaction.commit().await?) }).await?;
+        }
+        return Ok(result);
     }
-    Ok(result)
 }
 
 /// Writes the changes in their order. Pipelined: a statement is sent when its future is first

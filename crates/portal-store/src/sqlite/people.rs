@@ -23,11 +23,11 @@ pub(super) fn query<T>(
 /// Lets `rule` decide over `rows`, and writes what it changed.
 pub(super) fn decide<T>(
     connection: &Connection,
-    rows: Rows,
+    rows: &Rows,
     rule: impl Fn(&mut People) -> T,
 ) -> rusqlite::Result<T> {
-    let (mut people, values) = (People::default(), rows.values());
-    for (statement, read) in rows.queries() {
+    let mut people = People::default();
+    for (statement, values, read) in rows.queries() {
         query(connection, &statement, &values, read)?.into_iter().for_each(|row| people.load(row));
     }
     let result = rule(&mut people);
