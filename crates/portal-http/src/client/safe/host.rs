@@ -7,10 +7,11 @@ use std::time::Duration;
 use portal_ledger::{Host, Moment, Terms};
 use portal_model::datacenter::origin;
 use portal_model::flow::{Activity, NoResponse, NotSent, TokenError, TokenId, TransportError};
-use portal_model::{Request, Response};
+use portal_model::{OrgIdentity, Request, Response};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::client::SafeClient;
 use crate::client::clock;
 use crate::client::core::Core;
 use crate::client::slots::{Slot, Urgency};
@@ -27,11 +28,18 @@ pub(super) struct ClientHost {
     activity: watch::Sender<Activity>,
 }
 
-impl ClientHost {
-    pub(super) fn new(core: Arc<Core>, origin: String, activity: watch::Sender<Activity>) -> Self {
-        Self { core, origin, token: None, slot: None, activity }
+impl SafeClient {
+    /// A host of calls in `org`, which shows in `activity` what it does.
+    pub(super) fn host(&self, org: &OrgIdentity, activity: watch::Sender<Activity>) -> ClientHost {
+        let origin = match (&self.origin, self.client.api_url()) {
+            (Some(_), Some(url)) => origin(url.as_str()),
+            _ => org.origin().to_owned(),
+        };
+        ClientHost { core: self.client.0.clone(), origin, token: None, slot: None, activity }
     }
+}
 
+impl ClientHost {
     /// Rule 14: a token response may name another API, to which nothing of this operation goes.
     fn check_origin(&self) -> Result<(), TokenError> {
         let url = self.core.api_url.get();
@@ -95,6 +103,8 @@ impl Host for ClientHost {
 #[cfg(all(feature = "sockets", feature = "test-util"))]
 #[cfg(test)]
 mod tests {
+    use portal_ledger::Ledger;
+
     use super::*;
     use crate::client::{Client, Credential, HttpTransport, Proxy, conformance};
 
@@ -104,8 +114,8 @@ mod tests {
             let transport = HttpTransport::builder().proxy(Proxy::none()).build().unwrap();
             let builder = Client::builder().transport(transport).api_url(url).accounts_url(url);
             let credential = Credential::refresh_token("id", "s".to_owned(), "r".to_owned());
-            let core = builder.build(credential).unwrap().0;
-            ClientHost::new(core, origin(url), watch::channel(Activity::Authenticating).0)
+            let safe = SafeClient::new(builder.build(credential).unwrap(), Ledger::in_memory());
+            safe.host(&safe.unknown_org(), watch::channel(Activity::Authenticating).0)
         };
         conformance::host(make).await.unwrap();
     }
