@@ -64,7 +64,7 @@ impl Connection {
     /// Enters `phase`. Called on the connection's own task only.
     pub(super) fn enter(&self, phase: Phase) {
         let mut state = self.state();
-        *state = State::new(phase, state.has_served || phase == Phase::Service);
+        *state = State::new(phase, state.has_served || phase != Phase::Body);
     }
 
     /// Enters `to` if the connection is in phase `from`.

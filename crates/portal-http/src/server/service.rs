@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::Request;
 use hyper::body::Body;
@@ -13,9 +13,11 @@ use portal_model::server::rejections;
 use portal_model::{ApiError, Timestamp};
 use portal_store::{Registry, TokenRules};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::authorize::access;
 use super::body::{ReceivedBody, ResponseBody, discard, receive};
+use super::connections::{Connection, Phase};
 use super::dispatch::{dispatch, overloaded, rejected};
 use super::fault::FaultSpec;
 use super::fault_injector::FaultInjector;
@@ -109,18 +111,14 @@ impl<R: Registry> PortalService<R> {
     }
 
     /// Responds to `request`, if the listener has nothing against it.
-    pub(super) fn respond<B>(
-        &self,
-        request: Request<B>,
-        checked: Result<(), ApiError>,
-    ) -> ResponseFuture
+    pub(super) fn respond<B>(&self, request: Request<B>, arrival: Arrival) -> ResponseFuture
     where
         B: Body<Data: Send> + Send + 'static,
     {
         let state = Arc::clone(&self.state);
         Box::pin(async move {
             let (head, body) = request.into_parts();
-            let admitted = checked.map_err(ServerResponse::from).and_then(|()| {
+            let admitted = arrival.checked.map_err(ServerResponse::from).and_then(|()| {
                 // The limit on connections does not bound requests: those whose client disconnected
                 // continue without a connection.
                 Arc::clone(&state.in_flight).try_acquire_owned().map_err(|_| overloaded(&head))
@@ -134,12 +132,19 @@ impl<R: Registry> PortalService<R> {
             };
             // Authentication comes before the body, so that an unknown caller costs no memory.
             let access = access(&state, &head).await;
-            let body = if access.is_ok() {
-                receive(&head.headers, body).await
-            } else {
+            let received = async {
+                if access.is_ok() {
+                    return receive(&head.headers, body).await;
+                }
                 discard(&head.headers, body).await;
                 ReceivedBody::Incomplete
             };
+            // For all of it, so that a byte now and then does not extend it.
+            let body = timeout(arrival.body_timeout, received).await;
+            let body = body.unwrap_or(ReceivedBody::Incomplete);
+            if let Some(connection) = arrival.connection {
+                connection.enter(Phase::Service);
+            }
             let request = ServerRequest { head, body };
             let response = if Route::is_change(&request.head.method) {
                 // Spawned, because hyper drops this future when the client disconnects: a create
@@ -166,6 +171,18 @@ impl<R> PortalService<R> {
             PublicUrl::HttpsHost | PublicUrl::Host => None,
         }
     }
+}
+
+/// What the listener of a request says of it. A framework's has limits of its own.
+pub(super) struct Arrival {
+    pub(super) checked: Result<(), ApiError>,
+    /// Time to receive the body.
+    pub(super) body_timeout: Duration,
+    pub(super) connection: Option<Arc<Connection>>,
+}
+
+impl Arrival {
+    const UNLIMITED: Self = Self { checked: Ok(()), body_timeout: Duration::MAX, connection: None };
 }
 
 /// Configures a [`PortalService`].
@@ -268,7 +285,7 @@ where
     type Future = ResponseFuture;
 
     fn call(&self, request: Request<B>) -> ResponseFuture {
-        self.respond(request, Ok(()))
+        self.respond(request, Arrival::UNLIMITED)
     }
 }
 
@@ -286,12 +303,42 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        self.respond(request, Ok(()))
+        self.respond(request, Arrival::UNLIMITED)
     }
 }
 
 impl<R> Clone for PortalService<R> {
     fn clone(&self) -> Self {
         Self { state: Arc::clone(&self.state) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::stream;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+    use portal_model::oauth::TOKEN_PATH;
+    use portal_store::MemoryRegistry;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn body_trickling_or_stopped_times_out() {
+        let service = PortalService::new(MemoryRegistry::new());
+        for interval in [1, 3600] {
+            let trickle = stream::unfold((), move |()| async move {
+                sleep(Duration::from_secs(interval)).await;
+                Some((Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))), ()))
+            });
+            let body = StreamBody::new(Box::pin(trickle));
+            let request = Request::post(TOKEN_PATH).body(body).unwrap();
+            let body_timeout = Duration::from_secs(30);
+            let arrival = Arrival { body_timeout, ..Arrival::UNLIMITED };
+            let response = timeout(Duration::from_secs(31), service.respond(request, arrival));
+            assert_eq!(response.await.unwrap().unwrap().status(), 400, "{interval}");
+        }
     }
 }
