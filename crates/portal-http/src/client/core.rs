@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use portal_model::flow::{NotSent, Policy, TransportError};
 use portal_model::{ApiVersion, Request, Response};
-#[cfg(feature = "ledger")]
 use tokio::sync::Mutex;
 
 use super::api_url::ApiUrl;
@@ -20,13 +19,11 @@ pub(super) struct Core {
     pub(super) tokens: Tokens,
     pub(super) api_url: Arc<ApiUrl>,
     /// Tells credentials apart.
-    #[cfg(feature = "ledger")]
     pub(super) fingerprint: String,
     pub(super) version: ApiVersion,
     pub(super) policy: Policy,
     pub(super) slots: Slots,
     /// Held by the operation in progress, unless the org may have several portals.
-    #[cfg(feature = "ledger")]
     pub(super) turns: Arc<Mutex<()>>,
 }
 

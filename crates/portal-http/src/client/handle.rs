@@ -94,7 +94,6 @@ impl Client {
         &self.0.policy
     }
 
-    #[cfg(feature = "ledger")]
     pub(super) fn fingerprint(&self) -> &str {
         &self.0.fingerprint
     }
