@@ -1,4 +1,4 @@
-//! A server of the documented API: [`PortalService`] implements it as a hyper and tower service,
+//! A server of the documented API: [`PortalService`] implements it as a tower service,
 //! [`Server`] serves that on a port, and [`LocalServer`] starts one for a test.
 //!
 //! # Order of the modules

@@ -125,25 +125,23 @@ async fn crm<R: Registry>(
     past: Option<Arc<PastLists>>,
 ) -> ServerResponse {
     // Before authorization: a request without scope or permission costs as much as any other.
-    let admitted = state
-        .quotas
-        .as_ref()
-        .map(|quotas| quotas.admit(principal.org.id, &principal.client_id, state.now()));
-    let (result, admission) = match (admitted.transpose(), authorize(principal, operation)) {
-        (Err(wait), _) => (Err(ServerResponse::rate_limited(false, Some(wait))), None),
-        (Ok(admission), Err(error)) => (Err(error.into()), admission),
-        (Ok(admission), Ok(())) => {
+    let quotas = state.quotas.as_ref();
+    let admission = quotas.map(|quotas| quotas.admit(principal.org.id, &principal.client_id));
+    let result = match (&admission, authorize(principal, operation)) {
+        (Some(None), _) => Err(ServerResponse::rate_limited(false, Some(Duration::from_secs(1)))),
+        (_, Err(error)) => Err(error.into()),
+        (_, Ok(())) => {
             record_lists(state, request, principal).await;
             let past = past.as_deref();
             let result =
                 handlers::perform(state, request, version, operation, principal, past).await;
             record_lists(state, request, principal).await;
-            (result, admission)
+            result
         }
     };
     let mut response = ServerResponse::from(result);
     response.principal = Some(Arc::clone(principal));
-    response.admission = admission;
+    response.admission = admission.flatten();
     response
 }
 

@@ -21,7 +21,7 @@ use super::connections::{Connection, Phase};
 use super::dispatch::{dispatch, overloaded, rejected};
 use super::fault::FaultSpec;
 use super::fault_injector::FaultInjector;
-use super::quota::{Allowance, Quotas};
+use super::quota::Quotas;
 use super::request::{Schemes, ServerRequest};
 use super::response::ServerResponse;
 use super::route::Route;
@@ -31,8 +31,8 @@ use super::state::{PublicUrl, ServiceState};
 /// Default of [`PortalServiceBuilder::max_in_flight`].
 pub(super) const DEFAULT_MAX_IN_FLIGHT: usize = 2048;
 
-/// The API as a hyper and tower service: serve it alone, or mount it beside the routes of an
-/// application.
+/// The API as a tower service: serve it alone, or mount it beside the routes of an application. For
+/// hyper, hyper-util's `TowerToHyperService` adapts it.
 ///
 /// A clone is a handle to the same service. The service is generic over the request body, so it
 /// works with any framework's.
@@ -63,7 +63,7 @@ impl<R: Registry> PortalService<R> {
                 in_flight: Arc::new(Semaphore::new(DEFAULT_MAX_IN_FLIGHT)),
                 faults: FaultInjector::default(),
                 first_faults: Vec::new(),
-                on_request: None,
+                on_request: Vec::new(),
                 clock: Box::new(SystemTime::now),
             },
         }
@@ -213,12 +213,12 @@ impl<R: Registry> PortalServiceBuilder<R> {
     }
 
     /// Enforces the quotas of the service's Enterprise edition: 10 access tokens per refresh token
-    /// in 10 minutes and 15 valid ones, 20 refresh tokens per user, 20 concurrent requests per org and client, and 50,000
-    /// requests per org in 24 hours.
+    /// in 10 minutes and 15 valid ones, 20 refresh tokens per user, and 20 concurrent requests per org
+    /// and client.
     #[must_use]
     pub fn enforce_limits(mut self) -> Self {
         self.state.token_rules = TokenRules::ServiceLimits;
-        self.state.quotas = Some(Quotas::new(Allowance::ENTERPRISE));
+        self.state.quotas = Some(Quotas::default());
         self
     }
 
@@ -246,14 +246,14 @@ impl<R: Registry> PortalServiceBuilder<R> {
         self
     }
 
-    /// Registers a callback invoked for every request, before its response is sent. It runs on the
+    /// Adds a callback invoked for every request, before its response is sent. It runs on the
     /// request's task: do not block in it.
     #[must_use]
     pub fn on_request(
         mut self,
         on_request: impl Fn(&ServedRequest<'_>) + Send + Sync + 'static,
     ) -> Self {
-        self.state.on_request = Some(Box::new(on_request));
+        self.state.on_request.push(Box::new(on_request));
         self
     }
 
@@ -274,20 +274,6 @@ impl<R: Registry> PortalServiceBuilder<R> {
 
 pub(super) type ResponseFuture =
     Pin<Box<dyn Future<Output = Result<http::Response<ResponseBody>, Infallible>> + Send>>;
-
-impl<R, B> hyper::service::Service<Request<B>> for PortalService<R>
-where
-    R: Registry,
-    B: Body<Data: Send> + Send + 'static,
-{
-    type Response = http::Response<ResponseBody>;
-    type Error = Infallible;
-    type Future = ResponseFuture;
-
-    fn call(&self, request: Request<B>) -> ResponseFuture {
-        self.respond(request, Arrival::UNLIMITED)
-    }
-}
 
 impl<R, B> tower_service::Service<Request<B>> for PortalService<R>
 where
