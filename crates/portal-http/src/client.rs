@@ -11,7 +11,6 @@
 //! | `safe` | [`SafeClient`] |
 //! | `builder` | [`ClientBuilder`] |
 //! | `handle` | [`Client`] |
-//! | `core` | what a client, its clones and its calls share |
 //! | `token` | the access token: one refresh in flight at most |
 //! | `accounts` | [`Accounts`] |
 //! | `exchange` | one request and its response |
@@ -29,7 +28,6 @@ mod builder;
 mod clock;
 #[cfg(feature = "test-util")]
 pub mod conformance;
-mod core;
 mod credential;
 mod echo;
 mod error;

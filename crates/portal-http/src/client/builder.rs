@@ -10,9 +10,8 @@ use portal_model::{ApiVersion, DataCenter, Environment};
 use super::accounts::Accounts;
 use super::api_url::ApiUrl;
 use super::base_url::{BaseUrl, InvalidBaseUrl};
-use super::core::Core;
 use super::credential::{Credential, InvalidCredential};
-use super::handle::Client;
+use super::handle::{Client, Core};
 #[cfg(feature = "sockets")]
 use super::http_transport::HttpTransport;
 use super::slots::Slots;

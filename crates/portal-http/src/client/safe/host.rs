@@ -1,7 +1,6 @@
 //! [`ClientHost`]: what `run` needs of a client.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use portal_ledger::{Host, Moment, Terms};
@@ -13,14 +12,14 @@ use tokio::time::timeout;
 
 use super::client::SafeClient;
 use crate::client::clock;
-use crate::client::core::Core;
+use crate::client::handle::Client;
 use crate::client::slots::{Slot, Urgency};
 use crate::client::token::Token;
 use crate::client::transport::Bounds;
 
 /// Performs one operation with the parts of a client.
 pub(super) struct ClientHost {
-    core: Arc<Core>,
+    client: Client,
     /// The origin of the API that the operation is about (rule 14).
     origin: String,
     token: Option<Token>,
@@ -35,14 +34,14 @@ impl SafeClient {
             (Some(_), Some(url)) => origin(url.as_str()),
             _ => org.origin().to_owned(),
         };
-        ClientHost { core: self.client.0.clone(), origin, token: None, slot: None, activity }
+        ClientHost { client: self.client.clone(), origin, token: None, slot: None, activity }
     }
 }
 
 impl ClientHost {
     /// Rule 14: a token response may name another API, to which nothing of this operation goes.
     fn check_origin(&self) -> Result<(), TokenError> {
-        let url = self.core.api_url.get();
+        let url = self.client.api_url();
         let named = url.as_ref().map(|url| origin(url.as_str())).unwrap_or_default();
         if named == self.origin { Ok(()) } else { Err(TokenError::OtherOrigin(named)) }
     }
@@ -63,7 +62,8 @@ impl Host for ClientHost {
         limit: Duration,
     ) -> Result<TokenId, TokenError> {
         let late = |_| Err(TokenError::NoResponse(NoResponse::TimedOut));
-        let token = timeout(limit, self.core.tokens.get(rejected)).await.unwrap_or_else(late)?;
+        let token =
+            timeout(limit, self.client.0.tokens.get(rejected)).await.unwrap_or_else(late)?;
         self.check_origin()?;
         Ok(self.token.insert(token).id)
     }
@@ -74,13 +74,13 @@ impl Host for ClientHost {
             Some(until) => Bounds::of_attempt(terms.timeout).not_after(until),
             None => Bounds::of_list(terms.timeout),
         };
-        self.core.exchange(request, self.token.as_ref(), bounds).await
+        self.client.send(request, self.token.as_ref(), bounds).await
     }
 
     async fn admit(&mut self, begun: bool, limit: Duration) {
         let urgency = if begun { Urgency::Begun } else { Urgency::New };
         if self.slot.is_none() {
-            self.slot = timeout(limit, self.core.slots.acquire(urgency)).await.ok().flatten();
+            self.slot = timeout(limit, self.client.0.slots.acquire(urgency)).await.ok().flatten();
         }
     }
 
