@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use http::Request;
 use hyper::body::Body;
 use portal_model::server::rejections;
@@ -16,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::authorize::access;
-use super::body::{ReceivedBody, ResponseBody, discard, receive};
+use super::body::{ResponseBody, discard, receive};
 use super::connections::{Connection, Phase};
 use super::dispatch::{dispatch, overloaded, rejected};
 use super::fault::FaultSpec;
@@ -137,11 +138,11 @@ impl<R: Registry> PortalService<R> {
                     return receive(&head.headers, body).await;
                 }
                 discard(&head.headers, body).await;
-                ReceivedBody::Incomplete
+                Ok(Bytes::new())
             };
             // For all of it, so that a byte now and then does not extend it.
             let body = timeout(arrival.body_timeout, received).await;
-            let body = body.unwrap_or(ReceivedBody::Incomplete);
+            let body = body.unwrap_or_else(|_| Err(rejections::invalid_body()));
             if let Some(connection) = arrival.connection {
                 connection.enter(Phase::Service);
             }
@@ -301,7 +302,6 @@ impl<R> Clone for PortalService<R> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use futures_util::stream;
     use http_body_util::StreamBody;
     use hyper::body::Frame;
