@@ -20,29 +20,16 @@ use super::token_cache::{CacheKey, DynTokenCache, TokenCache};
 use super::transport::{DynTransport, Transport};
 
 /// Options of a [`Client`].
+#[derive(Default)]
 #[must_use]
 pub struct ClientBuilder {
     api: ApiDomain,
     accounts_url: Option<String>,
     version: ApiVersion,
     policy: Policy,
-    concurrency: usize,
+    concurrency: Option<usize>,
     transport: Option<Arc<dyn DynTransport>>,
     cache: Option<Box<dyn DynTokenCache>>,
-}
-
-impl Default for ClientBuilder {
-    fn default() -> Self {
-        Self {
-            api: ApiDomain::Unset,
-            accounts_url: None,
-            version: ApiVersion::default(),
-            policy: Policy::default(),
-            concurrency: Self::CONCURRENCY,
-            transport: None,
-            cache: None,
-        }
-    }
 }
 
 impl ClientBuilder {
@@ -89,7 +76,7 @@ impl ClientBuilder {
     /// Limits the number of concurrent requests to what the org's edition allows; at least one.
     /// Default: [`CONCURRENCY`](Self::CONCURRENCY).
     pub fn concurrency(mut self, calls: usize) -> Self {
-        self.concurrency = calls.max(1);
+        self.concurrency = Some(calls.max(1));
         self
     }
 
@@ -141,7 +128,7 @@ impl ClientBuilder {
             fingerprint,
             version: self.version,
             policy: self.policy,
-            slots: Slots::new(self.concurrency),
+            slots: Slots::new(self.concurrency.unwrap_or(ClientBuilder::CONCURRENCY)),
             turns: Arc::default(),
         })))
     }

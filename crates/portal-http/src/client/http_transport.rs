@@ -47,12 +47,13 @@ pub struct HttpTransport {
 impl HttpTransport {
     /// Creates a transport with the defaults of [`HttpTransportBuilder`].
     pub fn new() -> Self {
-        Self::assemble(HttpTransportBuilder::default(), Tls::default())
+        Self::assemble(Self::builder(), Tls::default())
     }
 
     /// Configures a transport.
     pub fn builder() -> HttpTransportBuilder {
-        HttpTransportBuilder::default()
+        let (proxy, trust) = (Proxy::from_env(), Trust::default());
+        HttpTransportBuilder { proxy, trust, connect_timeout: Duration::from_secs(10) }
     }
 
     fn assemble(builder: HttpTransportBuilder, tls: Tls) -> Self {
@@ -134,16 +135,6 @@ pub struct HttpTransportBuilder {
     proxy: Proxy,
     trust: Trust,
     connect_timeout: Duration,
-}
-
-impl Default for HttpTransportBuilder {
-    fn default() -> Self {
-        Self {
-            proxy: Proxy::from_env(),
-            trust: Trust::default(),
-            connect_timeout: Duration::from_secs(10),
-        }
-    }
 }
 
 impl HttpTransportBuilder {

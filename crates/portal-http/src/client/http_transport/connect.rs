@@ -42,9 +42,7 @@ impl Connector {
         destination: &Uri,
         purpose: Purpose,
     ) -> Result<Wire, NotSent> {
-        let proxy = self.proxy.on_the_way_to(destination);
-        let proxy = proxy.map_err(|invalid| NotSent::Permanent(invalid.to_string()))?;
-        let connecting = self.connect_in_any_time(destination, proxy.as_ref(), purpose);
+        let connecting = self.connect_in_any_time(destination, purpose);
         tokio::time::timeout(self.timeout, connecting).await.unwrap_or_else(|_| {
             let (host, time) = (Peer::Host(destination), self.timeout);
             Err(NotSent::Connect(format!("cannot reach {host}: no connection within {time:?}")))
@@ -54,11 +52,12 @@ impl Connector {
     async fn connect_in_any_time(
         &self,
         destination: &Uri,
-        proxy: Option<&Intercept>,
         purpose: Purpose,
     ) -> Result<Wire, NotSent> {
         let host = Peer::Host(destination);
-        let first = proxy.map_or(host, |proxy| Peer::Proxy(proxy.uri()));
+        let proxy = self.proxy.on_the_way_to(destination);
+        let proxy = proxy.map_err(|invalid| NotSent::Permanent(invalid.to_string()))?;
+        let first = proxy.as_ref().map_or(host, |proxy| Peer::Proxy(proxy.uri()));
         // Without a usable configuration nothing connects.
         if is_https(first.uri()) || is_https(destination) {
             self.tls.config().map_err(|error| host.unreachable(&error))?;
@@ -66,7 +65,7 @@ impl Connector {
         let tcp = self.tcp.clone().call(first.uri().clone()).await;
         let tcp = tcp.map_err(|error| first.unreachable(&error))?.into_inner();
         let mut stream = prepare(tcp, purpose).map_err(|error| first.unreachable(&error))?;
-        if let Some(proxy) = proxy {
+        if let Some(proxy) = &proxy {
             stream = self.encrypt(stream, first).await?;
             stream = tunnel(stream, proxy, destination).await?;
         }

@@ -48,6 +48,7 @@ impl From<IdentifyError> for NotDone {
                 return Self::OtherOrg { expected, found };
             }
         };
+        let no_answer = |response| Self::Unreachable(Failure::Response(response));
         match error {
             ClientError::Token(TokenError::Rejected(error)) if !error.is_rate_limited() => {
                 Self::Auth(AuthFailure::Rejected(error))
@@ -66,12 +67,8 @@ impl From<IdentifyError> for NotDone {
                 let cause = Failure::Response(ResponseError::Api(error));
                 Self::RateLimited { retry_after: None, cause }
             }
-            ClientError::Api(error) => {
-                Self::Unreachable(Failure::Response(ResponseError::Api(error)))
-            }
-            ClientError::Unreadable(page) => {
-                Self::Unreachable(Failure::Response(ResponseError::Unreadable(page)))
-            }
+            ClientError::Api(error) => no_answer(ResponseError::Api(error)),
+            ClientError::Unreadable(page) => no_answer(ResponseError::Unreadable(page)),
         }
     }
 }
