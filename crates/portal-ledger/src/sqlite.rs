@@ -249,10 +249,11 @@ fn open(path: &Path) -> Result<Connection, OpenError> {
     let prepare = || -> rusqlite::Result<_> {
         let mut connection = Connection::open(path)?;
         connection.busy_handler(Some(wait))?;
-        // One file that can be copied; each commit is on the disk before its result is sent. On Windows
-        // the journal would stay open in this mode, and a process that opens the file after a crash of
+        // One file that can be copied: between commits the journal is void, and what is left in it is
+        // overwritten by the next. Each commit is on the disk before its result is sent. On Windows the
+        // journal would stay open in this mode, and a process that opens the file after a crash of
         // another could not remove it.
-        let journal_mode = if cfg!(windows) { "DELETE" } else { "TRUNCATE" };
+        let journal_mode = if cfg!(windows) { "DELETE" } else { "PERSIST" };
         connection.pragma_update(None, "journal_mode", journal_mode)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
