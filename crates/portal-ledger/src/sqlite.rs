@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Sender};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, TransactionBehavior, params};
@@ -80,7 +81,8 @@ pub(crate) struct Sqlite {
     path: PathBuf,
     /// `None` only during `drop`.
     jobs: Option<Sender<Job>>,
-    thread: JoinHandle<()>,
+    /// Closed by the thread, once the file is.
+    ended: Mutex<Receiver<()>>,
 }
 
 impl Sqlite {
@@ -90,6 +92,7 @@ impl Sqlite {
         make_private(directory, &path).map_err(io)?;
         let mut connection = open(&path)?;
         let (jobs, queue) = mpsc::channel::<Job>();
+        let (ending, ended) = mpsc::channel::<()>();
         let name = path.clone();
         let work = move || {
             while let Ok(first) = queue.recv() {
@@ -99,9 +102,12 @@ impl Sqlite {
                 // For people, also from a file that can't be written.
                 perform(&mut connection, reads, TransactionBehavior::Deferred, &name);
             }
+            drop(connection);
+            drop(ending);
         };
         let thread = thread::Builder::new().name("portal-ledger".to_owned());
-        Ok(Self { path: path.clone(), jobs: Some(jobs), thread: thread.spawn(work).map_err(io)? })
+        thread.spawn(work).map_err(io)?;
+        Ok(Self { path, jobs: Some(jobs), ended: Mutex::new(ended) })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -129,11 +135,9 @@ const STOPPED: &str = "the thread of the ledger has stopped";
 impl Drop for Sqlite {
     fn drop(&mut self) {
         self.jobs = None;
-        let began = Instant::now();
         // A disk that hangs does not keep the process from its end: what is queued is best effort.
-        while !self.thread.is_finished() && began.elapsed() < ENDING {
-            thread::sleep(Duration::from_millis(1));
-        }
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = ended.recv_timeout(ENDING);
     }
 }
 
