@@ -70,7 +70,7 @@ impl Call {
     /// ignores it.
     pub fn fallback(mut self, name: PortalName) -> Self {
         if let Operation::Create(create) = &mut self.operation {
-            create.fallbacks.push(name);
+            *create = create.clone().with_fallbacks([name]);
         }
         self
     }
