@@ -708,7 +708,7 @@ impl<'a> View<'a> {
         others.filter_map(receipt).collect()
     }
 
-    /// What is known of the portal of an entry, if it created one or may have done so.
+    /// What is known of the portal of an entry, if there is one or may be.
     fn evidence(&self, entry: &Entry) -> Option<Evidence> {
         match &entry.state {
             State::Ended { ending, at } if ending.kind.is_own() => {
@@ -717,9 +717,10 @@ impl<'a> View<'a> {
                 Some(Evidence::Made { age: age.unwrap_or_default() })
             }
             _ if self.is_refused_under_key(entry) => Some(Evidence::Refused),
-            // A name that was only refused is another org's, unless a copy of the attempt took it.
+            // A name that was only refused is another org's, unless a copy of the attempt took it. What is
+            // perhaps renamed is there under one name or the other.
             _ if entry.is_in_doubt() && entry.last_doubtful_end().is_some() => {
-                matches!(entry.operation, Operation::Create(_)).then_some(Evidence::InDoubt)
+                Some(Evidence::InDoubt)
             }
             _ => None,
         }
