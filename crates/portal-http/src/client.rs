@@ -10,6 +10,7 @@
 //! | `conformance` | the check of a host of your own (feature `test-util`) |
 //! | `safe` | [`SafeClient`] (feature `ledger`) |
 //! | `builder` | [`ClientBuilder`] |
+//! | `retry` | [`Client::call_retrying`] (feature `ledger`) |
 //! | `handle` | [`Client`] |
 //! | `core` | what a client, its clones and its calls share |
 //! | `token` | the access token: one refresh in flight at most |
@@ -41,6 +42,8 @@ mod fingerprint;
 mod handle;
 #[cfg(feature = "sockets")]
 mod http_transport;
+#[cfg(feature = "ledger")]
+mod retry;
 #[cfg(feature = "ledger")]
 mod safe;
 mod slots;

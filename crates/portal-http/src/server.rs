@@ -75,4 +75,4 @@ pub use served_request::{
     MaskedMessage, MaskedRequest, RequestRecord, RequestResult, ServedRequest,
 };
 pub use service::{PortalService, PortalServiceBuilder};
-pub use tls::ServerTls;
+pub use tls::{ServerTls, TlsEvent};

@@ -6,7 +6,7 @@ use crate::error::ErrorCode;
 use crate::oauth::OAuthError;
 
 /// What a code means to its recipient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Explanation {
     /// What the code means for the request: sentences.

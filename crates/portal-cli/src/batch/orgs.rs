@@ -10,16 +10,16 @@ use portal_http::client::{ClientError, HttpTransport, SafeClient};
 use portal_ledger::Ledger;
 use portal_model::flow::Policy;
 use portal_model::server::rejections;
-use portal_model::{ApiVersion, CanCreate, ListPortals, OrgIdentity};
+use portal_model::{ApiVersion, CanCreate, ListPortals, OrgIdentity, ProbeCreate};
 use tracing::Instrument as _;
 
 use super::plan::{Plan, Seen};
 use super::rows::Row;
 use crate::org::profile::Profiles;
-use crate::org::retry::{probe, retry, undetermined};
 use crate::org::target::Target;
+use crate::report::cause::{self, TRIES};
 use crate::report::failure::Failure;
-use crate::report::{cause, permission};
+use crate::report::permission;
 
 /// Orgs that are looked at at once.
 const AT_ONCE: usize = 16;
@@ -142,7 +142,7 @@ async fn find_out(safe: &SafeClient, probes: bool, seen: &mut Seen) -> Result<()
     let client = safe.client();
     let identity = safe.identify().await;
     seen.identity = Some(identity.map_err(|error| cause::unidentified(&error))?);
-    let listed = match retry(async || client.call(&ListPortals).await).await {
+    let listed = match client.call_retrying(&ListPortals, TRIES).await {
         Ok(portals) => {
             seen.portals = portals;
             Ok(())
@@ -157,11 +157,11 @@ async fn find_out(safe: &SafeClient, probes: bool, seen: &mut Seen) -> Result<()
         Err(error) => return Err(cause::failure(&error, "list the org's portals")),
     };
     if probes {
-        seen.rejection = match probe(client).await {
+        seen.rejection = match client.call_retrying(&ProbeCreate, TRIES).await {
             Ok(CanCreate::Yes) => None,
             Ok(CanCreate::MissingPermission(error) | CanCreate::NotHere(error)) => Some(error),
             Ok(CanCreate::MissingScope) => Some(rejections::scope_mismatch()),
-            Err(error) => return listed.and(Err(undetermined(&error))),
+            Err(error) => return listed.and(Err(cause::undetermined(&error))),
         };
     }
     listed

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use x509_cert::Certificate;
@@ -17,6 +17,24 @@ use x509_cert::der::Decode as _;
 
 use super::connections::Connection;
 use crate::pem::{TlsError, certificates, private_key};
+
+/// How often [`ServerTls::watch`] looks.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// How long before its expiry a certificate is told of, and how often.
+const EXPIRES_SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+const TELL_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What becomes of a certificate: see [`ServerTls::watch`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TlsEvent {
+    /// It was replaced by a new one.
+    Replaced,
+    /// The files have changed and are unusable, so that it stays: each reason once.
+    Kept(TlsError),
+    /// It expires at that time, within two weeks, or has expired: once a day.
+    Expires(SystemTime),
+}
 
 /// The certificate and the key of a [`Server`](super::Server), read from files in PEM form.
 ///
@@ -61,7 +79,8 @@ impl ServerTls {
     /// Reads the files again if they were written since. Connections from now on get the new
     /// certificate; those that are open stay. Returns whether there is one.
     ///
-    /// Call it now and then: a certificate is renewed by programs that know of no server.
+    /// [`watch`](Self::watch) does it now and then: a certificate is renewed by programs that know of no
+    /// server.
     ///
     /// # Errors
     /// [`TlsError`]; the server keeps the certificate that it has. Between the replacement of one
@@ -78,6 +97,40 @@ impl ServerTls {
         let new = load(chain, key)?;
         *loaded.write().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(true)
+    }
+
+    /// [Reloads](Self::reload) the certificate every five seconds until it is dropped, and tells what becomes of
+    /// it. To be spawned beside the server.
+    pub async fn watch(self, tell: impl Fn(TlsEvent)) {
+        // The last failure, and the last one that was told.
+        let (mut failed, mut told) = (None, None);
+        let mut tell_at = SystemTime::now();
+        loop {
+            let expires = self.expires().filter(|at| *at < SystemTime::now() + EXPIRES_SOON);
+            if let (Some(at), true) = (expires, SystemTime::now() >= tell_at) {
+                tell(TlsEvent::Expires(at));
+                tell_at = SystemTime::now() + TELL_INTERVAL;
+            }
+            sleep(INTERVAL).await;
+            match self.reload() {
+                Ok(is_new) => {
+                    (failed, told) = (None, None);
+                    if is_new {
+                        tell(TlsEvent::Replaced);
+                        tell_at = SystemTime::now();
+                    }
+                }
+                Err(error) => {
+                    let why = Some(error.to_string());
+                    // Not at first: one file is replaced before the other.
+                    if why == failed && why != told {
+                        told.clone_from(&why);
+                        tell(TlsEvent::Kept(error));
+                    }
+                    failed = why;
+                }
+            }
+        }
     }
 
     /// When the certificate expires; `None` if that cannot be read.

@@ -4,25 +4,19 @@
 //! for each other. Mistaken for two orgs, each could get a portal: only the service's own refusal makes
 //! an org unknown, and anything else is a failure.
 
-use std::time::Duration;
-
 use portal_ledger::Ledger;
 use portal_model::datacenter::origin;
-use portal_model::flow::{NotSent, TokenError};
+use portal_model::flow::TokenError;
 use portal_model::outcome::{AuthFailure, Failure, NotDone};
 use portal_model::{ErrorCode, GetOrg, Org, OrgIdentity, ResponseError};
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, sleep_until};
 
 use crate::client::base_url::BaseUrl;
 use crate::client::error::ClientError;
 use crate::client::handle::Client;
+use crate::client::retry::retried;
 
-/// No try begins after that.
-const LIMIT: Duration = Duration::from_secs(20);
 const TRIES: u32 = 5;
-/// Pause after the first try; doubles each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// What is known of the org.
 #[derive(Debug, Default)]
@@ -144,7 +138,7 @@ impl Identity {
         }
         // A stated id needs no response, but one may contradict it.
         let tries = if stated.is_some() { 1 } else { TRIES };
-        let found = match retried(client, tries, || client.call(&GetOrg)).await {
+        let found = match client.call_retrying(&GetOrg, tries).await {
             Ok(found) => Some(found),
             Err(error) if is_refusal(&error) || stated.is_some() => None,
             Err(error) => return Err(error.into()),
@@ -178,30 +172,6 @@ async fn earlier(client: &Client, unknown: &OrgIdentity, ledger: &Ledger) -> Opt
     ledger.org_of(unknown).await.ok().flatten()
 }
 
-/// Asks until there is a response, or trying again does not help.
-async fn retried<T, F: Future<Output = Result<T, ClientError>>>(
-    client: &Client,
-    tries: u32,
-    ask: impl Fn() -> F,
-) -> Result<T, ClientError> {
-    let end = Instant::now() + LIMIT.min(client.policy().deadline);
-    let mut pause = FIRST_PAUSE;
-    let mut count = 0;
-    loop {
-        count += 1;
-        let error = match ask().await {
-            Ok(found) => return Ok(found),
-            Err(error) => error,
-        };
-        let next = Instant::now() + jittered(pause);
-        if is_final(&error) || count >= tries || next >= end {
-            return Err(error);
-        }
-        sleep_until(next).await;
-        pause *= 2;
-    }
-}
-
 /// Whether the service itself does not let this token read its org.
 fn is_refusal(error: &ClientError) -> bool {
     error.api().is_some_and(|error| {
@@ -210,26 +180,4 @@ fn is_refusal(error: &ClientError) -> bool {
             (401, ErrorCode::OauthScopeMismatch) | (403, ErrorCode::NoPermission)
         )
     })
-}
-
-/// Whether trying again does not help.
-fn is_final(error: &ClientError) -> bool {
-    match error {
-        // A rejected token fails everything else as well.
-        ClientError::Api(api) => api.is_token_rejected() || is_refusal(error),
-        ClientError::NotSent(why) | ClientError::Token(TokenError::NotSent(why)) => {
-            matches!(why, NotSent::Permanent(_))
-        }
-        ClientError::Token(error) => matches!(
-            error,
-            TokenError::Rejected(_) | TokenError::NotRenewable | TokenError::Local(_)
-        ),
-        ClientError::NoResponse(_) | ClientError::Unreadable(_) => false,
-    }
-}
-
-/// Between half of the pause and all of it, so that clients spread out.
-fn jittered(pause: Duration) -> Duration {
-    let random = getrandom::u32().unwrap_or(u32::MAX);
-    pause.mul_f64(0.5 + 0.5 * f64::from(random) / f64::from(u32::MAX))
 }
