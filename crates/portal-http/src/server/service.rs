@@ -24,7 +24,6 @@ use super::fault::FaultSpec;
 use super::fault_injector::FaultInjector;
 use super::quota::{Allowance, Quotas};
 use super::request::{Schemes, ServerRequest};
-use super::response::ServerResponse;
 use super::route::Route;
 use super::served_request::ServedRequest;
 use super::state::{PublicUrl, ServiceState};
