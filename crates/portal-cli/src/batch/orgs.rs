@@ -13,8 +13,8 @@ use super::rows::Row;
 use crate::org::profile::Profiles;
 use crate::org::retry::{probe, retry, undetermined};
 use crate::org::target::Target;
+use crate::report::cause;
 use crate::report::failure::Failure;
-use crate::report::{cause, permission};
 
 /// The org of a profile.
 #[derive(Debug)]
@@ -111,21 +111,14 @@ async fn find_out(safe: &SafeClient, probes: bool, seen: &mut Seen) -> Result<()
     let client = safe.client();
     let identity = safe.identify().await;
     seen.identity = Some(identity.map_err(|error| cause::unidentified(&error))?);
-    let listed = match retry(async || client.call(&ListPortals).await).await {
-        Ok(portals) => {
-            seen.portals = Some(portals);
-            Ok(())
-        }
-        Err(ClientError::Api(error)) if error.is_scope_mismatch() => {
-            Err(Failure::forbidden("the token cannot list the org's portals"))
-        }
-        // Whether a create is rejected too is worth more.
-        Err(ClientError::Api(error)) if error.is_forbidden() => {
-            Err(Failure::forbidden(permission::missing(&error, "").0))
-        }
-        Err(error) => return Err(cause::failure(&error, "list the org's portals")),
-    };
-    if probes {
+    let listed = retry(async || client.call(&ListPortals).await).await;
+    let is_forbidden = matches!(&listed, Err(ClientError::Api(error))
+        if error.is_forbidden() || error.is_scope_mismatch());
+    let listed = listed
+        .map(|portals| seen.portals = Some(portals))
+        .map_err(|error| cause::failure(&error, "list the org's portals"));
+    // Of what is forbidden, whether a create is rejected too is worth more.
+    if probes && (listed.is_ok() || is_forbidden) {
         seen.rejection = match probe(client).await {
             Ok(CanCreate::Yes) => None,
             Ok(CanCreate::MissingPermission(error) | CanCreate::NotHere(error)) => Some(error),
