@@ -57,11 +57,9 @@ pub struct Filter {
 enum Reach {
     /// None.
     Named,
-    /// Those of its org, if it is the newest such: that there is a portal is enough.
-    Newest,
     /// Those of its org: it tells whose a portal is, whatever its name is by now.
     Org,
-    /// Those of what may be its org: it may be waited for, or there may be its portal.
+    /// Those of what may be its org: it may be waited for.
     MaybeOrg,
 }
 
@@ -74,8 +72,6 @@ impl Reach {
         match entry.operation {
             Operation::Rename(_) if entry.may_be_own() => Self::Org,
             Operation::Create(_) if ending.kind.is_own() && has_id => Self::Org,
-            Operation::Create(_) if ending.kind.is_own() => Self::Newest,
-            Operation::Create(_) if entry.is_in_doubt() => Self::MaybeOrg,
             Operation::Create(_) | Operation::Rename(_) => Self::Named,
         }
     }
@@ -99,7 +95,7 @@ impl Lookup {
             origin: Some(origin.to_owned()),
             ids: ids.map(EntryId::to_string).collect(),
             terms,
-            newest: same_org("newest", &request.org),
+            ..Self::default()
         }
     }
 
@@ -157,7 +153,6 @@ pub(crate) fn terms(entry: &Entry) -> Vec<String> {
     let mut terms = Vec::new();
     match Reach::of(entry) {
         Reach::Named => {}
-        Reach::Newest => terms.extend(of_org("newest")),
         Reach::Org => terms.extend(of_org("org")),
         Reach::MaybeOrg => {
             terms.extend(of_org("org"));

@@ -7,13 +7,14 @@ use portal_http::client::{ClientError, HttpTransport, SafeClient};
 use portal_ledger::Ledger;
 use portal_model::flow::Policy;
 use portal_model::server::rejections;
-use portal_model::{ApiError, ApiVersion, CanCreate, ListPortals, OrgIdentity, Portal};
+use portal_model::{
+    ApiError, ApiVersion, CanCreate, ListPortals, OrgIdentity, Portal, ProbeCreate,
+};
 
 use super::rows::Row;
 use crate::org::profile::Profiles;
-use crate::org::retry::{probe, retry, undetermined};
 use crate::org::target::Target;
-use crate::report::cause;
+use crate::report::cause::{self, TRIES};
 use crate::report::failure::Failure;
 
 /// The org of a profile.
@@ -111,7 +112,7 @@ async fn find_out(safe: &SafeClient, probes: bool, seen: &mut Seen) -> Result<()
     let client = safe.client();
     let identity = safe.identify().await;
     seen.identity = Some(identity.map_err(|error| cause::unidentified(&error))?);
-    let listed = retry(async || client.call(&ListPortals).await).await;
+    let listed = client.call_retrying(&ListPortals, TRIES).await;
     let is_forbidden = matches!(&listed, Err(ClientError::Api(error))
         if error.is_forbidden() || error.is_scope_mismatch());
     let listed = listed
@@ -119,11 +120,11 @@ async fn find_out(safe: &SafeClient, probes: bool, seen: &mut Seen) -> Result<()
         .map_err(|error| cause::failure(&error, "list the org's portals"));
     // Of what is forbidden, whether a create is rejected too is worth more.
     if probes && (listed.is_ok() || is_forbidden) {
-        seen.rejection = match probe(client).await {
+        seen.rejection = match client.call_retrying(&ProbeCreate, TRIES).await {
             Ok(CanCreate::Yes) => None,
             Ok(CanCreate::MissingPermission(error) | CanCreate::NotHere(error)) => Some(error),
             Ok(CanCreate::MissingScope) => Some(rejections::scope_mismatch()),
-            Err(error) => return listed.and(Err(undetermined(&error))),
+            Err(error) => return listed.and(Err(cause::undetermined(&error))),
         };
     }
     listed

@@ -42,7 +42,7 @@ impl<H: Host, S> Run<'_, H, S> {
             (_, Decision::Ended(entry)) if is_done(&entry) => {
                 self.request.told(&entry, self.began.as_ref())
             }
-            (_, Decision::Blocked(blocked)) if blocked.is_of(Conflict::NameReused) => {
+            (_, Decision::Blocked(blocked)) if blocked.is_of(Conflict::NameUncertain) => {
                 self.request.blocked(blocked)
             }
             (Wanted::Do(operation), _) => {
@@ -115,7 +115,7 @@ impl ClaimRequest {
         };
         let name = entry.name().to_owned();
         let outcome = match &self.wanted {
-            _ if conflict == Conflict::NameReused => {
+            _ if conflict == Conflict::NameUncertain => {
                 let doubt = Doubt::Done(entry.id.to_string());
                 Outcome::Unknown { name, doubt, why: Unverified::Conflict(conflict) }
             }
@@ -226,7 +226,6 @@ impl Ending {
 pub(super) fn unless_done(outcome: Outcome, receipts: &[Receipt]) -> Outcome {
     let is_it = |receipt: &&Receipt| {
         matches!(receipt.evidence, Evidence::Made { .. })
-            && receipt.is_of_org
             && is_same_name(&receipt.name, outcome.name())
     };
     match (&outcome, receipts.iter().find(is_it)) {

@@ -30,6 +30,7 @@ fn target(credential: &str, id: Option<&str>) -> Target {
         org: id.map(OrgId::new),
         version: ApiVersion::default(),
         ca_file: None,
+        server: None,
     }
 }
 
