@@ -127,6 +127,12 @@ pub enum Blocked {
     NoEntry(EntryId),
 }
 
+impl Blocked {
+    pub(crate) fn is_of(&self, conflict: Conflict) -> bool {
+        matches!(self, Self::Conflict { conflict: found, .. } if *found == conflict)
+    }
+}
+
 impl ClaimRequest {
     /// A request with the default policy, without label and key.
     pub fn new(id: EntryId, org: OrgIdentity, wanted: Wanted) -> Self {

@@ -11,9 +11,11 @@
 //! 2. **A grant takes every other open entry that it had to wait for from its holder**, in the same
 //!    transaction, also one without an attempt: a holder that wakes up late would attempt beside it.
 //! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
-//!    included, and with the name of a success for another one, which is written when it is read. A later
-//!    rename of that name in this ledger determines it; who is told of it hears the name by now. A claim
-//!    that lost an entry in which it attempted something goes by what becomes of that.
+//!    included, and with the name of a success for another one, which is written when it is read. A claim
+//!    that lost an entry in which it attempted something goes by what becomes of that. What this ledger did
+//!    next with the name of an entry's portal says more: if it renamed it, the portal was there, and who is
+//!    told of it hears the name by now; if it gave the name to another portal, the first one has a name that
+//!    nobody here knows, since no two have one name at once.
 //! 4. **Other operations' entries are waited for, not determined.** After its horizon and the list lag
 //!    an entry has an effect that the next baseline shows, or none. A token that may not list has no
 //!    baseline: it is told of such an entry, and creates nothing beside it.
@@ -38,11 +40,12 @@
 //!    saw the portal appear, its caller was told that it is theirs, and no second one hears that. What a
 //!    recovery saw appear is theirs who began the entry.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use portal_model::flow::{Evidence, Intent, Receipt};
 use portal_model::identity::SameOrg;
-use portal_model::name::is_same_name;
+use portal_model::name::{is_same_name, name_key};
 use portal_model::operation::Operation;
 use portal_model::outcome::Conflict;
 
@@ -98,6 +101,29 @@ pub(crate) struct Look {
     pub decision: Decision,
 }
 
+/// The names that a claim may turn on: those that are wanted or under its key, and those that renames gave
+/// their portals. More of them may be found in the entries that have one of these.
+pub(crate) fn names_of(rows: &[Entry], request: &ClaimRequest) -> BTreeSet<String> {
+    let wanted = match &request.wanted {
+        Wanted::Do(operation) => Some(operation),
+        Wanted::Recover(_) => None,
+    };
+    let wanted = wanted.into_iter().flat_map(Operation::names);
+    let is_own = |row: &&Entry| {
+        has_equal_key(row, request)
+            || matches!(&request.wanted, Wanted::Recover(id) if row.id == *id)
+    };
+    let own = rows.iter().filter(is_own).flat_map(|row| row.operation.names().chain([row.name()]));
+    let mut names: BTreeSet<_> = wanted.chain(own).map(name_key).collect();
+    // The newest come first.
+    for row in rows.iter().rev().filter(|row| row.may_be_own()) {
+        if row.old_name().is_some_and(|old| names.contains(&name_key(old))) {
+            names.insert(name_key(row.name()));
+        }
+    }
+    names
+}
+
 /// What a claim would find.
 pub(crate) fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Look {
     let mut view = View::new(rows, request, now);
@@ -105,7 +131,7 @@ pub(crate) fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Lo
         Wanted::Do(operation) => view.last_of_same(operation),
         Wanted::Recover(id) => view.entry(id),
     };
-    let entry = entry.cloned().map(|entry| view.by_now(entry));
+    let entry = entry.map(|entry| view.named_by_now(entry.clone()).unwrap_or(entry.clone()));
     let in_doubt = entry.as_ref().filter(|entry| entry.is_in_doubt()).map(|entry| &entry.id);
     let receipts = view.certain_receipts(in_doubt);
     Look { entry, receipts, decision: view.decide() }
@@ -299,13 +325,15 @@ impl<'a> View<'a> {
             let counts = |entry: &&Entry| self.counts(entry, operation);
             self.entries.iter().filter(counts).filter(|entry| own.as_ref() != Some(&entry.id))
         };
-        let waits = others().filter_map(|entry| self.wait_for(entry, operation));
+        let waits: Vec<Wait> =
+            others().filter_map(|entry| self.wait_for(entry, operation)).collect();
+        let is_renamed = waits.iter().any(|wait| wait.why == Why::Rename);
         let longest = waits
+            .into_iter()
             .reduce(|one, other| if one.until.since(&other.until).is_none() { other } else { one });
         if let Some(wait) = longest {
             let receipts = self.certain_receipts(own.as_ref());
             let is_in_doubt = adopted.is_some_and(|entry| entry.attempts > 0);
-            let is_renamed = others().any(|entry| self.is_unlisted_rename(entry, operation));
             let why = match wait.why {
                 _ if is_in_doubt => Why::InDoubt,
                 _ if is_renamed => Why::Rename,
@@ -341,8 +369,8 @@ impl<'a> View<'a> {
             State::Ended { ending, .. } if ending.kind != EndingKind::Unknown => {
                 // The result of this very claim was lost, and somebody ended the entry since.
                 let is_own = entry.id == self.request.id;
-                return if is_own || (is_outcome && operation.concerns(entry.name())) {
-                    Err(Decision::Ended(self.by_now(entry).into()).into())
+                return if is_own || (is_outcome && self.concerns(operation, &entry)) {
+                    Err(self.told(&entry).into())
                 } else if is_outcome {
                     Err(Decision::Blocked(conflict(Conflict::NameDropped, &entry)).into())
                 } else {
@@ -353,8 +381,8 @@ impl<'a> View<'a> {
         }
         if let Some(renamed) = self.renamed_since(&entry) {
             // Whose key it is, is told; without one the wish is a new one, and the next list its outcome.
-            let is_outcome = is_outcome.then(|| self.by_now(renamed));
-            return is_outcome.map_or(Ok(None), |told| Err(Decision::Ended(told.into()).into()));
+            let told = is_outcome.then(|| self.told(&renamed));
+            return told.map_or(Ok(None), |told| Err(told.into()));
         }
         if entry.attempts == 0 {
             entry.operation = operation.clone();
@@ -364,6 +392,13 @@ impl<'a> View<'a> {
         entry.key = entry.key.or_else(|| self.request.key.clone());
         entry.label = entry.label.or_else(|| self.request.label.clone());
         Ok(Some(entry))
+    }
+
+    /// Whether the portal of an entry has, or had, one of the names.
+    fn concerns(&self, operation: &Operation, entry: &Entry) -> bool {
+        let by_now = || self.named_by_now(entry.clone());
+        operation.concerns(entry.name())
+            || by_now().is_some_and(|entry| operation.concerns(entry.name()))
     }
 
     /// Determines what came of an entry; nothing is attempted, so nothing else is waited for.
@@ -410,7 +445,9 @@ impl<'a> View<'a> {
             let has_key = has_equal_key(entry, self.request);
             let has_label = entry.label.is_some() && entry.label == self.request.label;
             let moved = is_other_org(entry, self.request);
-            if has_key && (moved || !is_same_wish(entry, operation)) {
+            let is_wish = is_same_wish(entry, operation)
+                || entry.old_name().is_none() && self.concerns(operation, entry);
+            if has_key && (moved || !is_wish) {
                 return Some(conflict(Conflict::KeyOfAnother, entry));
             }
             (has_label && is_first && moved).then(|| conflict(Conflict::LabelMoved, entry))
@@ -453,105 +490,96 @@ impl<'a> View<'a> {
 
     /// Rule 5, for an entry that counts.
     fn wait_for(&self, entry: &Entry, operation: &Operation) -> Option<Wait> {
-        let times = entry.times.max(self.request.times());
-        // A rename frees a name that a copy of an attempt may still be about, also of one that
-        // succeeded or was rejected.
-        let is_freed =
-            matches!(operation, Operation::Rename(_)) && has_common_name(entry, operation);
-        let copies = if is_freed { times.processing_time } else { Duration::ZERO };
-        let horizon = entry.horizon(self.now, times.processing_time);
-        let horizon = horizon.map(|at| at.plus(times.list_lag));
         // Its moments may be of a clock that no longer runs.
         if entry.is_settled {
             return None;
         }
-        let (why, until) = match &entry.state {
+        let times = entry.times.max(self.request.times());
+        let has_name = has_common_name(entry, operation);
+        // A rename frees a name that a copy of an attempt may still be about, also of one that
+        // succeeded or was rejected.
+        let is_freed = has_name && matches!(operation, Operation::Rename(_));
+        let horizon = entry.horizon(self.now, times.processing_time);
+        let horizon = horizon.map(|at| at.plus(times.list_lag));
+        let (why, until, is_listed) = match &entry.state {
             State::Open(lease) if lease.holder.is_some() => {
-                (Why::OtherUnderWay, later(horizon, lease.until.on(self.now, times.attempt_budget)))
+                let until = later(horizon, lease.until.on(self.now, times.attempt_budget));
+                (Why::OtherUnderWay, until, false)
             }
-            State::Open(_) => (Why::Effect, horizon?),
+            State::Open(_) => (Why::Effect, horizon?, false),
             State::Ended { .. } if entry.attempts == 0 => return None,
             State::Ended { ending, at } => {
-                let listed = match ending.kind {
-                    EndingKind::NotDone if !is_freed => None,
-                    _ => Some(at.on(self.now, Duration::ZERO).plus(copies).plus(times.list_lag)),
-                };
+                let listed = at.on(self.now, Duration::ZERO).plus(times.list_lag);
+                let copies = if is_freed { times.processing_time } else { Duration::ZERO };
                 let is_unknown = ending.kind == EndingKind::Unknown;
-                let doubt = horizon.filter(|_| is_unknown || has_common_name(entry, operation));
-                (
-                    Why::Effect,
-                    match (doubt, listed) {
-                        (doubt, Some(listed)) => later(doubt, listed),
-                        (doubt, None) => doubt?,
-                    },
-                )
+                let doubt = horizon.filter(|_| is_unknown || has_name);
+                let until = match ending.kind {
+                    EndingKind::NotDone if !is_freed => doubt?,
+                    _ => later(doubt, listed.plus(copies)),
+                };
+                // What the same rename did before, is what a list shows or not.
+                let is_lagging = ending.kind.is_own()
+                    && !operation.is_same_as(&entry.operation)
+                    && !listed.is_at_or_before(self.now);
+                (Why::Effect, until, !is_unknown && !is_lagging)
             }
         };
+        let is_rename = matches!(entry.operation, Operation::Rename(_));
+        let is_here = has_name && !is_other_org(entry, self.request);
+        let why = if is_rename && is_here && !is_listed { Why::Rename } else { why };
         let is_past = until.is_at_or_before(self.now);
         (!is_past).then(|| Wait { why, entry: entry.id.clone(), until, receipts: Vec::new() })
     }
 
-    /// Whether it is a rename from or to one of the names of `operation` that a list may show only later.
-    fn is_unlisted_rename(&self, entry: &Entry, operation: &Operation) -> bool {
-        let is_rename = matches!(entry.operation, Operation::Rename(_));
-        let is_here = has_common_name(entry, operation) && !is_other_org(entry, self.request);
-        if !is_rename || !is_here || self.wait_for(entry, operation).is_none() {
-            return false;
-        }
-        match &entry.state {
-            State::Ended { ending, at } if ending.kind.is_own() => {
-                let lag = entry.times.max(self.request.times()).list_lag;
-                let listed = at.on(self.now, Duration::ZERO).plus(lag);
-                !listed.is_at_or_before(self.now)
-            }
-            // It is waited for until it is listed.
-            State::Open(_) => true,
-            State::Ended { ending, .. } => ending.kind == EndingKind::Unknown,
-        }
-    }
-
-    /// Rule 3: an entry in doubt whose portal this ledger renamed later was created.
+    /// Rule 3: the portal of an entry in doubt was there if this ledger renamed it later.
     fn renamed_since(&mut self, entry: &Entry) -> Option<Entry> {
         if !entry.is_in_doubt() {
             return None;
         }
-        let portal = self.rename_of(entry)?.ending().and_then(|ending| ending.portal.clone());
+        let rename = self.next_of_name(entry).filter(|next| is_rename_of(entry, next))?;
+        let portal = rename.ending().and_then(|ending| ending.portal.clone());
         let name = Some(entry.name().to_owned());
-        let ending = Ending { name, portal, ..Ending::new(EndingKind::Created) };
+        let ending = Ending { name, portal, ..Ending::new(EndingKind::Appeared) };
         let determined = ended(entry.clone(), ending, self.now.clone().into());
         self.write(&determined);
         Some(determined)
     }
 
-    /// The later rename of the portal that an entry created, or may have created.
-    fn rename_of(&self, entry: &Entry) -> Option<&Entry> {
-        let is_done = |other: &&Entry| {
-            other.ending().is_some_and(|ending| ending.kind == EndingKind::Renamed)
-        };
-        // The first one: a later one is of a portal that took the name since.
-        self.later_renames(entry).filter(is_done).last()
+    /// Rule 3: what is told of an entry that ended.
+    fn told(&self, entry: &Entry) -> Decision {
+        let named = self.named_by_now(entry.clone());
+        named.map_or_else(
+            || Decision::Blocked(conflict(Conflict::NameReused, entry)),
+            |entry| Decision::Ended(entry.into()),
+        )
     }
 
-    /// An entry that ended, with the name that its portal has by now, as far as this ledger renamed it.
-    fn by_now(&self, mut entry: Entry) -> Entry {
-        let mut name = None;
-        let mut last = Some(&entry).filter(|entry| entry.may_be_own());
-        while let Some(rename) = last.and_then(|entry| self.rename_of(entry)) {
-            name = Some(rename.name().to_owned());
-            last = Some(rename);
+    /// An entry with the name that its portal has by now, as far as this ledger changed it; `None` if it gave
+    /// the name to another portal since: nothing says what the first one is called.
+    fn named_by_now(&self, mut entry: Entry) -> Option<Entry> {
+        let mut last = &entry;
+        while let Some(next) = self.next_of_name(last) {
+            last = Some(next).filter(|next| is_rename_of(last, next))?;
         }
+        let name = (last.id != entry.id).then(|| last.name().to_owned());
         if let (State::Ended { ending, .. }, Some(name)) = (&mut entry.state, name) {
             ending.name = Some(name);
         }
-        entry
+        Some(entry)
     }
 
-    fn later_renames(&self, entry: &Entry) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(|other| {
-            matches!(&other.operation, Operation::Rename(rename) if is_same_name(&rename.old, entry.name()))
-                && other.order > entry.order
-                && other.org.compare(&entry.org) == SameOrg::Yes
-        })
+    /// What this ledger did next with the name of an entry's portal: it took it from that, or gave it to
+    /// another one.
+    fn next_of_name(&self, entry: &Entry) -> Option<&Entry> {
+        let is_about = |name: &str| is_same_name(name, entry.name());
+        let is_it = |next: &&Entry| {
+            next.id != entry.id
+                && next.turn() >= entry.turn()
+                && next.ending().is_some_and(|ending| ending.kind.is_own())
+                && (is_about(next.name()) || next.old_name().is_some_and(is_about))
+        };
+        let all = self.entries.iter().filter(|_| entry.may_be_own());
+        all.filter(is_it).min_by_key(|next| next.turn())
     }
 
     fn new_entry(&self, operation: &Operation) -> Entry {
@@ -565,6 +593,7 @@ impl<'a> View<'a> {
             operation: operation.clone(),
             intent: None,
             attempts: 0,
+            gone_on_after: None,
             state: State::Open(Lease {
                 holder: None,
                 until: self.now.clone().into(),
@@ -586,6 +615,14 @@ impl<'a> View<'a> {
         entry.doubt_ended = entry.last_doubtful_end().cloned();
         entry.times = entry.times.max(self.request.times());
         entry.is_settled = false;
+        if entry.attempts > 0 {
+            let may_be_of_name = |it: &&Entry| {
+                it.operation.concerns(entry.name())
+                    || self.operation().is_some_and(|operation| has_common_name(it, operation))
+            };
+            let others = self.entries.iter().filter(may_be_of_name);
+            entry.gone_on_after = others.map(|other| other.order).max();
+        }
         entry.state = State::Open(Lease {
             holder: Some(self.request.id.clone()),
             until: self.now.plus(entry.times.attempt_budget).into(),
@@ -640,9 +677,9 @@ impl<'a> View<'a> {
     fn receipts(&self, own: Option<&EntryId>, counts: impl Fn(&Entry) -> bool) -> Vec<Receipt> {
         let in_doubt = own.and_then(|id| self.entry(id));
         // What it made may be what they renamed: where their org is not known, nothing else tells.
+        let renamed = in_doubt.and_then(|own| self.next_of_name(own));
         let may_be_renamed = |entry: &Entry| {
-            matches!((&entry.operation, in_doubt), (Operation::Rename(rename), Some(own))
-                if is_same_name(&rename.old, own.name()))
+            entry.old_name().is_some() && renamed.is_some_and(|renamed| renamed.id == entry.id)
         };
         // The newest first: of several that created a portal of one name, it is the last one's.
         let others = self.entries.iter().filter(|entry| {
@@ -652,7 +689,9 @@ impl<'a> View<'a> {
                 // While a rename is in doubt, the portal may have either name; by its old one a key still finds
                 // what a copy may have made.
                 && (self.is_refused_under_key(entry)
-                    || !self.later_renames(entry).any(Entry::may_be_own))
+                    || !self.entries.iter().any(|next| {
+                        next.may_be_own() && is_rename_of(entry, next)
+                    }))
         });
         let receipt = |entry: &Entry| {
             let portal = entry.ending().and_then(|ending| ending.portal.as_ref());
@@ -669,7 +708,7 @@ impl<'a> View<'a> {
         others.filter_map(receipt).collect()
     }
 
-    /// What is known of the portal of an entry, if it created one or may have done so.
+    /// What is known of the portal of an entry, if there is one or may be.
     fn evidence(&self, entry: &Entry) -> Option<Evidence> {
         match &entry.state {
             State::Ended { ending, at } if ending.kind.is_own() => {
@@ -678,9 +717,10 @@ impl<'a> View<'a> {
                 Some(Evidence::Made { age: age.unwrap_or_default() })
             }
             _ if self.is_refused_under_key(entry) => Some(Evidence::Refused),
-            // A name that was only refused is another org's, unless a copy of the attempt took it.
+            // A name that was only refused is another org's, unless a copy of the attempt took it. What is
+            // perhaps renamed is there under one name or the other.
             _ if entry.is_in_doubt() && entry.last_doubtful_end().is_some() => {
-                matches!(entry.operation, Operation::Create(_)).then_some(Evidence::InDoubt)
+                Some(Evidence::InDoubt)
             }
             _ => None,
         }
@@ -689,6 +729,13 @@ impl<'a> View<'a> {
 
 fn conflict(conflict: Conflict, entry: &Entry) -> Blocked {
     Blocked::Conflict { conflict, entry: Box::new(entry.clone()) }
+}
+
+/// Whether `next` renamed, or may have renamed, the portal of an entry, which had its name until then.
+fn is_rename_of(entry: &Entry, next: &Entry) -> bool {
+    next.old_name().is_some_and(|old| is_same_name(old, entry.name()))
+        && next.turn() > entry.turn()
+        && next.org.compare(&entry.org) == SameOrg::Yes
 }
 
 fn is_same_org(entry: &Entry, request: &ClaimRequest) -> bool {

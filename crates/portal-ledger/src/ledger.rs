@@ -8,7 +8,7 @@ use portal_model::flow::{Intent, Receipt};
 use portal_model::{Org, OrgIdentity};
 use tokio::sync::oneshot;
 
-use crate::claim::{ClaimRequest, Wait, Wanted};
+use crate::claim::{ClaimRequest, Wait};
 use crate::decide::{self, Adopted, AttemptEnd, Grant};
 use crate::entry::{Ending, Entry, EntryId};
 use crate::error::LedgerError;
@@ -104,8 +104,9 @@ impl Ledger {
         Self(Engine::Postgres(Postgres(pool)))
     }
 
-    /// The same ledger as a process finds it that starts now: to test a crash. Permits of `self`
-    /// are held by nobody, as those of a process that was killed: their writes fail.
+    /// The same ledger as a process finds it that starts now: to test a crash. Permits of one in memory
+    /// are held by nobody, as those of a process that was killed: their writes fail. One that lasts is
+    /// the same for every process: kill one to test it.
     pub fn after_restart(&self) -> Self {
         match &self.0 {
             Engine::Memory(memory) => Self(Engine::Memory(memory.after_restart())),
@@ -116,7 +117,8 @@ impl Ledger {
         }
     }
 
-    /// The file of a ledger that [`Self::open`] opened; `None` for others.
+    /// The file of a ledger that [`Self::open`] opened; `None` for others. Another process may copy it; one that
+    /// has it open must not, since on Unix a process that closes a file gives up its locks of it.
     #[cfg(feature = "sqlite")]
     pub fn path(&self) -> Option<&std::path::Path> {
         match &self.0 {
@@ -142,14 +144,8 @@ impl Ledger {
     /// If the future is dropped, the claim may have been granted; the same request, asked again, is
     /// granted again, and otherwise the entry is held for one attempt budget.
     pub async fn claim(&self, request: &ClaimRequest, now: &Moment) -> Result<Claim, LedgerError> {
-        let (mut asked, at) = (request.clone(), now.clone());
-        asked.process = Process::current();
-        let decide = move |rows, clock: Option<&Moment>| {
-            let at = clock.unwrap_or(&at).clone();
-            let (written, decision) = decide::claim(rows, &asked, &at);
-            (written, (decision, at))
-        };
-        let (claim, at) = self.transact(self.rows_of(request).await?, decide).await?;
+        let asked = ClaimRequest { process: Process::current(), ..request.clone() };
+        let (claim, at) = self.decide(&asked, now, decide::claim).await?;
         let claim = claim.map(|grant| Permit {
             ledger: self.clone(),
             holder: request.id.clone(),
@@ -186,21 +182,34 @@ impl Ledger {
         request: &ClaimRequest,
         now: &Moment,
     ) -> Result<decide::Look, LedgerError> {
-        let (asked, at) = (request.clone(), now.clone());
-        let look = move |rows, clock: Option<&Moment>| {
-            (Vec::new(), decide::look(rows, &asked, clock.unwrap_or(&at)))
-        };
-        self.transact(self.rows_of(request).await?, look).await
+        let look = |rows, asked: &_, at: &_| (Vec::new(), decide::look(rows, asked, at));
+        Ok(self.decide(request, now, look).await?.0)
     }
 
-    /// Which entries a claim reads.
-    async fn rows_of(&self, request: &ClaimRequest) -> Result<Lookup, LedgerError> {
-        let operation = match &request.wanted {
-            Wanted::Do(operation) => Some(operation.clone()),
-            // What an entry is about changes no more once there is something to recover.
-            Wanted::Recover(id) => self.entry(id).await?.map(|entry| entry.operation),
-        };
-        Ok(Lookup::of_claim(request, operation.as_ref()))
+    /// Decides over every entry that may concern the claim, and says when.
+    async fn decide<T: Send + 'static>(
+        &self,
+        request: &ClaimRequest,
+        now: &Moment,
+        decide: impl Fn(Vec<Entry>, &ClaimRequest, &Moment) -> (Vec<Entry>, T) + Copy + Send + 'static,
+    ) -> Result<(T, Moment), LedgerError> {
+        let mut names = decide::names_of(&[], request);
+        loop {
+            let (asked, at, read) = (request.clone(), now.clone(), names.clone());
+            let decide = move |rows: Vec<Entry>, clock: Option<&Moment>| {
+                let names = decide::names_of(&rows, &asked);
+                if !names.is_subset(&read) {
+                    return (Vec::new(), Err(names));
+                }
+                let at = clock.unwrap_or(&at).clone();
+                let (written, decision) = decide(rows, &asked, &at);
+                (written, Ok((decision, at)))
+            };
+            match self.transact(Lookup::of_claim(request, &names), decide).await? {
+                Ok(decided) => return Ok(decided),
+                Err(more) => names = more,
+            }
+        }
     }
 
     /// The entry of that id, if there is one.
@@ -293,12 +302,15 @@ impl Permit {
     /// attempt ends at most one attempt budget after it: check that right before the first byte.
     ///
     /// # Errors
-    /// [`RecordError`]: no attempt may be made.
+    /// [`RecordError`]: no attempt may be made. After an error of the ledger it may be recorded or not, and
+    /// can be recorded again.
     ///
     /// # Cancel safety
     /// If the future is dropped, the attempt may be recorded; it must not be made.
     pub async fn record(&mut self, intent: &Intent, now: &Moment) -> Result<(), RecordError> {
         let (last, intent) = (self.last.clone(), intent.clone());
+        // As long as this has not returned, the attempt is not made.
+        self.last.get_or_insert_with(|| AttemptEnd { at: now.clone(), in_doubt: false });
         self.write(last, now, move |entry, holder, last, now| {
             decide::record(entry, holder, &intent, last, now)
         })

@@ -82,8 +82,8 @@ impl Reach {
 }
 
 impl Lookup {
-    /// What a claim about `operation` reads.
-    pub(crate) fn of_claim(request: &ClaimRequest, operation: Option<&Operation>) -> Self {
+    /// What a claim reads that turns on these names.
+    pub(crate) fn of_claim(request: &ClaimRequest, names: &BTreeSet<String>) -> Self {
         let origin = request.org.origin();
         let recovered = match &request.wanted {
             Wanted::Do(_) => None,
@@ -95,8 +95,7 @@ impl Lookup {
         let maybe = if request.org.org().is_some() { "unknown" } else { "any" };
         terms.push(format!("open {origin} {maybe}"));
         terms.extend(request.key.iter().map(|key| format!("key {origin} {key}")));
-        let names = operation.into_iter().flat_map(Operation::names);
-        terms.extend(names.map(|name| format!("name {origin} {}", name_key(name))));
+        terms.extend(names.iter().map(|name| format!("name {origin} {name}")));
         Self {
             origin: Some(origin.to_owned()),
             ids: ids.map(EntryId::to_string).collect(),

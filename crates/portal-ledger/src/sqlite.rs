@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -86,8 +87,11 @@ impl Sqlite {
     pub(crate) fn open(directory: &Path) -> Result<Self, OpenError> {
         let path = path_in(directory);
         let io = |source| OpenError::Io { path: path.clone(), source };
-        make_private(directory, &path).map_err(io)?;
-        let mut connection = open(&path)?;
+        let mut connection = {
+            let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+            make_private(directory, &path).map_err(io)?;
+            open(&path)?
+        };
         let (jobs, queue) = mpsc::channel::<Job>();
         let name = path.clone();
         let work = move || {
@@ -281,10 +285,14 @@ fn wait(tries: i32) -> bool {
     tries < MAX_TRIES
 }
 
+/// A process that closes a file gives up its locks of that file, also those of another connection in
+/// mid-transaction. So only a file that is new is opened here, and meanwhile nobody opens it otherwise.
+static OPENING: Mutex<()> = Mutex::new(());
+
 /// Makes the directory and the file readable only by their owner, where the system has owners.
 fn make_private(directory: &Path, file: &Path) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
+    options.write(true).create_new(true);
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -295,5 +303,32 @@ fn make_private(directory: &Path, file: &Path) -> io::Result<()> {
         options.mode(0o600);
     }
     builder.create(directory)?;
-    options.open(file).map(drop)
+    match options.open(file) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        opened => opened.map(drop),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    #[test]
+    fn file_that_is_there_keeps_locks_of_process() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = path_in(directory.path());
+        let _ledger = Sqlite::open(directory.path()).unwrap();
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("BEGIN; SELECT * FROM sqlite_schema").unwrap();
+        let inode = fs::metadata(&path).unwrap().ino().to_string();
+        let is_locked = || {
+            let locks = fs::read_to_string("/proc/locks").unwrap();
+            locks.lines().any(|lock| lock.split([' ', ':']).any(|word| word == inode))
+        };
+        assert!(is_locked());
+        make_private(directory.path(), &path).unwrap();
+        assert!(is_locked());
+    }
 }

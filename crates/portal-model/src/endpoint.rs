@@ -225,6 +225,8 @@ pub struct Response {
     pub is_from_cache: bool,
     /// Whether `Link` names a next page (RFC 8288).
     pub has_next_page: bool,
+    /// How many records there are in all, as `X-Total-Count` says.
+    pub total_count: Option<usize>,
     /// The complete body.
     pub body: Vec<u8>,
 }
@@ -242,6 +244,7 @@ impl Response {
             retry_after: None,
             is_from_cache: false,
             has_next_page: false,
+            total_count: None,
             body: body.into(),
         }
     }
@@ -301,6 +304,7 @@ impl Response {
                 && relations.split([' ', '"', '\'']).any(|relation| relation == "next")
         };
         self.has_next_page = any("link", &|link| link.split([',', ';']).any(is_next));
+        self.total_count = first("x-total-count").and_then(|count| count.trim().parse().ok());
         self
     }
 }
@@ -321,6 +325,7 @@ impl fmt::Debug for Response {
             .field("retry_after", &self.retry_after)
             .field("is_from_cache", &self.is_from_cache)
             .field("has_next_page", &self.has_next_page)
+            .field("total_count", &self.total_count)
             .field("body_len", &self.body.len())
             .finish()
     }

@@ -71,11 +71,11 @@ impl Endpoint for GetPortal {
 
     fn decode(&self, response: &Response) -> Result<Option<Portal>, ResponseError> {
         // In the latest edition of the API the details have no name: it is that of the request.
-        let (portals, info) = records(response, Some(&self.name))?;
+        let (portals, beside) = records(response, Some(&self.name))?;
         let mut portals = portals.into_iter();
         let is_requested = |portal: &Portal| is_same_name(&portal.name, &self.name);
         match (portals.next(), portals.next()) {
-            (None, _) => match why_incomplete(response, &info, 0) {
+            (None, _) => match why_incomplete(response, beside, 0) {
                 Some(why) => Err(incomplete_list(response, why)),
                 None => Ok(None),
             },
@@ -107,29 +107,44 @@ fn incomplete_list(response: &Response, why: &'static str) -> ResponseError {
 /// The portals of a list, and why it does not show what there is now, if so.
 ///
 /// A list is one response, never paged, as far as any source shows; `info` is how the service marks its
-/// other lists as incomplete.
+/// other lists as incomplete, and gateways have ways of their own.
 pub(crate) fn decode_page(
     response: &Response,
 ) -> Result<(Vec<Portal>, Option<&'static str>), ResponseError> {
-    let (portals, info) = records(response, None)?;
-    let why = why_incomplete(response, &info, portals.len());
+    let (portals, beside) = records(response, None)?;
+    let why = why_incomplete(response, beside, portals.len());
     Ok((portals, why))
 }
 
-/// Why a list of `count` records does not show what there is now, if so.
-fn why_incomplete(response: &Response, info: &[Info], count: usize) -> Option<&'static str> {
+/// Why a list of `count` records, with these members `beside` them, does not show what there is now, if so.
+fn why_incomplete(
+    response: &Response,
+    beside: Option<Members>,
+    count: usize,
+) -> Option<&'static str> {
     if response.is_from_cache {
         return Some("it comes from a cache");
     }
     if response.has_next_page {
         return Some("it has more pages");
     }
-    let why = info.iter().find_map(|info| incomplete(info, count));
+    if response.total_count.is_some_and(|total| total != count) {
+        return Some(OTHER_COUNT);
+    }
+    let beside = beside?;
+    let info = beside.0.get("info").filter(|info| info.as_str() != "null");
+    if info.is_some_and(|info| info.read::<Members>().is_none()) {
+        return Some("what it says of itself is unreadable");
+    }
+    // In an object such as `info` or `paging`, or without one.
+    let nested: Vec<Members> = beside.0.values().filter_map(RawJson::read).collect();
+    let why = nested.iter().chain([&beside]).find_map(|info| incomplete(info, count));
     // Of a member that comes twice only the last one was read.
-    let is_ambiguous =
-        || !info.is_empty() && serde_json::from_slice::<Once>(&response.body).is_err();
+    let is_ambiguous = || serde_json::from_slice::<Once>(&response.body).is_err();
     why.or_else(|| is_ambiguous().then_some("it has two lists"))
 }
+
+const OTHER_COUNT: &str = "it has not as many portals as it says";
 
 /// The members that make a list, each once.
 #[derive(Deserialize)]
@@ -140,12 +155,8 @@ struct Once {
     _info: IgnoredAny,
 }
 
-/// Why a list of `count` records with this `info` is not all that there is. The members beside the records
-/// are one, too.
-fn incomplete(info: &Info, count: usize) -> Option<&'static str> {
-    let Some(info) = info else {
-        return Some("what it says of itself is unreadable");
-    };
+/// Why a list of `count` records that says this of itself is not all that there is.
+fn incomplete(info: &Members, count: usize) -> Option<&'static str> {
     // In any spelling: a number or a flag may come as a text.
     let text = |value: &RawJson| match value.read::<String>() {
         Some(text) => text.trim().to_ascii_lowercase(),
@@ -162,32 +173,29 @@ fn incomplete(info: &Info, count: usize) -> Option<&'static str> {
             "count" | "total" | "totalcount" | "totalrecords"
                 if !matches!(&*text(value), "null") && text(value) != count.to_string() =>
             {
-                Some("it has not as many portals as it says")
+                Some(OTHER_COUNT)
             }
             _ => None,
         }
     })
 }
 
-/// What a list says of itself; `None` if it is unreadable.
-type Info = Option<Members>;
-
-/// The portals of a response, and what a list says of itself. 204 has none. A single record that has
+/// The portals of a response, and what is beside them, unless there is nothing. A single record that has
 /// details and no name is the portal `requested`.
 fn records(
     response: &Response,
     requested: Option<&str>,
-) -> Result<(Vec<Portal>, Vec<Info>), ResponseError> {
+) -> Result<(Vec<Portal>, Option<Members>), ResponseError> {
     let unreadable = |why| ResponseError::unreadable(response, why);
     if response.status == 204 {
-        return Ok((Vec::new(), Vec::new()));
+        return Ok((Vec::new(), None));
     }
     let documented = read_portals::<Vec<Object<Documented<'_>>>>(response);
     if let (200, Some(portals)) = (response.status, documented) {
-        return Ok((portals.into_iter().map(|Object(portal)| portal.into()).collect(), Vec::new()));
+        return Ok((portals.into_iter().map(|Object(portal)| portal.into()).collect(), None));
     }
     let mut body = read_object(response)?;
-    let (records, info) = (body.0.remove("portals"), body.0.remove("info"));
+    let records = body.0.remove("portals");
     let single = records.as_ref().and_then(RawJson::read).map(|[record]: [Members; 1]| record);
     // A single record may be the error of the request instead of a portal, and so may what is beside none.
     let is_empty = records.as_ref().is_none_or(|records| records.read::<[Members; 0]>().is_some());
@@ -212,8 +220,7 @@ fn records(
     };
     // A record without a name makes all of them unreadable: its portal could be the one that matters.
     let portals = portals.ok_or_else(|| unreadable(UnreadableReason::NoName))?;
-    let info = info.filter(|info| info.as_str() != "null").map(|info| info.read());
-    Ok((portals, info.into_iter().chain([Some(body)]).collect()))
+    Ok((portals, Some(body)))
 }
 
 #[cfg(test)]

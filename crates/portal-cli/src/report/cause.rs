@@ -116,12 +116,13 @@ impl Subject<'_> {
                 not_done(ErrorKind::Auth).of_service(error).hint(TOKEN_REJECTED)
             }
             NotDone::Auth(_) => not_done(ErrorKind::Auth),
-            NotDone::Absent if self.context.recovered => {
+            NotDone::Absent | NotDone::NotAttempted if self.context.recovered => {
                 let (absent, command) = self.absent();
-                self.not_done(ErrorKind::Absent, absent)
+                let why = if *reason == NotDone::Absent { absent } else { &why };
+                self.not_done(ErrorKind::Absent, why)
                     .hint(format!("run `{command}` if it is still wanted"))
             }
-            NotDone::Absent => not_done(ErrorKind::Absent).hint("run the same command again"),
+            NotDone::Absent | NotDone::NotAttempted => not_done(ErrorKind::Absent).hint("run the same command again"),
             NotDone::Exhausted { .. } | NotDone::Deadline { .. } => not_done(ErrorKind::Exhausted)
                 .hint("run the same command again; `--deadline` gives it more time"),
             NotDone::NotRecorded(_) => not_done(ErrorKind::NotRecorded).hint(

@@ -60,6 +60,7 @@ fn entry(operation: Operation) -> Entry {
         operation,
         intent: None,
         attempts: 0,
+        gone_on_after: None,
         state: open(103),
         doubt_ended: None,
 
@@ -263,6 +264,8 @@ fn decisions_are_as_in_table() {
         (Some(renamed()),                                   wants(create("GammaCo")),                     "waits until 101: Effect"),
         (Some(renamed().of(org("8"))),                      wants(create("AcmeCo")),                      "waits until 101: Effect"),
         (Some(renamed().attempted(ended(Unknown, 95)).doubt(95)), wants(create("AcmeCo")),                "waits until 103: Rename"),
+        (Some(renamed()),                                   wants(rename("AcmeCo", "BetaCo")),             "waits until 107: Effect"),
+        (Some(renamed()),                                   wants(rename("BetaCo", "AcmeCo")),             "waits until 107: Rename"),
         (Some(renamed().attempted(ended(NameTaken, 99))),   wants(create("AcmeCo")),                      "waits until 101: Effect"),
     ];
     for (row, request, expected) in table {
@@ -295,16 +298,16 @@ fn rename_in_ledger_determines_create_in_doubt() {
         ..entry(rename("acmeco", "BetaCo")).attempted(State::Ended { ending, at: at(60).into() })
     };
     let rows = vec![doubt.key("k"), renamed];
-    assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Created");
+    assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Appeared");
     // Without the key it is a new wish, and the next list its outcome.
     let (written, decision) = claim(rows.clone(), &wants(create("AcmeCo")), &at(NOW));
     assert!(matches!(decision, Decision::Wait(Wait { why: Why::Effect, .. })), "{decision:?}");
     let ending = written[0].ending().unwrap();
-    assert_eq!(ending.kind, EndingKind::Created);
+    assert_eq!(ending.kind, EndingKind::Appeared);
     assert_eq!((ending.name.as_deref(), &ending.portal), (Some("AcmeCo"), &Some(portal)));
     let recover = Wanted::Recover(EntryId::new("earlier"));
     let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
-    assert_eq!(decided(rows.clone(), &request), "ended Created");
+    assert_eq!(decided(rows.clone(), &request), "ended Appeared");
     // What else is to be waited for, still is.
     let other = Entry { id: EntryId::new("other"), order: 3, ..entry(create("Others")) };
     let rows = [rows, vec![other]].concat();
@@ -364,11 +367,14 @@ fn entry_of_key_precedes_later_one_without() {
     let present = Entry {
         id: EntryId::new("later"),
         order: 2,
-        ..entry(create("AcmeCo")).attempted(ended(EndingKind::Appeared, 20))
+        ..entry(create("AcmeCo")).attempted(ended(EndingKind::Present, 20))
     };
-    let rows = vec![created, present];
+    let rows = vec![created.clone(), present.clone()];
     assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Created");
     assert_eq!(decided(rows, &wants(create("AcmeCo"))), "new");
+    // It was not there before, so the one of the key had another name by then.
+    let rows = vec![created, Entry { state: ended(EndingKind::Appeared, 20), ..present }];
+    assert_eq!(decided(rows, &wants(create("AcmeCo")).key("k")), "NameReused");
     // Nothing came of the key, and somebody without one is in doubt since.
     let rejected = entry(create("AcmeCo")).key("k").attempted(ended(EndingKind::NotDone, 10));
     let doubt = Entry {

@@ -25,8 +25,8 @@ use crate::time::Moment;
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a claim that has to wait waits before it asks again: half of it to all of it.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
-/// How often a claim is asked again whose result was lost.
-const MAX_CLAIMS: u32 = 3;
+/// How often a claim or a record is asked for whose result is lost.
+const MAX_ASKS: u32 = 3;
 
 impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
     pub(super) async fn finish(mut self) -> Ended {
@@ -60,7 +60,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                     return Err(self.unknown(why, None).into());
                 }
                 // The same request again: if it was granted, it is granted again.
-                Some(Some(Err(LedgerError::Unknown(_))) | None) if claims < MAX_CLAIMS => {
+                Some(Some(Err(LedgerError::Unknown(_))) | None) if claims < MAX_ASKS => {
                     claims += 1;
                     continue;
                 }
@@ -95,8 +95,16 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         match (slept, wait.why) {
             (Some(()), _) => None,
             (None, Why::UnderWay | Why::SameUnderWay) => {
-                let ended = self.unknown(Unverified::Elsewhere, None);
-                Some(Ended { entry: Some(wait.entry), ..ended })
+                let entry = self.read(self.ledger.entry(&wait.entry)).await.ok().flatten();
+                let is_recovery = matches!(self.request.wanted, Wanted::Recover(_));
+                Some(match entry {
+                    // It ended since.
+                    Some(entry) if is_recovery && !entry.is_unfinished() => self.told(&entry),
+                    entry => {
+                        let ended = self.unknown(Unverified::Elsewhere, entry.as_ref());
+                        Ended { entry: Some(wait.entry), ..ended }
+                    }
+                })
             }
             (None, Why::OtherUnderWay | Why::Effect | Why::Rename | Why::InDoubt) => {
                 Some(self.nothing_sent(NotDone::Stopped).await)
@@ -144,8 +152,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
     async fn perform(&mut self, mut permit: Permit) -> Option<Ended> {
         let driven = match self.flow(&permit) {
             Some(flow) => self.drive(flow, Some(&mut permit)).await,
-            // Nothing was attempted.
-            None => Ok(not_done(&permit.entry().operation, NotDone::Absent)),
+            None => Ok(not_done(&permit.entry().operation, NotDone::NotAttempted)),
         };
         let entry = permit.entry().id.clone();
         let Ok(mut outcome) = driven else { return self.adopted(permit.entry()).await };
@@ -285,8 +292,13 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                     };
                     // That of the step: nothing comes between it and the timer.
                     let now = started.plus(elapsed);
-                    attempt_until = now.plus(permit.entry().times.attempt_budget);
-                    self.record(permit, &intent, &now).await?
+                    let needed = self.request.policy.time_for_an_attempt();
+                    let again = flow.deadline().checked_sub(needed);
+                    // In doubt it comes right after the list, or not at all.
+                    let again = again.filter(|_| !flow.is_in_doubt()).map(|at| started.plus(at));
+                    let (event, until) = self.record(permit, &intent, now, again).await?;
+                    attempt_until = until;
+                    event
                 }
                 Step::Send { request, timeout } => {
                     let sent = self.attempt(request, timeout, &attempt_until);
@@ -329,26 +341,34 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         listed.is_some_and(|listed| now.saturating_sub(listed) > limit)
     }
 
-    /// `None` if it was stopped meanwhile.
+    /// Asks the ledger once more, until then, if it does not respond. Also returns until when the attempt may
+    /// be made; and no event if it was stopped meanwhile.
     async fn record(
         &mut self,
         permit: &mut Permit,
         intent: &Intent,
-        now: &Moment,
-    ) -> Result<Option<Event>, Adopted> {
+        mut now: Moment,
+        again_until: Option<Moment>,
+    ) -> Result<(Option<Event>, Moment), Adopted> {
         let limit = self.request.policy.record_timeout;
-        let recorded = within(self.host.sleep(limit), permit.record(intent, now));
-        match self.stop.unless_raised(recorded).await {
-            None => Ok(None),
-            Some(Some(Ok(()))) => Ok(Some(Event::Recorded)),
-            Some(Some(Err(RecordError::Adopted(adopted)))) => Err(adopted),
-            Some(Some(Err(RecordError::Ledger(error)))) => {
-                Ok(Some(Event::NotRecorded(error.to_string())))
+        let mut asks = 1;
+        loop {
+            let until = now.plus(permit.entry().times.attempt_budget);
+            let recorded = within(self.host.sleep(limit), permit.record(intent, &now));
+            let error = match self.stop.unless_raised(recorded).await {
+                None => return Ok((None, until)),
+                Some(Some(Ok(()))) => return Ok((Some(Event::Recorded), until)),
+                Some(Some(Err(RecordError::Adopted(adopted)))) => return Err(adopted),
+                Some(Some(Err(RecordError::Ledger(error)))) => error,
+                Some(None) => LedgerError::Unknown(format!("no response within {limit:?}")),
+            };
+            now = self.host.now();
+            // It may be recorded by now; it was not made.
+            let has_time = again_until.as_ref().is_some_and(|until| now.is_at_or_before(until));
+            if asks == MAX_ASKS || !has_time {
+                return Ok((Some(Event::NotRecorded(error.to_string())), until));
             }
-            // It may be recorded; it is not made.
-            Some(None) => {
-                Ok(Some(Event::NotRecorded(format!("no response of the ledger within {limit:?}"))))
-            }
+            asks += 1;
         }
     }
 

@@ -4,13 +4,13 @@ use std::future::Future;
 
 use portal_model::flow::{Evidence, KnownPortal, Receipt};
 use portal_model::name::is_same_name;
-use portal_model::outcome::{Doubt, NotDone, Origin, Owner, Unverified};
+use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Owner, Unverified};
 use portal_model::{Operation, Outcome, Portal};
 
 use super::stop::within;
 use super::{Ended, Run, not_done};
 use crate::claim::{Blocked, Wanted};
-use crate::decide::{is_other_org, is_same_wish};
+use crate::decide::{Decision, is_other_org, is_same_wish};
 use crate::entry::{Ending, EndingKind, Entry};
 use crate::error::LedgerError;
 use crate::host::Host;
@@ -37,21 +37,24 @@ impl<H: Host, S> Run<'_, H, S> {
             let has_key = self.request.key.is_some() && entry.key == self.request.key;
             has_key && entry.ending().is_some_and(|ending| ending.kind.is_own())
         };
-        match (&self.request.wanted, look.entry.filter(is_done)) {
+        match (&self.request.wanted, look.decision) {
             // It may have ended since the caller asked for it.
-            (_, Some(entry)) => self.told(&entry),
-            (Wanted::Do(operation), None) => {
+            (_, Decision::Ended(entry)) if is_done(&entry) => self.told(&entry),
+            (_, Decision::Blocked(blocked)) if blocked.is_of(Conflict::NameReused) => {
+                self.blocked(blocked)
+            }
+            (Wanted::Do(operation), _) => {
                 unless_done(not_done(operation, why), &look.receipts).into()
             }
-            (Wanted::Recover(id), None) => {
+            (Wanted::Recover(id), _) => {
                 let entry = Some(id.clone());
-                Ended { entry, ..self.unknown(unverified(why), None) }
+                Ended { entry, ..self.unknown(unverified(why), look.entry.as_ref()) }
             }
         }
     }
 
     /// What the ledger holds, or why it can't be read.
-    async fn read<T>(
+    pub(super) async fn read<T>(
         &self,
         work: impl Future<Output = Result<T, LedgerError>>,
     ) -> Result<T, String> {
@@ -137,6 +140,10 @@ impl<H: Host, S> Run<'_, H, S> {
         };
         let name = entry.name().to_owned();
         let outcome = match &self.request.wanted {
+            _ if conflict == Conflict::NameReused => {
+                let doubt = Doubt::Done(entry.id.to_string());
+                Outcome::Unknown { name, doubt, why: Unverified::Conflict(conflict) }
+            }
             // What is in doubt there is what is wanted here, unless it is another operation.
             Wanted::Do(operation) if !entry.is_in_doubt() || !is_same_wish(&entry, operation) => {
                 not_done(operation, NotDone::Conflict { conflict, name })
@@ -160,6 +167,9 @@ impl<H: Host, S> Run<'_, H, S> {
             && self.began.as_ref() == Some(&entry.id);
         let is_own = is_recovery || has_key || is_recovered;
         let outcome = match (kind, &entry.operation) {
+            (EndingKind::NotDone, operation) if entry.attempts == 0 => {
+                not_done(operation, NotDone::NotAttempted)
+            }
             (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
             // Nobody verified it since.
             (EndingKind::NameTaken, operation) => match &entry.intent {
@@ -189,6 +199,7 @@ impl<H: Host, S> Run<'_, H, S> {
                 portal.zaid = known.and_then(|known| known.id.clone());
                 let origin = match kind {
                     EndingKind::Present => Origin::Undetermined,
+                    EndingKind::Appeared if is_own => Origin::Appeared,
                     _ => Origin::CreatedEarlier { entry: entry.id.to_string(), is_own },
                 };
                 Outcome::Present { portal, origin, taken: Vec::new() }

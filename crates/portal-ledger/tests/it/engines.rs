@@ -78,7 +78,7 @@ async fn rename_in_ledger_determines_create_in_doubt() {
         create.id = EntryId::new("3");
         let claim = engine.elsewhere().claim(&create, &engine.at(9000).await).await.unwrap();
         let Claim::Ended(entry) = claim else { panic!("{claim:?}") };
-        assert_eq!(entry.ending().unwrap().kind, EndingKind::Created);
+        assert_eq!(entry.ending().unwrap().kind, EndingKind::Appeared);
     }
 }
 

@@ -1,76 +1,62 @@
 //! What is specific to creating a portal.
 
-use crate::create::CreatePortal;
 use crate::error::ErrorCode;
 use crate::intent::Baseline;
 use crate::name::{PortalName, is_same_name};
-use crate::operation::{CreateOperation, Operation};
-use crate::outcome::{Origin, Outcome, Owner, Unverified};
+use crate::operation::CreateOperation;
+use crate::outcome::{Origin, Unverified};
 use crate::portal::Portal;
 
 use super::evidence::{Evidence, Finding, Obstacle, Receipt};
 use super::policy::Policy;
 
-/// The creation of one portal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Create {
-    pub(super) name: PortalName,
-    pub(super) fallbacks: Vec<PortalName>,
-    /// Names that were tried before and belong to another org.
-    pub(super) taken: Vec<PortalName>,
-    pub(super) receipts: Vec<Receipt>,
+/// The codes under 400 that an earlier copy of the same request may have caused.
+pub(super) const SUSPECTS: [ErrorCode; 2] = [ErrorCode::AlreadyUsed, ErrorCode::LimitReached];
+
+/// The creation of one portal, and what the ledger has of others.
+pub(super) struct Create<'a> {
+    pub(super) wanted: &'a CreateOperation,
+    pub(super) receipts: &'a [Receipt],
+    pub(super) policy: &'a Policy,
 }
 
-impl Create {
-    /// The codes under 400 that an earlier copy of the same request may have caused.
-    pub(super) const SUSPECTS: [ErrorCode; 2] = [ErrorCode::AlreadyUsed, ErrorCode::LimitReached];
+/// The names of `wanted` that come after `name`, which it got to, and were not tried yet.
+pub(super) fn names_left(
+    wanted: &CreateOperation,
+    name: &PortalName,
+    taken: &[PortalName],
+) -> Vec<PortalName> {
+    let at = wanted.names().position(|wanted| wanted.is_same_as(name.as_str()));
+    let is_tried = |wanted: &PortalName| {
+        let mut tried = std::iter::once(name).chain(taken);
+        tried.any(|tried| tried.is_same_as(wanted.as_str()))
+    };
+    // The one that it got to counts as tried.
+    let left = wanted.names().skip(at.unwrap_or_default());
+    left.filter(|wanted| !is_tried(wanted)).cloned().collect()
+}
 
-    pub(super) fn new(operation: CreateOperation) -> Self {
-        let CreateOperation { name, fallbacks } = operation;
-        Self { name, fallbacks, taken: Vec::new(), receipts: Vec::new() }
-    }
-
-    /// One that got to `name`, with the names of `wanted` that were not tried yet.
-    pub(super) fn resumed(wanted: Operation, name: PortalName, taken: Vec<PortalName>) -> Self {
-        let names: Vec<PortalName> = match wanted {
-            Operation::Create(create) => {
-                std::iter::once(create.name).chain(create.fallbacks).collect()
-            }
-            Operation::Rename(_) => Vec::new(),
-        };
-        let at = names.iter().position(|wanted| wanted.is_same_as(name.as_str()));
-        let is_tried = |wanted: &PortalName| {
-            let mut tried = std::iter::once(&name).chain(&taken);
-            tried.any(|tried| tried.is_same_as(wanted.as_str()))
-        };
-        // The one that it got to counts as tried.
-        let left = names.into_iter().skip(at.unwrap_or_default());
-        let fallbacks = left.filter(|wanted| !is_tried(wanted)).collect();
-        Self { name, fallbacks, taken, receipts: Vec::new() }
-    }
-
-    pub(super) fn endpoint(&self) -> CreatePortal {
-        CreatePortal::new(self.name.clone())
-    }
-
+impl<'a> Create<'a> {
     /// Compares what is there now with the portals `before` the first attempt, if those were seen.
     pub(super) fn compare(
         &self,
-        policy: &Policy,
         before: Option<&Baseline>,
         now: &[Portal],
         attempted: bool,
     ) -> Finding {
+        let policy = self.policy;
         // Before the first attempt any of the names fulfills the wish, the earliest first. Afterwards
         // only what was sent does.
-        let fallbacks = if attempted { &[][..] } else { &self.fallbacks };
-        let names = || std::iter::once(&self.name).chain(fallbacks);
+        let tried = if attempted { 1 } else { usize::MAX };
+        let names = || self.wanted.names().take(tried);
         let listed =
             names().find_map(|name| now.iter().find(|portal| name.is_same_as(&portal.name)));
         // Rule 7: with no baseline, every portal that was ever renamed may be the one.
         let is_new = |portal: &Portal| before.is_none_or(|before| !before.contains(portal));
         let renamed = now.iter().find(|portal| {
-            is_new(portal) && may_be_renamed(portal) && !self.is_other_entrys(portal, policy)
+            is_new(portal)
+                && may_be_renamed(portal)
+                && self.of_other_entries(portal).next().is_none()
         });
         let renamed = renamed.filter(|_| attempted);
         let unlisted = || self.receipts.iter().filter(|receipt| is_unlisted(receipt, now, policy));
@@ -98,7 +84,7 @@ impl Create {
         // it since found it there.
         let of_refused = |portal: &&Portal| {
             self.refused().any(|receipt| may_have_made(receipt, portal))
-                && !self.of_other_entries(portal, policy).any(|receipt| receipt.is_new(portal))
+                && !self.of_other_entries(portal).any(|receipt| receipt.is_new(portal))
         };
         if let Some(portal) = now.iter().find(of_refused) {
             return Finding::Blocked(Obstacle::OtherPortal(portal.clone()));
@@ -141,37 +127,32 @@ impl Create {
         }
     }
 
-    /// Whether the portal is of another entry of the ledger.
-    fn is_other_entrys(&self, portal: &Portal, policy: &Policy) -> bool {
-        self.of_other_entries(portal, policy).next().is_some()
-    }
-
     /// The other entries of the ledger of which the portal is: by its id; or by its name, as long as no list
     /// can have shown the id.
-    fn of_other_entries(&self, portal: &Portal, policy: &Policy) -> impl Iterator<Item = &Receipt> {
+    fn of_other_entries(&self, portal: &Portal) -> impl Iterator<Item = &'a Receipt> {
         self.receipts.iter().filter(|receipt| match &receipt.id {
             Some(id) => portal.zaid.as_ref() == Some(id),
             None => {
-                receipt.is_younger_than(policy.list_lag)
+                receipt.is_younger_than(self.policy.list_lag)
                     && is_same_name(&receipt.name, &portal.name)
             }
         })
     }
 
     /// The portals that other operations of the ledger made for certain.
-    fn made(&self) -> impl Iterator<Item = &Receipt> {
+    fn made(&self) -> impl Iterator<Item = &'a Receipt> {
         self.receipts.iter().filter(|it| matches!(it.evidence, Evidence::Made { .. }))
     }
 
     /// Those that a copy of an attempt under the same key may have made.
-    fn refused(&self) -> impl Iterator<Item = &Receipt> {
+    fn refused(&self) -> impl Iterator<Item = &'a Receipt> {
         self.receipts.iter().filter(|it| it.evidence == Evidence::Refused && it.baseline.is_some())
     }
 
     /// What is certain without any list, where the token may not list.
-    pub(super) fn known(&self, policy: &Policy) -> Finding {
-        let finding = self.compare(policy, None, &[], false);
-        if finding != Finding::Absent || policy.allow_another {
+    pub(super) fn known(&self) -> Finding {
+        let finding = self.compare(None, &[], false);
+        if finding != Finding::Absent || self.policy.allow_another {
             return finding;
         }
         let mut doubtful = self.receipts.iter().filter(|it| it.evidence == Evidence::InDoubt);
@@ -183,15 +164,6 @@ impl Create {
             (None, Some(doubtful)) => Finding::Blocked(Obstacle::InDoubt(doubtful.name.clone())),
             (None, None) => Finding::Absent,
         }
-    }
-
-    pub(super) fn fallback(&self, outcome: &Outcome) -> Option<Self> {
-        let Outcome::NameTaken { owner: Owner::AnotherOrg, .. } = outcome else { return None };
-        let (name, fallbacks) = self.fallbacks.split_first()?;
-        let mut next = self.clone();
-        next.taken.push(std::mem::replace(&mut next.name, name.clone()));
-        next.fallbacks = fallbacks.to_vec();
-        Some(next)
     }
 }
 

@@ -1,77 +1,74 @@
 //! What a flow makes safe: an [`Effect`], one irreversible call that has no idempotency key, with the
 //! list that verifies it.
 
+use crate::create::CreatePortal;
 use crate::endpoint::{ApiVersion, Endpoint as _, Request, Response};
 use crate::error::ErrorCode;
 use crate::intent::{Baseline, Intent};
 use crate::name::PortalName;
-use crate::operation::Operation;
+use crate::operation::{CreateOperation, Operation};
 use crate::outcome::{Conflict, NotDone, Origin, Outcome, Owner, Unverified};
 use crate::portal::Portal;
+use crate::rename::RenamePortal;
 
-use super::create::Create;
+use super::create::{self, Create};
 use super::evidence::{End, Finding, Obstacle, Receipt};
 use super::policy::Policy;
-use super::rename::Rename;
+use super::rename::{self, Rename};
 use super::responses::{self, Reply};
 
 /// The creation or the renaming of a portal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    Create(Create),
-    Rename(Rename),
+pub struct Effect {
+    /// Of a create with the name that is tried now, and those after it.
+    pub(super) operation: Operation,
+    /// Names that were tried before and belong to another org.
+    pub(super) taken: Vec<PortalName>,
+    /// What the same ledger has of other operations.
+    pub(super) receipts: Vec<Receipt>,
 }
 
 impl Effect {
-    pub(super) fn of(operation: Operation) -> Self {
-        match operation {
-            Operation::Create(create) => Self::Create(Create::new(create)),
-            Operation::Rename(rename) => Self::Rename(Rename::new(rename)),
-        }
+    pub(super) const fn new(operation: Operation) -> Self {
+        Self { operation, taken: Vec::new(), receipts: Vec::new() }
     }
 
     /// What an intent left, with the names of `wanted` that were not tried yet.
     pub(super) fn of_intent(wanted: Operation, intent: Intent) -> Self {
-        match intent.operation {
-            Operation::Create(tried) => {
-                Self::Create(Create::resumed(wanted, tried.name, intent.taken))
+        let operation = match (intent.operation, wanted) {
+            (Operation::Create(tried), Operation::Create(wanted)) => {
+                let left = create::names_left(&wanted, &tried.name, &intent.taken);
+                tried.with_fallbacks(left).into()
             }
-            Operation::Rename(rename) => Self::Rename(Rename::new(rename)),
-        }
-    }
-
-    pub(super) fn add_receipts(&mut self, receipts: impl IntoIterator<Item = Receipt>) {
-        match self {
-            Self::Create(create) => create.receipts.extend(receipts),
-            Self::Rename(_) => {}
-        }
+            (tried, _) => tried,
+        };
+        Self { taken: intent.taken, ..Self::new(operation) }
     }
 
     /// Whether an attempt may be repeated while an earlier one is in doubt. A name is unique over all of
     /// Zoho, so of several copies of a create one takes effect at most. The old name of a rename may be
     /// given to another portal meanwhile, which a repeat would rename.
     pub(super) const fn repeats_in_doubt(&self) -> bool {
-        matches!(self, Self::Create(_))
+        matches!(self.operation, Operation::Create(_))
     }
 
     /// The irreversible request.
     pub(super) fn request(&self, version: ApiVersion) -> Request {
-        match self {
-            Self::Create(create) => create.endpoint().request(version),
-            Self::Rename(rename) => rename.endpoint().request(version),
+        match &self.operation {
+            Operation::Create(create) => CreatePortal::new(create.name.clone()).request(version),
+            Operation::Rename(rename) => {
+                RenamePortal::new(&*rename.old, rename.new.clone()).request(version)
+            }
         }
     }
 
     /// What the response to an attempt means.
     pub(super) fn classify(&self, response: &Response) -> Reply {
-        match self {
-            Self::Create(create) => {
-                responses::classify(&create.endpoint(), response, &Create::SUSPECTS)
-            }
-            Self::Rename(rename) => {
-                responses::classify(&rename.endpoint(), response, &Rename::SUSPECTS)
-            }
-        }
+        let suspects = match self.operation {
+            Operation::Create(_) => &create::SUSPECTS,
+            Operation::Rename(_) => &rename::SUSPECTS,
+        };
+        responses::classify(self.name(), response, suspects)
     }
 
     /// Compares what is there now with what was there before the first attempt, if that was seen.
@@ -83,53 +80,54 @@ impl Effect {
         now: &[Portal],
         attempted: bool,
     ) -> Finding {
-        match self {
-            Self::Create(create) => create.compare(policy, before, now, attempted),
-            Self::Rename(rename) => rename.compare(before, now, attempted),
+        let receipts = &self.receipts;
+        match &self.operation {
+            Operation::Create(wanted) => {
+                Create { wanted, receipts, policy }.compare(before, now, attempted)
+            }
+            Operation::Rename(wanted) => {
+                Rename { wanted, receipts }.compare(before, now, attempted)
+            }
         }
     }
 
     /// What is certain without any list, where the token may not list.
     pub(super) fn known(&self, policy: &Policy) -> Finding {
-        match self {
-            Self::Create(create) => create.known(policy),
-            Self::Rename(_) => Finding::Absent,
+        match &self.operation {
+            Operation::Create(wanted) => {
+                Create { wanted, receipts: &self.receipts, policy }.known()
+            }
+            Operation::Rename(_) => Finding::Absent,
         }
     }
 
     /// What recovery needs, once `attempts` may have been sent.
     pub(super) fn intent(&self, attempts: u32, baseline: Option<Baseline>) -> Intent {
-        let intent = match self {
-            Self::Create(create) => {
-                Intent { taken: create.taken.clone(), ..Intent::create(create.name.clone()) }
-            }
-            Self::Rename(rename) => Intent::rename(rename.old.clone(), rename.new.clone()),
+        let intent = match &self.operation {
+            Operation::Create(create) => Intent::create(create.name.clone()),
+            rename @ Operation::Rename(_) => Intent::new(rename.clone()),
         };
-        Intent { attempts, baseline, ..intent }
+        Intent { taken: self.taken.clone(), attempts, baseline, ..intent }
     }
 
     /// The name that the portal is to have.
     fn name(&self) -> &PortalName {
-        match self {
-            Self::Create(create) => &create.name,
-            Self::Rename(rename) => &rename.new,
-        }
+        self.operation.target()
     }
 
     /// The outcome that an end means.
     pub(super) fn outcome(&self, end: End) -> Outcome {
         let name = self.name().clone();
-        match (end, self) {
-            (End::Done, Self::Create(create)) => {
-                Outcome::Created { name, taken: create.taken.clone() }
+        let taken = || self.taken.clone();
+        match (end, &self.operation) {
+            (End::Done, Operation::Create(_)) => Outcome::Created { name, taken: taken() },
+            (End::There { portal, origin }, Operation::Create(_)) => {
+                Outcome::Present { portal, origin, taken: taken() }
             }
-            (End::There { portal, origin }, Self::Create(create)) => {
-                Outcome::Present { portal, origin, taken: create.taken.clone() }
-            }
-            (End::There { portal, origin: Origin::Preexisting }, Self::Rename(_)) => {
+            (End::There { portal, origin: Origin::Preexisting }, Operation::Rename(_)) => {
                 Outcome::Unchanged { portal }
             }
-            (End::Done | End::There { .. }, Self::Rename(rename)) => {
+            (End::Done | End::There { .. }, Operation::Rename(rename)) => {
                 Outcome::Renamed { old: rename.old.clone(), new: name }
             }
             (End::Blocked(by), _) => Self::blocked(name, by),
@@ -145,15 +143,16 @@ impl Effect {
                 {
                     Self::blocked(name, by)
                 }
-                _ if responses::is_name_taken(&error) => {
+                // The portal itself has the name, in other letters.
+                _ if responses::is_name_taken(&error) && !self.has_name_in_other_letters() => {
                     let changed = Owner::Undetermined(Unverified::Changed);
                     let owner = if is_unchanged { Owner::AnotherOrg } else { changed };
                     Outcome::NameTaken { name, owner }
                 }
                 _ => Outcome::Rejected { name, error },
             },
-            (End::NotDone(why), Self::Create(_)) => Outcome::NotCreated { name, why },
-            (End::NotDone(why), Self::Rename(rename)) => {
+            (End::NotDone(why), Operation::Create(_)) => Outcome::NotCreated { name, why },
+            (End::NotDone(why), Operation::Rename(rename)) => {
                 Outcome::NotRenamed { old: rename.old.clone(), new: name, why }
             }
             // Nothing more can be learned. A flow that was stopped is unknown instead, since the list may
@@ -181,16 +180,27 @@ impl Effect {
         }
     }
 
+    fn has_name_in_other_letters(&self) -> bool {
+        matches!(&self.operation, Operation::Rename(rename) if rename.new.is_same_as(&rename.old))
+    }
+
     fn has_fallback(&self) -> bool {
-        matches!(self, Self::Create(create) if !create.fallbacks.is_empty())
+        matches!(&self.operation, Operation::Create(create) if !create.fallbacks.is_empty())
     }
 
     /// The effect to try next after an outcome, if any.
     pub(super) fn fallback(&self, outcome: &Outcome) -> Option<Self> {
-        match self {
-            Self::Create(create) => create.fallback(outcome).map(Self::Create),
-            Self::Rename(_) => None,
-        }
+        let (Outcome::NameTaken { owner: Owner::AnotherOrg, .. }, Operation::Create(create)) =
+            (outcome, &self.operation)
+        else {
+            return None;
+        };
+        let (name, fallbacks) = create.fallbacks.split_first()?;
+        let mut next = self.clone();
+        next.taken.push(create.name.clone());
+        let create = CreateOperation::new(name.clone()).with_fallbacks(fallbacks.iter().cloned());
+        next.operation = create.into();
+        Some(next)
     }
 }
 

@@ -112,7 +112,7 @@ pub enum Evidence {
     /// Its name was refused as taken, and it was not verified by whom: perhaps by a copy of its own attempt.
     /// Only those of the same key are of interest.
     Refused,
-    /// An attempt of it may have created it.
+    /// An attempt of it may have created it, or renamed it.
     InDoubt,
 }
 

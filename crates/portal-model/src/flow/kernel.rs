@@ -151,7 +151,7 @@ pub struct Tries {
 impl Flow {
     /// Does what `operation` wants.
     pub fn new(operation: Operation, policy: Policy, version: ApiVersion) -> Self {
-        Self::begin(Effect::of(operation), policy, version)
+        Self::begin(Effect::new(operation), policy, version)
     }
 
     /// Looks only: lists once, and ends with [`NotDone::Preview`] where it would send something.
@@ -202,7 +202,7 @@ impl Flow {
     /// What the same ledger has of other operations in the org; see [`Receipt`].
     #[must_use]
     pub fn with_receipts(mut self, receipts: impl IntoIterator<Item = Receipt>) -> Self {
-        self.effect.add_receipts(receipts);
+        self.effect.receipts.extend(receipts);
         self
     }
 

@@ -2,58 +2,59 @@
 
 use crate::error::ErrorCode;
 use crate::intent::{Baseline, KnownPortal};
-use crate::name::{PortalName, is_same_name};
+use crate::name::is_same_name;
 use crate::operation::RenameOperation;
 use crate::outcome::{Origin, Unverified};
 use crate::portal::Portal;
-use crate::rename::RenamePortal;
 
-use super::evidence::{Finding, Obstacle};
+use super::evidence::{Finding, Obstacle, Receipt};
 
-/// The renaming of one portal.
+/// The codes under 400 that an earlier copy of the same request may have caused. The service rejects an
+/// unknown old name with `INVALID_DATA`, and so the second copy of a request whose first copy took effect.
+pub(super) const SUSPECTS: [ErrorCode; 2] = [ErrorCode::AlreadyUsed, ErrorCode::InvalidData];
+
+/// The renaming of one portal, and what the ledger has of other operations.
 ///
 /// The list before it finds the portal's id; after a lost response, the name of the portal with
 /// that id is what counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rename {
-    pub(super) old: String,
-    pub(super) new: PortalName,
+pub(super) struct Rename<'a> {
+    pub(super) wanted: &'a RenameOperation,
+    pub(super) receipts: &'a [Receipt],
 }
 
-impl Rename {
-    /// The codes under 400 that an earlier copy of the same request may have caused. The service rejects
-    /// an unknown old name with `INVALID_DATA`, and so the second copy of a request whose first copy took
-    /// effect.
-    pub(super) const SUSPECTS: [ErrorCode; 2] = [ErrorCode::AlreadyUsed, ErrorCode::InvalidData];
-
-    pub(super) fn new(operation: RenameOperation) -> Self {
-        let RenameOperation { old, new } = operation;
-        Self { old, new }
-    }
-
-    pub(super) fn endpoint(&self) -> RenamePortal {
-        RenamePortal::new(self.old.clone(), self.new.clone())
-    }
-
+impl Rename<'_> {
     fn is_old(&self, name: &str) -> bool {
-        is_same_name(&self.old, name)
+        is_same_name(&self.wanted.old, name)
     }
 
     /// Before the first attempt.
     fn compare_first(&self, now: &[Portal]) -> Finding {
         let Some(portal) = now.iter().find(|portal| self.is_old(&portal.name)) else {
-            return Finding::Blocked(Obstacle::NotFound { old: self.old.clone() });
+            return match now.iter().find(|portal| self.was_renamed(portal)) {
+                Some(portal) => has_name_already(portal),
+                None => Finding::Blocked(Obstacle::NotFound { old: self.wanted.old.clone() }),
+            };
         };
         // Letters in another case are another name here: exact bytes.
-        if portal.name == self.new.as_str() {
-            return Finding::There { portal: portal.clone(), origin: Origin::Preexisting };
+        if portal.name == self.wanted.new.as_str() {
+            return has_name_already(portal);
         }
         self.compare_others(portal, now)
     }
 
+    /// Whether this ledger saw the portal under the old name, and it has the new one.
+    fn was_renamed(&self, portal: &Portal) -> bool {
+        let mut seen = self.receipts.iter().filter_map(|it| it.baseline.as_ref());
+        let had_old_name = |known: &KnownPortal| {
+            known.id.is_some() && known.id == portal.zaid && self.is_old(&known.name)
+        };
+        portal.name == self.wanted.new.as_str()
+            && seen.any(|before| before.0.iter().any(had_old_name))
+    }
+
     /// `portal` does not have the new name; perhaps another one does.
     fn compare_others(&self, portal: &Portal, now: &[Portal]) -> Finding {
-        let has_new = |other: &&Portal| self.new.is_same_as(&other.name) && *other != portal;
+        let has_new = |other: &&Portal| self.wanted.new.is_same_as(&other.name) && *other != portal;
         match now.iter().find(has_new) {
             Some(_) => Finding::Blocked(Obstacle::NewNameInUse),
             None => Finding::Absent,
@@ -63,7 +64,7 @@ impl Rename {
     /// After an attempt on the portal that was `known` before.
     fn compare_known(&self, known: &KnownPortal, now: &[Portal]) -> Finding {
         match now.iter().find(|portal| known.is_same_as(portal)) {
-            Some(portal) if portal.name == self.new.as_str() => has_new_name(portal),
+            Some(portal) if portal.name == self.wanted.new.as_str() => has_new_name(portal),
             // Renamed, and by somebody else back again, it would look so too.
             Some(portal) if portal.name == known.name && is_modified_since(known, portal) => {
                 Finding::Ambiguous(Unverified::Changed)
@@ -78,7 +79,7 @@ impl Rename {
     /// After an attempt on a portal of which only the name is known.
     fn compare_names(&self, now: &[Portal]) -> Finding {
         let find = |is_it: &dyn Fn(&str) -> bool| now.iter().find(|portal| is_it(&portal.name));
-        match (find(&|name| name == self.new.as_str()), find(&|name| self.is_old(name))) {
+        match (find(&|name| name == self.wanted.new.as_str()), find(&|name| self.is_old(name))) {
             // That the old name is gone is the evidence.
             (Some(portal), None) => has_new_name(portal),
             (Some(portal), Some(old)) if portal == old => has_new_name(portal),
@@ -104,6 +105,11 @@ impl Rename {
             _ => self.compare_names(now),
         }
     }
+}
+
+/// Before any attempt.
+fn has_name_already(portal: &Portal) -> Finding {
+    Finding::There { portal: portal.clone(), origin: Origin::Preexisting }
 }
 
 /// After an attempt.

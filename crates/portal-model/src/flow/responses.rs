@@ -1,8 +1,9 @@
 //! What responses mean: the one place that decides which rejections are certain.
 
-use crate::endpoint::{Endpoint, Response, ResponseError, UnreadableReason};
+use crate::endpoint::{Response, ResponseError, UnreadableReason};
 use crate::envelope;
 use crate::error::{ApiError, ErrorCode};
+use crate::name::PortalName;
 use crate::outcome::{Doubt, Failure};
 use crate::portal::Portal;
 use crate::read;
@@ -69,15 +70,11 @@ const CERTAIN: [(u16, ErrorCode); 9] = [
 /// and closed connections, which gateways report too.
 const AMBIGUOUS: [u16; 4] = [408, 409, 425, 499];
 
-/// Classifies the response to an attempt. `suspects` are the codes under 400 that an earlier copy
-/// of the same request may have caused.
-pub(super) fn classify<E: Endpoint>(
-    endpoint: &E,
-    response: &Response,
-    suspects: &[ErrorCode],
-) -> Reply {
+/// Classifies the response to an attempt that gives a portal this name. `suspects` are the codes under 400
+/// that an earlier copy of the same request may have caused.
+pub(super) fn classify(name: &PortalName, response: &Response, suspects: &[ErrorCode]) -> Reply {
     let status = response.status;
-    let error = match endpoint.decode(response) {
+    let error = match envelope::decode_name(response, name) {
         Ok(_) => return Reply::Done,
         Err(ResponseError::Api(error)) => error,
         Err(ResponseError::Unreadable(page)) => {
@@ -150,14 +147,12 @@ pub(super) fn read_list(response: &Response) -> Result<Vec<Portal>, Unusable> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::create::CreatePortal;
-    use crate::name::PortalName;
 
     fn reply(status: u16, code: &str) -> Reply {
-        let create = CreatePortal::new(PortalName::parse("AcmePortal").unwrap());
+        let name = PortalName::parse("AcmePortal").unwrap();
         let body = format!(r#"{{"code":"{code}","details":{{}},"message":"","status":"error"}}"#);
         let suspects = [ErrorCode::AlreadyUsed, ErrorCode::LimitReached];
-        classify(&create, &Response::new(status, body), &suspects)
+        classify(&name, &Response::new(status, body), &suspects)
     }
 
     /// The table of errors in the README of this crate, as (status, code).
@@ -197,7 +192,7 @@ mod tests {
 
     #[test]
     fn page_of_gateway_is_never_certain() {
-        let create = CreatePortal::new(PortalName::parse("AcmePortal").unwrap());
+        let name = PortalName::parse("AcmePortal").unwrap();
         for status in 200..600 {
             let expected = match status {
                 401 => "Unauthorized",
@@ -205,16 +200,16 @@ mod tests {
                 300..500 => "Refused",
                 _ => "Ambiguous",
             };
-            let found = format!("{:?}", classify(&create, &Response::new(status, "<html>"), &[]));
+            let found = format!("{:?}", classify(&name, &Response::new(status, "<html>"), &[]));
             assert!(found.starts_with(expected), "{status}: {found}, not {expected}");
         }
     }
 
     #[test]
     fn success_of_other_name_is_evidence() {
-        let create = CreatePortal::new(PortalName::parse("AcmePortal").unwrap());
+        let name = PortalName::parse("AcmePortal").unwrap();
         let body = r#"{"portals":[{"code":"SUCCESS","details":{"name":"AcmePortal1"},"status":"success"}]}"#;
-        let classify = |status| classify(&create, &Response::new(status, body), &[]);
+        let classify = |status| classify(&name, &Response::new(status, body), &[]);
         assert_eq!(classify(201), Reply::OtherName("AcmePortal1".to_owned()));
         assert!(matches!(classify(500), Reply::Ambiguous(_)));
     }

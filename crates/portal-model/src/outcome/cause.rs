@@ -55,6 +55,9 @@ pub enum NotDone {
     /// A list proves that an earlier attempt did not take effect.
     #[error("an earlier attempt did not take effect")]
     Absent,
+    /// No attempt was made of the operation that was to be determined.
+    #[error("no attempt was made")]
+    NotAttempted,
     /// The intent could not be written down, so the attempt was not made.
     #[error("cannot record the intent: {0}")]
     NotRecorded(String),
@@ -267,6 +270,9 @@ pub enum Conflict {
     /// The operation is in doubt or done under a name that is no longer wanted.
     #[error("the operation is in doubt or done under a name that is no longer wanted")]
     NameDropped,
+    /// It was created, and the ledger gave its name to another portal since.
+    #[error("another portal got its name since")]
+    NameReused,
     /// Another create may have given the org its portal, and the token can't list the org's portals.
     #[error("another create of the org is in doubt, and its portals can't be listed")]
     InDoubt,

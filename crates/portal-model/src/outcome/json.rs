@@ -117,7 +117,7 @@ impl Outcome {
                 NotDone::Auth(_) => "auth",
                 NotDone::Origin(_) | NotDone::OtherOrg { .. } => "another_org",
                 NotDone::Exhausted { .. } | NotDone::Deadline { .. } => "exhausted",
-                NotDone::Absent => "absent",
+                NotDone::Absent | NotDone::NotAttempted => "absent",
                 NotDone::NotRecorded(_) => "not_recorded",
                 NotDone::Conflict { .. } => "conflict",
                 NotDone::Preview => "preview",

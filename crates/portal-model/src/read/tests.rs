@@ -60,6 +60,7 @@ fn incomplete_list_is_error_of_its_own() {
         ("age", "3600", "incomplete list: it comes from a cache"),
         ("x-cache", "HIT", "incomplete list: it comes from a cache"),
         ("link", "</2>; rel=next", "incomplete list: it has more pages"),
+        ("x-total-count", "25", "incomplete list: it has not as many portals as it says"),
     ] {
         let marked = |response: &Response| {
             response.clone().with_headers(|name| (name == header).then_some(value))
@@ -92,10 +93,17 @@ fn what_stands_beside_records_counts_as_well() {
         r#"{"portals":[],"more_records":true}"#,
         r#"{"portals":[],"info":null,"count":3}"#,
         r#"{"portals":[{"name":"AcmePortal"}],"next_page_token":"c8582e"}"#,
+        r#"{"portals":[{"name":"AcmePortal"}],"paging":{"next":"/x?page=2"}}"#,
+        r#"{"portals":[],"meta":{"total":3},"info":{}}"#,
     ] {
         assert!(page(body).unwrap().1.is_some(), "{body}");
     }
-    assert_eq!(page(r#"{"portals":[],"count":0}"#).unwrap(), (vec![], None));
+    for body in [r#"{"portals":[],"count":0}"#, r#"{"portals":[],"paging":{"next":null}}"#] {
+        assert_eq!(page(body).unwrap(), (vec![], None));
+    }
+    let counted = Response::new(200, r#"{"portals":[]}"#);
+    let counted = counted.with_headers(|name| (name == "x-total-count").then_some(" 0"));
+    assert_eq!(decode_page(&counted).unwrap().1, None);
     let failed = r#"{"portals":[],"code":"INTERNAL_ERROR","message":"","status":"error"}"#;
     assert!(matches!(page(failed), Err(ResponseError::Api(_))), "{failed}");
 }

@@ -126,6 +126,9 @@ pub(super) fn told(request: &ClaimRequest, entry: &Entry) -> Outcome {
         && process(&entry.id) == process(&request.id);
     let is_own = is_recovery || has_key || is_recovered;
     match (kind, &entry.operation) {
+        (EndingKind::NotDone, operation) if entry.attempts == 0 => {
+            not_done(operation, NotDone::NotAttempted)
+        }
         (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
         (EndingKind::NameTaken, _) => {
             let name = entry.name().parse().unwrap();

@@ -226,6 +226,7 @@ impl Successors {
                         let mut after = state;
                         after.rows[at] = number;
                         let outcome = machine.flows.node(node).during;
+                        let last = last.or(Some((0, false)));
                         after.processes[process].enter(Phase::End {
                             id,
                             row,
@@ -353,7 +354,7 @@ impl Successors {
             self.enter(machine, after, process, ("is granted", id, row, node, held, None));
         } else {
             let entry = machine.ledger.entry(&rows, row);
-            let outcome = mirror::not_done(&entry.operation, NotDone::Absent);
+            let outcome = mirror::not_done(&entry.operation, NotDone::NotAttempted);
             let outcome = machine.flows.outcome_id(outcome);
             after.processes[process].enter(Phase::End {
                 id,
@@ -455,7 +456,11 @@ impl Successors {
             let mut after = after;
             after.left.lost -= 1;
             let to = machine.flows.after(node, it.since, Happened::NotRecorded, deed);
+            // Whether it was recorded or not, it was not made.
+            let last = last.or(Some((0, false)));
             self.enter(machine, after, process, ("records, no response", id, row, to, until, last));
+            after.processes[process].phase = Phase::Step { id, row, node, until, last, sent: None };
+            self.add(process, "records, no response, and asks again", after);
         }
         after.processes[process].attempted = true;
         let to = machine.flows.after(node, it.since, Happened::Recorded, deed);

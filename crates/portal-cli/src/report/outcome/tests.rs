@@ -255,6 +255,10 @@ fn recovered_absence_can_be_created_again() {
     assert_eq!(serde_json::to_value(&report).unwrap()["verified_after"], 70);
     let error = report.error.unwrap();
     assert_eq!(error.message, "AcmeClients was not created: the org's list does not show it");
+    let nothing = Outcome::NotCreated { name: name(), why: NotDone::NotAttempted };
+    let report = Report::new(&nothing, &create(), &context);
+    assert_eq!(serde_json::to_value(&report).unwrap().get("verified_after"), None);
+    assert_eq!(report.error.unwrap().message, "AcmeClients was not created: no attempt was made");
 }
 
 #[test]
@@ -283,6 +287,7 @@ fn reasons() -> Vec<(NotDone, u8)> {
         (NotDone::Deadline { last: None }, 6),
         (NotDone::Exhausted { last: None }, 6),
         (NotDone::Absent, 6),
+        (NotDone::NotAttempted, 6),
         (unreachable("refused"), 6),
         (limited(Some(Duration::from_secs(9))), 6),
         (NotDone::NotRecorded("disk full".to_owned()), 6),

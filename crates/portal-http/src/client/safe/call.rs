@@ -68,7 +68,7 @@ impl Call {
     /// ignores it.
     pub fn fallback(mut self, name: PortalName) -> Self {
         if let Wanted::Do(Operation::Create(create)) = &mut self.wanted {
-            create.fallbacks.push(name);
+            *create = create.clone().with_fallbacks([name]);
         }
         self
     }

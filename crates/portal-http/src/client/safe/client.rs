@@ -64,7 +64,7 @@ impl SafeClient {
     }
 
     /// States the id of the org, for a token that may not read it. If the service names another one,
-    /// every call ends with nothing sent.
+    /// every call ends with nothing sent. A blank id, such as that of an unset variable, states nothing.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -79,7 +79,8 @@ impl SafeClient {
     /// # }
     /// ```
     pub fn with_org_id(self, id: impl Into<String>) -> Self {
-        self.with_org(Org::new(id))
+        let id = id.into();
+        if id.trim().is_empty() { self } else { self.with_org(Org::new(id.trim())) }
     }
 
     /// The same, with the name of the org for people.

@@ -37,7 +37,7 @@ fn receipt_goes_by_name_after_rename() {
 }
 
 #[test]
-fn portal_in_doubtful_rename_has_no_receipt() {
+fn portal_in_doubtful_rename_is_there_under_either_name() {
     let created = entry(create("Others")).attempted(ended(EndingKind::Created, 99));
     let intent = Intent::rename("Others", "BetaCo".parse().unwrap());
     let renaming = Entry {
@@ -51,7 +51,8 @@ fn portal_in_doubtful_rename_has_no_receipt() {
     else {
         panic!()
     };
-    assert_eq!((wait.entry.as_str(), wait.receipts), ("rename", Vec::new()));
+    let told: Vec<_> = wait.receipts.iter().map(|it| (&it.entry[..], it.evidence)).collect();
+    assert_eq!((wait.entry.as_str(), told), ("rename", vec![("rename", Evidence::InDoubt)]));
 }
 
 #[test]
@@ -125,7 +126,7 @@ fn create_in_doubt_is_told_whatever_its_age() {
     // Its name was refused, and nothing was lost.
     assert_eq!(told(Entry { doubt_ended: None, ..doubt(EndingKind::Unknown) }), None);
     let rename = Entry { operation: rename("Others", "BetaCo"), ..doubt(EndingKind::Unknown) };
-    assert_eq!(told(rename), None);
+    assert_eq!(told(rename), Some(Evidence::InDoubt));
 }
 
 #[test]

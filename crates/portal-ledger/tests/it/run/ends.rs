@@ -57,6 +57,62 @@ async fn stop_sends_nothing_more_and_is_true() {
     }
 }
 
+/// Another process keeps the lock for longer than a record may take.
+#[tokio::test]
+async fn record_that_is_late_is_asked_for_again() {
+    struct Locked(Client, Option<std::path::PathBuf>);
+    impl Host for Locked {
+        fn now(&self) -> Moment {
+            self.0.now()
+        }
+        async fn sleep(&self, time: Duration) {
+            self.0.sleep(time).await;
+        }
+        async fn token(&mut self, _: Option<TokenId>, _: Duration) -> Result<TokenId, TokenError> {
+            Ok(TokenId(1))
+        }
+        async fn send(
+            &mut self,
+            request: Request,
+            terms: Terms,
+        ) -> Result<Response, TransportError> {
+            // The first list comes right before the record.
+            if let Some(path) = self.1.take() {
+                let connection = rusqlite::Connection::open(path).unwrap();
+                connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+                tokio::spawn(async move {
+                    sleep(Duration::from_millis(350)).await;
+                    connection.execute_batch("ROLLBACK").unwrap();
+                });
+            }
+            self.0.send(request, terms).await
+        }
+    }
+    let directory = tempfile::TempDir::new().unwrap();
+    let (service, ledger) = (Service::new([]), Ledger::open(directory.path()).unwrap());
+    let mut host = Locked(Client(service.clone()), ledger.path().map(Into::into));
+    let mut request = service.request(create("AcmePortal"));
+    request.policy.record_timeout = Duration::from_millis(200);
+    let ended = run(&ledger, request, ApiVersion::default(), &mut host, pending()).await;
+    assert!(matches!(ended.outcome, Outcome::Created { .. }), "{}", ended.outcome);
+    assert_eq!(service.seen("attempt"), 1);
+    let entry = ledger.entry(&ended.entry.unwrap()).await.unwrap().unwrap();
+    assert_eq!(entry.horizon(&host.now(), AT_ONCE), None, "what was not made is not in doubt");
+}
+
+/// It was not there, or it was and nothing was to do: a recovery says so.
+#[tokio::test(start_paused = true)]
+async fn recovery_of_what_was_not_attempted_says_so() {
+    let (service, ledger) = (Service::new([]), Ledger::in_memory());
+    let request = service.request(rename("OldPortal", "NewPortal"));
+    let ended = service.run(&ledger, request.clone()).await;
+    assert!(matches!(ended.outcome, Outcome::NotFound { .. }), "{}", ended.outcome);
+    let wanted = Wanted::Recover(ended.entry.unwrap());
+    let recovered = service.run(&ledger, ClaimRequest::new(EntryId::new("2"), request.org, wanted));
+    let outcome = recovered.await.outcome;
+    assert_eq!(outcome.to_string(), "OldPortal was not renamed to NewPortal: no attempt was made");
+}
+
 /// Nothing comes of an attempt, and nothing comes back.
 const NOTHING: Act = Act { effect: None, reply: None, after: Duration::from_secs(20) };
 
@@ -90,4 +146,25 @@ async fn negative_that_is_not_written_is_certain_while_held_only() {
     let run = service.run(&ledger, service.request(create("AcmePortal")));
     let (ended, ()) = tokio::join!(run, fails);
     assert!(ended.not_written.is_some() && ended.outcome.is_certain(), "{}", ended.outcome);
+}
+
+/// Stopped while another process works on it.
+#[tokio::test(start_paused = true)]
+async fn recovery_that_is_stopped_names_portal() {
+    for (stopped_after, is_over) in [(2, false), (30, true)] {
+        let slow = Act { after: secs(3), ..CREATED };
+        let (service, ledger) = (Service::new([slow]), Ledger::in_memory());
+        let created = service.create(&ledger, "AcmePortal");
+        let recovered = async {
+            sleep(secs(1)).await;
+            let entry = ledger.entries(&Filter::default()).await.unwrap().remove(0);
+            let mut recovery = service.request(create("AcmePortal"));
+            recovery.wanted = Wanted::Recover(entry.id);
+            let (mut host, stop) = (Client(service.clone()), sleep(secs(stopped_after)));
+            run(&ledger, recovery, ApiVersion::default(), &mut host, stop).await.outcome
+        };
+        let (created, recovered) = tokio::join!(created, recovered);
+        assert!(created.is_ours(), "{created}");
+        assert_eq!((recovered.name(), recovered.exists()), ("AcmePortal", is_over), "{recovered}");
+    }
 }

@@ -78,3 +78,26 @@ async fn create_without_list_is_sent_after_taken_name() {
     let outcome = service.create(&ledger, "BetaPortal").await;
     assert!(outcome.is_ours(), "{outcome}");
 }
+
+/// The portal is there under one name or the other, and no list will tell.
+#[tokio::test(start_paused = true)]
+async fn create_without_list_is_not_sent_beside_rename_in_doubt() {
+    for effect in [None, Some(AT_ONCE)] {
+        let lost = Act { effect, after: secs(15), ..LOST };
+        let (service, ledger) = (Service::new([CREATED, lost]), Ledger::in_memory());
+        assert!(service.create(&ledger, "AcmePortal").await.is_ours());
+        sleep(secs(300)).await;
+        let renamed = service.run(&ledger, service.request(rename("AcmePortal", "BetaPortal")));
+        assert!(timeout(secs(1), renamed).await.is_err());
+        let ledger = ledger.after_restart();
+        service.with(|state| state.list = Some(NOT_ALLOWED));
+        for wait in [0, 2 * 3600] {
+            sleep(secs(wait)).await;
+            let previewed = service.preview(&ledger, service.request(create("CharlyPortal"))).await;
+            let outcome = service.create(&ledger, "CharlyPortal").await;
+            assert!(matches!(outcome, Outcome::NotCreated { .. }), "{outcome}");
+            assert_eq!(outcome, previewed);
+        }
+        assert_eq!(service.names().len(), 1);
+    }
+}

@@ -90,3 +90,47 @@ async fn list_that_lags_behind_own_rename_ends_no_wait() {
         assert_eq!(service.names(), ["BetaPortal"]);
     }
 }
+
+/// What it did, this ledger knows, and the list shows that it is so still.
+#[tokio::test(start_paused = true)]
+async fn same_rename_again_is_unchanged_at_once() {
+    let (service, ledger) = (Service::new([]), Ledger::in_memory());
+    service.add("OldPortal");
+    let again = || async {
+        let request = service.request(rename("OldPortal", "NewPortal"));
+        let preview = service.preview(&ledger, request.clone()).await;
+        (preview, service.run(&ledger, request).await.outcome)
+    };
+    let (_, first) = again().await;
+    assert!(matches!(first, Outcome::Renamed { .. }), "{first}");
+    for later in [0, 1, 1000] {
+        sleep(secs(later)).await;
+        let began = service.now();
+        let (preview, outcome) = again().await;
+        assert!(matches!(outcome, Outcome::Unchanged { .. }), "{later}: {outcome}");
+        assert_eq!(preview, outcome);
+        assert_eq!(service.now(), began, "nothing waits");
+    }
+    assert_eq!(service.seen("attempt"), 1);
+    // By a colleague, and so it is another wish.
+    service.rename("NewPortal", "OldPortal");
+    let (_, outcome) = again().await;
+    assert!(matches!(outcome, Outcome::Renamed { .. }), "{outcome}");
+    service.rename("NewPortal", "ThirdPortal");
+    let (_, outcome) = again().await;
+    assert!(matches!(outcome, Outcome::NotFound { .. }), "{outcome}");
+}
+
+/// A list may show it by a name that this ledger took from it since.
+#[tokio::test(start_paused = true)]
+async fn same_rename_after_another_is_not_unchanged() {
+    let (service, ledger) = (Service::new([]), Ledger::in_memory());
+    service.add("OldPortal");
+    let run = |old, new| service.run(&ledger, service.request(rename(old, new)));
+    assert!(run("OldPortal", "NewPortal").await.outcome.exists());
+    sleep(secs(100)).await;
+    service.with(|state| state.lag = secs(10));
+    assert!(run("NewPortal", "ThirdPortal").await.outcome.exists());
+    let outcome = run("OldPortal", "NewPortal").await.outcome;
+    assert!(matches!(outcome, Outcome::NotFound { .. }), "{outcome}");
+}
