@@ -81,13 +81,13 @@ impl Lookup {
     /// What a claim reads that turns on these names.
     pub(crate) fn of_claim(request: &ClaimRequest, names: &BTreeSet<String>) -> Self {
         let origin = request.org.origin();
-        let named = Self::of_names(request, names);
+        let own = Self::of_names(request, names);
         let mut terms = same_org("org", &request.org);
         // What may be of the org, too.
         let maybe = if request.org.org().is_some() { "unknown" } else { "any" };
         terms.push(format!("open {origin} {maybe}"));
-        terms.extend(named.terms);
-        Self { origin: Some(origin.to_owned()), terms, ..named }
+        terms.extend(own.terms);
+        Self { origin: Some(origin.to_owned()), terms, ..own }
     }
 
     /// Of that, what has its ids, its key or one of these names.
