@@ -46,7 +46,7 @@ use portal_model::name::is_same_name;
 use portal_model::operation::Operation;
 use portal_model::outcome::Conflict;
 
-use crate::claim::{Blocked, Claim, ClaimRequest, Wait, Wanted, Why};
+use crate::claim::{Blocked, ClaimRequest, Refusal, Wait, Wanted, Why};
 use crate::entry::{Ending, EndingKind, Entry, EntryId, Lease, State};
 use crate::time::{Mark, Moment};
 
@@ -54,7 +54,7 @@ use crate::time::{Mark, Moment};
 const SETTLED_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// What [`claim`] decides.
-pub type Decision = Claim<Box<Grant>>;
+pub type Decision = Result<Box<Grant>, Refusal>;
 
 /// What the holder of an entry works with.
 #[derive(Debug)]
@@ -73,6 +73,16 @@ pub struct AttemptEnd {
     pub at: Moment,
     /// Whether it may have taken effect all the same.
     pub in_doubt: bool,
+    /// The name that the service reported success for, where that is not the wanted one: no list shows that,
+    /// so the next holder of the entry must know of it.
+    pub other_name: Option<String>,
+}
+
+impl AttemptEnd {
+    /// An end without a success for another name.
+    pub const fn new(at: Moment, in_doubt: bool) -> Self {
+        Self { at, in_doubt, other_name: None }
+    }
 }
 
 /// Why a holder may not write: somebody else adopted the entry, or it has ended.
@@ -89,9 +99,11 @@ pub fn claim(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> (Vec<Ent
 
 /// What a claim would find, without one.
 #[derive(Debug)]
-pub(crate) struct Look {
+pub struct Look {
     /// The last entry of the same operation.
     pub entry: Option<Entry>,
+    /// The entries of which something that is wanted may be done yet, in whatever org.
+    pub undecided: Vec<Entry>,
     /// What this ledger created besides.
     pub receipts: Vec<Receipt>,
     /// What would be decided.
@@ -99,7 +111,7 @@ pub(crate) struct Look {
 }
 
 /// What a claim would find.
-pub(crate) fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Look {
+pub fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Look {
     let mut view = View::new(rows, request, now);
     let entry = match &request.wanted {
         Wanted::Do(operation) => view.last_of_same(operation),
@@ -108,7 +120,8 @@ pub(crate) fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Lo
     let entry = entry.cloned().map(|entry| view.by_now(entry));
     let in_doubt = entry.as_ref().filter(|entry| entry.is_in_doubt()).map(|entry| &entry.id);
     let receipts = view.certain_receipts(in_doubt);
-    Look { entry, receipts, decision: view.decide() }
+    let undecided = view.undecided();
+    Look { entry, undecided, receipts, decision: view.decide() }
 }
 
 /// Decides whether the holder may make the attempt that `intent` describes. Returns the row to write.
@@ -142,23 +155,16 @@ pub fn record(
     Ok(entry)
 }
 
-/// Keeps the name that the service reported success for where that is not the wanted one: no list shows
-/// that, so the next holder of the entry must know of it. Returns the row to write.
+/// Keeps the end of the last attempt. Returns the row to write.
 ///
 /// # Errors
 /// [`Adopted`] if `holder` no longer holds the entry.
-pub fn learn(
+pub fn attempt_ended(
     entry: Entry,
     holder: &EntryId,
-    other_name: &str,
     last: Option<&AttemptEnd>,
 ) -> Result<Entry, Adopted> {
-    if !entry.is_held_by(holder) {
-        return Err(Adopted);
-    }
-    let entry = with_end(entry, last);
-    let intent = entry.intent.map(|intent| intent.with_other_name(other_name.to_owned()));
-    Ok(Entry { intent, ..entry })
+    if entry.is_held_by(holder) { Ok(with_end(entry, last)) } else { Err(Adopted) }
 }
 
 /// Decides whether `holder` may end the entry so. Returns the row to write.
@@ -206,6 +212,9 @@ fn with_end(mut entry: Entry, last: Option<&AttemptEnd>) -> Entry {
         let before = before.filter(|before| last.at.since(&before.on(&last.at, ahead)).is_none());
         entry.doubt_ended = Some(before.unwrap_or_else(|| last.at.clone().into()));
     }
+    if let Some(other_name) = &last.other_name {
+        entry.intent = entry.intent.map(|intent| intent.with_other_name(other_name.clone()));
+    }
     if let State::Open(lease) = &mut entry.state {
         lease.is_attempting = false;
     }
@@ -218,10 +227,6 @@ fn ended(mut entry: Entry, mut ending: Ending, at: Mark) -> Entry {
     }
     entry.doubt_ended = entry.last_doubtful_end().cloned();
     entry.is_settled = entry.attempts == 0;
-    // The next holder must know of it, because no list shows it.
-    if let Some(other_name) = &ending.other_name {
-        entry.intent = entry.intent.map(|intent| intent.with_other_name(other_name.clone()));
-    }
     entry.state = State::Ended { ending, at };
     entry
 }
@@ -246,7 +251,12 @@ struct View<'a> {
 impl<'a> View<'a> {
     fn new(rows: Vec<Entry>, request: &'a ClaimRequest, now: &'a Moment) -> Self {
         let mut view = Self { entries: Vec::new(), written: Vec::new(), request, now };
-        for mut row in rows {
+        // Names are looked up everywhere: a caller without a token does not know the origin.
+        let origin = request.org.origin();
+        let is_here = |row: &Entry| origin.is_empty() || row.org.origin() == origin;
+        let is_named =
+            |row: &Entry| matches!(&request.wanted, Wanted::Recover(id) if row.id == *id);
+        for mut row in rows.into_iter().filter(|row| is_here(row) || is_named(row)) {
             if age(&mut row, request, now) {
                 view.written.push(row.clone());
             }
@@ -277,23 +287,25 @@ impl<'a> View<'a> {
     }
 
     fn decide(&mut self) -> Decision {
-        match &self.request.wanted {
-            Wanted::Do(operation) => self.begin(operation),
-            Wanted::Recover(id) => self.recover(id),
-        }
+        // A claim whose result was lost, made again: it holds an entry and has not used it.
+        let holds = |entry: &&Entry| {
+            entry.is_held_by(&self.request.id)
+                && matches!(&entry.state, State::Open(lease) if !lease.is_attempting)
+        };
+        let entry = match (self.entries.iter().find(holds), &self.request.wanted) {
+            (Some(entry), _) => entry.clone(),
+            (None, Wanted::Do(operation)) => self.begin(operation)?,
+            (None, Wanted::Recover(id)) => self.recover(id)?,
+        };
+        Ok(self.grant(entry).into())
     }
 
-    fn begin(&mut self, operation: &Operation) -> Decision {
-        if let Some(decision) = self.asked_again() {
-            return decision;
-        }
+    /// What an attempt of `operation` goes on from.
+    fn begin(&mut self, operation: &Operation) -> Result<Entry, Refusal> {
         if let Some(blocked) = self.blocked(operation) {
-            return Decision::Blocked(blocked);
+            return Err(Refusal::Blocked(blocked));
         }
-        let adopted = match self.earlier(operation) {
-            Ok(adopted) => adopted,
-            Err(decision) => return *decision,
-        };
+        let adopted = self.earlier(operation)?;
         let own = adopted.as_ref().map(|entry| entry.id.clone());
         let others = || {
             let counts = |entry: &&Entry| self.counts(entry, operation);
@@ -313,27 +325,29 @@ impl<'a> View<'a> {
                 _ if is_renamed => Why::Rename,
                 why => why,
             };
-            return Decision::Wait(Wait { why, receipts, ..wait });
+            return Err(Refusal::Wait(Wait { why, receipts, ..wait }));
         }
         // Rule 2: in this transaction, so that none of their holders attempts beside this one.
         let open: Vec<Entry> = others().filter(|entry| entry.ending().is_none()).cloned().collect();
         for entry in open {
             self.write(&taken_over(entry, self.now.clone().into()));
         }
-        self.grant(adopted.unwrap_or_else(|| self.new_entry(operation)))
+        Ok(adopted.unwrap_or_else(|| self.new_entry(operation)))
     }
 
     /// The earlier entry of the same operation from which this one goes on, if any; or what that entry
     /// decides of this claim.
-    fn earlier(&mut self, operation: &Operation) -> Result<Option<Entry>, Box<Decision>> {
+    fn earlier(&mut self, operation: &Operation) -> Result<Option<Entry>, Refusal> {
         let Some(mut entry) = self.last_of_same(operation).cloned() else { return Ok(None) };
         // Of a portal that was there after an attempt, the attempt may have been the cause.
         let is_there = entry.attempts > 0
             && entry.ending().is_some_and(|ending| ending.kind == EndingKind::Present);
         let is_outcome = is_theirs_too(&entry, self.request) && (entry.may_be_own() || is_there);
+        let is_dropped = !operation.concerns(entry.name());
+        let name_dropped = |entry| Refusal::Blocked(conflict(Conflict::NameDropped, entry));
         match &entry.state {
             State::Open(lease) if lease.is_held_at(self.now) => {
-                return Err(self.under_way(&entry, lease).into());
+                return Err(self.under_way(&entry, lease));
             }
             // Whose the name is decides what came of the key.
             State::Ended { ending, .. }
@@ -343,63 +357,59 @@ impl<'a> View<'a> {
             State::Ended { ending, .. } if ending.kind != EndingKind::Unknown => {
                 // The result of this very claim was lost, and somebody ended the entry since.
                 let is_own = entry.id == self.request.id;
-                return if is_own || (is_outcome && operation.concerns(entry.name())) {
-                    Err(Decision::Ended(self.by_now(entry).into()).into())
-                } else if is_outcome {
-                    Err(Decision::Blocked(conflict(Conflict::NameDropped, &entry)).into())
-                } else {
-                    Ok(None)
-                };
+                if is_own || is_outcome && !is_dropped {
+                    return Err(Refusal::Ended(self.by_now(entry).into()));
+                }
+                return if is_outcome { Err(name_dropped(&entry)) } else { Ok(None) };
             }
             State::Open(_) | State::Ended { .. } => {}
         }
         if let Some(renamed) = self.renamed_since(&entry) {
             // Whose key it is, is told; without one the wish is a new one, and the next list its outcome.
             let is_outcome = is_outcome.then(|| self.by_now(renamed));
-            return is_outcome.map_or(Ok(None), |told| Err(Decision::Ended(told.into()).into()));
+            return is_outcome.map_or(Ok(None), |told| Err(Refusal::Ended(told.into())));
         }
         if entry.attempts == 0 {
             entry.operation = operation.clone();
-        } else if !operation.concerns(entry.name()) {
-            return Err(Decision::Blocked(conflict(Conflict::NameDropped, &entry)).into());
+        } else if is_dropped {
+            return Err(name_dropped(&entry));
         }
         entry.key = entry.key.or_else(|| self.request.key.clone());
         entry.label = entry.label.or_else(|| self.request.label.clone());
         Ok(Some(entry))
     }
 
-    /// Determines what came of an entry; nothing is attempted, so nothing else is waited for.
-    fn recover(&mut self, id: &EntryId) -> Decision {
-        if let Some(decision) = self.asked_again() {
-            return decision;
-        }
+    /// The entry to determine; nothing is attempted, so nothing else is waited for.
+    fn recover(&mut self, id: &EntryId) -> Result<Entry, Refusal> {
         let Some(entry) = self.entry(id).cloned() else {
-            return Decision::Blocked(Blocked::NoEntry(id.clone()));
+            return Err(Refusal::Blocked(Blocked::NoEntry(id.clone())));
         };
         // The list of what may be another org proves nothing.
         if !is_same_org(&entry, self.request) {
-            return Decision::Blocked(conflict(Conflict::LabelMoved, &entry));
+            return Err(Refusal::Blocked(conflict(Conflict::LabelMoved, &entry)));
         }
         if let Some(renamed) = self.renamed_since(&entry) {
-            return Decision::Ended(Box::new(renamed));
+            return Err(Refusal::Ended(renamed.into()));
         }
         match &entry.state {
-            State::Open(lease) if lease.is_held_at(self.now) => self.under_way(&entry, lease),
+            State::Open(lease) if lease.is_held_at(self.now) => Err(self.under_way(&entry, lease)),
             State::Ended { ending, .. } if ending.kind != EndingKind::Unknown => {
-                Decision::Ended(Box::new(entry))
+                Err(Refusal::Ended(entry.into()))
             }
-            State::Open(_) | State::Ended { .. } => self.grant(entry),
+            State::Open(_) | State::Ended { .. } => Ok(entry),
         }
     }
 
-    /// A claim whose result was lost, made again: it holds an entry and has not used it.
-    fn asked_again(&mut self) -> Option<Decision> {
-        let holds = |entry: &&Entry| {
-            entry.is_held_by(&self.request.id)
-                && matches!(&entry.state, State::Open(lease) if !lease.is_attempting)
+    /// What may be done yet of what is wanted, by anybody.
+    fn undecided(&self) -> Vec<Entry> {
+        let is_wanted = |entry: &Entry| match &self.request.wanted {
+            Wanted::Do(operation) => {
+                has_common_name(entry, operation) || operation.concerns(entry.name())
+            }
+            Wanted::Recover(id) => entry.id == *id,
         };
-        let entry = self.entries.iter().find(holds).cloned()?;
-        Some(self.grant(entry))
+        let undecided = |entry: &&Entry| is_wanted(entry) && entry.may_be_done(self.now);
+        self.entries.iter().filter(undecided).cloned().collect()
     }
 
     /// Rule 7, and a label or key that leads elsewhere.
@@ -564,7 +574,7 @@ impl<'a> View<'a> {
         }
     }
 
-    fn grant(&mut self, mut entry: Entry) -> Decision {
+    fn grant(&mut self, mut entry: Entry) -> Grant {
         // One that may be of the org forbids what no list can clear.
         let receipts = self.receipts(Some(&entry.id), |other| !is_other_org(other, self.request));
         let has_rival = self.has_rival(&entry);
@@ -579,7 +589,7 @@ impl<'a> View<'a> {
             process: self.request.process.clone(),
         });
         self.write(&entry);
-        Decision::Granted(Box::new(Grant { entry, receipts, has_rival }))
+        Grant { entry, receipts, has_rival }
     }
 
     /// Whether it is of the key of the request. What is of another org for certain is not done here.
@@ -608,13 +618,13 @@ impl<'a> View<'a> {
         entry.order > 0 && self.entries.iter().any(is_rival)
     }
 
-    fn under_way(&self, entry: &Entry, lease: &Lease) -> Decision {
+    fn under_way(&self, entry: &Entry, lease: &Lease) -> Refusal {
         let until = lease.until.on(self.now, entry.times.attempt_budget);
         let id = entry.id.clone();
         let receipts = self.certain_receipts(Some(&id));
         let is_outcome = is_theirs_too(entry, self.request);
         let why = if is_outcome { Why::UnderWay } else { Why::SameUnderWay };
-        Decision::Wait(Wait { why, entry: id, until, receipts })
+        Refusal::Wait(Wait { why, entry: id, until, receipts })
     }
 
     /// The receipts that end a wait by themselves.
@@ -681,7 +691,7 @@ fn is_same_org(entry: &Entry, request: &ClaimRequest) -> bool {
     entry.org.compare(&request.org) == SameOrg::Yes
 }
 
-pub(crate) fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
+pub fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
     match entry.org.compare(&request.org) {
         SameOrg::Yes => false,
         SameOrg::No => true,
@@ -695,13 +705,13 @@ fn is_theirs_too(entry: &Entry, request: &ClaimRequest) -> bool {
 }
 
 /// Whether an entry of the same key is of what is wanted: by its first name, or by the one it got to.
-pub fn is_same_wish(entry: &Entry, operation: &Operation) -> bool {
+pub(crate) fn is_same_wish(entry: &Entry, operation: &Operation) -> bool {
     let are_creates =
         matches!((operation, &entry.operation), (Operation::Create(_), Operation::Create(_)));
     operation.is_same_as(&entry.operation) || are_creates && operation.concerns(entry.name())
 }
 
-fn has_equal_key(entry: &Entry, request: &ClaimRequest) -> bool {
+pub(crate) fn has_equal_key(entry: &Entry, request: &ClaimRequest) -> bool {
     entry.key.is_some() && entry.key == request.key
 }
 

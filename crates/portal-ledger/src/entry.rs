@@ -96,9 +96,6 @@ pub struct Ending {
     /// The portal, as the list showed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub portal: Option<KnownPortal>,
-    /// The name that the service reported success for, where that is not the wanted one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub other_name: Option<String>,
     /// Why, for people: the last cause of a negative or an unknown ending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
@@ -182,7 +179,7 @@ impl fmt::Debug for EntryId {
 impl Ending {
     /// An ending without particulars.
     pub fn new(kind: EndingKind) -> Self {
-        Self { kind, name: None, portal: None, other_name: None, cause: None, is_recovered: false }
+        Self { kind, name: None, portal: None, cause: None, is_recovered: false }
     }
 }
 

@@ -1,14 +1,13 @@
 //! [`Ledger`] and [`Permit`]: the decisions over a store that lasts.
 
-use std::future::{Future, ready};
-use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portal_model::flow::{Intent, Receipt};
 use portal_model::{Org, OrgIdentity};
 use tokio::sync::oneshot;
 
-use crate::claim::{ClaimRequest, Wait, Wanted};
+use crate::claim::{ClaimRequest, Refusal, Wanted};
 use crate::decide::{self, Adopted, AttemptEnd, Grant};
 use crate::entry::{Ending, Entry, EntryId};
 use crate::error::LedgerError;
@@ -16,29 +15,14 @@ use crate::memory::Memory;
 #[cfg(feature = "postgres")]
 use crate::postgres::Postgres;
 use crate::process::Process;
-use crate::rows::{Decide, Filter, Lookup, Rows};
+use crate::rows::{Decide, Engine, Filter, Rows};
 #[cfg(feature = "sqlite")]
 use crate::sqlite::{OpenError, Sqlite};
 use crate::time::Moment;
 
 /// The record of operations of everybody who shares it. Cloning is cheap.
 #[derive(Clone, Debug)]
-pub struct Ledger(Engine);
-
-#[derive(Clone, Debug)]
-enum Engine {
-    Memory(Memory),
-    #[cfg(feature = "sqlite")]
-    Sqlite(std::sync::Arc<Sqlite>),
-    #[cfg(feature = "postgres")]
-    Postgres(Postgres),
-}
-
-/// The result of a transaction.
-type Submitted = Pin<Box<dyn Future<Output = Result<(), LedgerError>> + Send>>;
-
-/// What a [`ClaimRequest`] leads to.
-pub type Claim = crate::claim::Claim<Permit>;
+pub struct Ledger(Arc<dyn Engine>);
 
 /// The right to make the next attempt of an entry, until its lease ends or somebody adopts it.
 ///
@@ -71,7 +55,7 @@ pub enum RecordError {
 impl Ledger {
     /// A ledger that lasts as long as this value and its clones.
     pub fn in_memory() -> Self {
-        Self(Engine::Memory(Memory::default()))
+        Self(Arc::new(Memory::default()))
     }
 
     /// Opens the ledger in `directory`, creating it if missing, readable only by its owner. Any
@@ -81,7 +65,7 @@ impl Ledger {
     /// [`OpenError`] if it can't be opened, is damaged, or was written by a later version.
     #[cfg(feature = "sqlite")]
     pub fn open(directory: impl AsRef<std::path::Path>) -> Result<Self, OpenError> {
-        Ok(Self(Engine::Sqlite(Sqlite::open(directory.as_ref())?.into())))
+        Ok(Self(Arc::new(Sqlite::open(directory.as_ref())?)))
     }
 
     /// The ledger in the schema `portal_ledger` of a PostgreSQL database, which the first transaction
@@ -101,30 +85,18 @@ impl Ledger {
     /// ```
     #[cfg(feature = "postgres")]
     pub fn postgres(pool: deadpool_postgres::Pool) -> Self {
-        Self(Engine::Postgres(Postgres(pool)))
+        Self(Arc::new(Postgres(pool)))
     }
 
     /// The same ledger as a process finds it that starts now: to test a crash. Permits of `self`
     /// are held by nobody, as those of a process that was killed: their writes fail.
     pub fn after_restart(&self) -> Self {
-        match &self.0 {
-            Engine::Memory(memory) => Self(Engine::Memory(memory.after_restart())),
-            #[cfg(feature = "sqlite")]
-            Engine::Sqlite(_) => self.clone(),
-            #[cfg(feature = "postgres")]
-            Engine::Postgres(_) => self.clone(),
-        }
+        self.0.after_restart().map_or_else(|| self.clone(), Self)
     }
 
     /// The file of a ledger that [`Self::open`] opened; `None` for others.
-    #[cfg(feature = "sqlite")]
     pub fn path(&self) -> Option<&std::path::Path> {
-        match &self.0 {
-            Engine::Memory(_) => None,
-            Engine::Sqlite(sqlite) => Some(sqlite.path()),
-            #[cfg(feature = "postgres")]
-            Engine::Postgres(_) => None,
-        }
+        self.0.path()
     }
 
     /// Where [`Self::open`] has the file of the ledger in `directory`, whether it exists or not.
@@ -141,7 +113,11 @@ impl Ledger {
     /// # Cancel safety
     /// If the future is dropped, the claim may have been granted; the same request, asked again, is
     /// granted again, and otherwise the entry is held for one attempt budget.
-    pub async fn claim(&self, request: &ClaimRequest, now: &Moment) -> Result<Claim, LedgerError> {
+    pub async fn claim(
+        &self,
+        request: &ClaimRequest,
+        now: &Moment,
+    ) -> Result<Result<Permit, Refusal>, LedgerError> {
         let (mut asked, at) = (request.clone(), now.clone());
         asked.process = Process::current();
         let decide = move |rows, clock: Option<&Moment>| {
@@ -149,8 +125,8 @@ impl Ledger {
             let (written, decision) = decide::claim(rows, &asked, &at);
             (written, (decision, at))
         };
-        let (claim, at) = self.transact(self.rows_of(request).await?, decide).await?;
-        let claim = claim.map(|grant| Permit {
+        let (decision, at) = self.transact(self.rows_of(request).await?, decide).await?;
+        let granted = decision.map(|grant| Permit {
             ledger: self.clone(),
             holder: request.id.clone(),
             held_until: now.plus(grant.entry.times.attempt_budget),
@@ -159,14 +135,13 @@ impl Ledger {
             last: None,
             has_ended: false,
         });
-        Ok(match claim {
-            Claim::Wait(wait) => {
+        Ok(granted.map_err(|mut refusal| {
+            if let Refusal::Wait(wait) = &mut refusal {
                 // `now` was read earlier than the clock: too early, if anything, and asked again then.
-                let until = wait.until.read_at(&at, now);
-                Claim::Wait(Wait { until, ..wait })
+                wait.until = wait.until.read_at(&at, now);
             }
-            other => other,
-        })
+            refusal
+        }))
     }
 
     /// The org that the credential of `identity` led to, if the service told that to an entry.
@@ -177,7 +152,7 @@ impl Ledger {
         let find = |rows: Vec<Entry>, _: Option<&Moment>| {
             (Vec::new(), rows.first().and_then(|entry| entry.org.org().cloned()))
         };
-        self.transact(Lookup::org_of(identity), find).await
+        self.transact(Rows::org_of(identity), find).await
     }
 
     /// What a claim would find.
@@ -194,13 +169,13 @@ impl Ledger {
     }
 
     /// Which entries a claim reads.
-    async fn rows_of(&self, request: &ClaimRequest) -> Result<Lookup, LedgerError> {
+    async fn rows_of(&self, request: &ClaimRequest) -> Result<Rows, LedgerError> {
         let operation = match &request.wanted {
             Wanted::Do(operation) => Some(operation.clone()),
             // What an entry is about changes no more once there is something to recover.
             Wanted::Recover(id) => self.entry(id).await?.map(|entry| entry.operation),
         };
-        Ok(Lookup::of_claim(request, operation.as_ref()))
+        Ok(Rows::of_claim(request, operation.as_ref()))
     }
 
     /// The entry of that id, if there is one.
@@ -208,7 +183,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub async fn entry(&self, id: &EntryId) -> Result<Option<Entry>, LedgerError> {
-        self.transact(Lookup::entry(id), |mut rows, _| (Vec::new(), rows.pop())).await
+        self.transact(Rows::entry(id), |mut rows, _| (Vec::new(), rows.pop())).await
     }
 
     /// The entries that `filter` selects, newest first.
@@ -216,13 +191,13 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub async fn entries(&self, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
-        self.transact(filter.clone(), |rows, _| (Vec::new(), rows)).await
+        self.transact(Rows::seen(filter.clone()), |rows, _| (Vec::new(), rows)).await
     }
 
     /// Reads rows, decides, and writes rows, in one transaction.
     async fn transact<T: Send + 'static>(
         &self,
-        rows: impl Into<Rows>,
+        rows: Rows,
         decide: impl FnOnce(Vec<Entry>, Option<&Moment>) -> (Vec<Entry>, T) + Send + 'static,
     ) -> Result<T, LedgerError> {
         let (decided, decision) = oneshot::channel();
@@ -231,26 +206,8 @@ impl Ledger {
             drop(decided.send(decision));
             written
         });
-        self.submit(rows.into(), decide).await?;
+        self.0.submit(rows, decide).await?;
         decision.await.map_err(|_| LedgerError::Unknown("nothing was decided".to_owned()))
-    }
-
-    /// The same; it goes on if the future is dropped.
-    #[cfg_attr(
-        not(any(feature = "postgres", feature = "sqlite")),
-        expect(
-            clippy::needless_pass_by_value,
-            reason = "memory is the only engine that can borrow"
-        )
-    )]
-    fn submit(&self, rows: Rows, decide: Decide) -> Submitted {
-        match &self.0 {
-            Engine::Memory(memory) => Box::pin(ready(memory.submit(&rows, decide))),
-            #[cfg(feature = "sqlite")]
-            Engine::Sqlite(sqlite) => Box::pin(sqlite.submit(rows, decide)),
-            #[cfg(feature = "postgres")]
-            Engine::Postgres(postgres) => Box::pin(postgres.submit(rows, decide)),
-        }
     }
 }
 
@@ -301,7 +258,7 @@ impl Permit {
     pub async fn record(&mut self, intent: &Intent, now: &Moment) -> Result<(), RecordError> {
         let (last, intent) = (self.last.clone(), intent.clone());
         // As long as this has not returned, the attempt is not made.
-        self.last.get_or_insert_with(|| AttemptEnd { at: now.clone(), in_doubt: false });
+        self.last.get_or_insert_with(|| AttemptEnd::new(now.clone(), false));
         self.write(last, now, move |entry, holder, last, now| {
             decide::record(entry, holder, &intent, last, now)
         })
@@ -311,16 +268,14 @@ impl Permit {
         Ok(())
     }
 
-    /// Keeps the name that the service reported success for, where that is not the wanted one, durably.
+    /// Keeps the end that was noted, durably.
     ///
     /// # Errors
     /// [`RecordError`]: the ending may keep it yet.
-    pub async fn learn(&mut self, other_name: &str, now: &Moment) -> Result<(), RecordError> {
-        let (last, other_name) = (self.last.clone(), other_name.to_owned());
-        self.write(last, now, move |entry, holder, last, _| {
-            decide::learn(entry, holder, &other_name, last)
-        })
-        .await
+    pub async fn keep_end(&mut self, now: &Moment) -> Result<(), RecordError> {
+        let last = self.last.clone();
+        self.write(last, now, |entry, holder, last, _| decide::attempt_ended(entry, holder, last))
+            .await
     }
 
     /// Ends the entry, durably, and returns it.
@@ -357,7 +312,7 @@ impl Permit {
             let written = row.and_then(|row| decide(row, &holder, last.as_ref(), clock));
             (written.iter().cloned().collect(), written)
         };
-        let row = Lookup::entry(&self.grant.entry.id);
+        let row = Rows::entry(&self.grant.entry.id);
         self.grant.entry = self.ledger.transact(row, decide).await??;
         Ok(())
     }
@@ -377,7 +332,7 @@ impl Drop for Permit {
             released.into_iter().collect()
         };
         // Best effort: without it the entry is held until its lease ends.
-        let row = Lookup::entry(&self.grant.entry.id);
-        drop(self.ledger.submit(row.into(), Box::new(decide)));
+        let row = Rows::entry(&self.grant.entry.id);
+        drop(self.ledger.0.submit(row, Box::new(decide)));
     }
 }

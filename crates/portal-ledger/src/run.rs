@@ -3,35 +3,23 @@
 
 mod perform;
 mod stop;
-mod unattempted;
 
 use std::future::{Future, pending, ready};
 use std::pin::pin;
 
 use portal_model::flow::Flow;
-use portal_model::outcome::{NotDone, Origin, Owner};
-use portal_model::{ApiVersion, Operation, Outcome};
+use portal_model::outcome::{NotDone, Origin, Unverified};
+use portal_model::{ApiVersion, Outcome};
 
-use self::stop::Stop;
-use crate::claim::{Blocked, ClaimRequest, Wanted, Why};
-use crate::decide::{Adopted, Decision, Look};
-use crate::entry::{Entry, EntryId};
+use self::stop::{Stop, within};
+use crate::answer::{self, Ended, may_lag_behind, not_done, unknown};
+use crate::claim::{Blocked, ClaimRequest, Refusal, Wanted};
+use crate::decide::{Look, is_other_org};
+use crate::entry::Entry;
 use crate::error::LedgerError;
 use crate::host::Host;
 use crate::ledger::Ledger;
 use crate::time::Moment;
-
-/// How an operation ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Ended {
-    /// What is true.
-    pub outcome: Outcome,
-    /// The operation in the ledger, if it got that far.
-    pub entry: Option<EntryId>,
-    /// Why the ledger does not hold the outcome, if it does not. The next claim determines it again.
-    pub not_written: Option<LedgerError>,
-}
 
 /// Performs one operation, or determines what came of one, and returns once that is known or the
 /// deadline of its policy is past. The deadline counts from the first grant; until then it waits for others
@@ -77,7 +65,7 @@ pub async fn preview(
     version: ApiVersion,
     host: &mut impl Host,
 ) -> Result<Preview, LedgerError> {
-    let Look { entry, receipts, decision } = ledger.look(&request, &host.now()).await?;
+    let Look { entry, receipts, decision, .. } = ledger.look(&request, &host.now()).await?;
     let operation = match (&request.wanted, &entry) {
         (Wanted::Do(operation), _) => operation.clone(),
         (Wanted::Recover(_), Some(entry)) => entry.operation.clone(),
@@ -85,24 +73,23 @@ pub async fn preview(
             return Err(LedgerError::NotApplied(Blocked::NoEntry(id.clone()).to_string()));
         }
     };
+    let why = match decision {
+        // As in a run: no list makes up for what the ledger has against it.
+        Err(Refusal::Blocked(blocked)) => {
+            return Ok(Preview { entry, outcome: answer::blocked(&request, &blocked).outcome });
+        }
+        Err(Refusal::Ended(ended)) => {
+            return Ok(Preview { entry, outcome: answer::told(&request, &ended).outcome });
+        }
+        Err(Refusal::Wait(wait)) => Some(wait.why),
+        Ok(_) => None,
+    };
     let flow = Flow::preview(operation.clone(), request.policy.clone(), version);
     let stop = Stop { future: pin!(pending()), is_raised: false };
     let mut run = Run::new(ledger, request, version, host, stop);
-    // As in a run: no list makes up for what the ledger has against it.
-    let why = match decision {
-        Decision::Blocked(blocked) => {
-            return Ok(Preview { entry, outcome: run.blocked(blocked).outcome });
-        }
-        Decision::Ended(ended) => return Ok(Preview { entry, outcome: run.told(&ended).outcome }),
-        Decision::Wait(wait) => Some(wait.why),
-        Decision::Granted(_) => None,
-    };
-    let driven = run.drive(flow.with_receipts(receipts), None).await;
-    let open = not_done(&operation, NotDone::Preview);
-    let outcome = match (driven, why) {
-        (Ok(outcome), Some(Why::Rename)) if may_lag_behind_rename(&outcome) => open,
-        (Ok(outcome), _) => outcome,
-        (Err(Adopted), _) => open,
+    let outcome = match run.drive(flow.with_receipts(receipts), None).await {
+        Ok(outcome) if !why.is_some_and(|why| may_lag_behind(&outcome, why)) => outcome,
+        _ => not_done(&operation, NotDone::Preview),
     };
     Ok(Preview { entry, outcome: run.previewed(outcome).await })
 }
@@ -119,13 +106,6 @@ pub async fn end_unclaimed(
     Run::new(ledger, request, ApiVersion::default(), host, stop).nothing_sent(why).await
 }
 
-impl From<Outcome> for Ended {
-    /// Without an entry.
-    fn from(outcome: Outcome) -> Self {
-        Self { outcome, entry: None, not_written: None }
-    }
-}
-
 struct Run<'a, H, S> {
     ledger: &'a Ledger,
     request: ClaimRequest,
@@ -135,8 +115,6 @@ struct Run<'a, H, S> {
     has_token: bool,
     /// When the first permit was granted.
     granted: Option<Moment>,
-    /// The entry that it began, and lost to somebody who adopted it.
-    began: Option<EntryId>,
 }
 
 impl<'a, H, S> Run<'a, H, S> {
@@ -147,26 +125,52 @@ impl<'a, H, S> Run<'a, H, S> {
         host: &'a mut H,
         stop: Stop<'a, S>,
     ) -> Self {
-        Self { ledger, request, version, host, stop, has_token: false, granted: None, began: None }
+        Self { ledger, request, version, host, stop, has_token: false, granted: None }
     }
 }
 
-fn not_done(operation: &Operation, why: NotDone) -> Outcome {
-    match operation {
-        Operation::Create(create) => Outcome::NotCreated { name: create.name.clone(), why },
-        Operation::Rename(rename) => {
-            Outcome::NotRenamed { old: rename.old.clone(), new: rename.new.clone(), why }
+/// What the ledger has, beside claims.
+impl<H: Host, S> Run<'_, H, S> {
+    async fn nothing_sent(&self, why: NotDone) -> Ended {
+        match self.look().await {
+            Ok(look) => answer::nothing_sent(&self.request, why, &look),
+            Err(ended) => *ended,
         }
     }
-}
 
-/// Whether a list that does not show a rename of this ledger yet may say so of its portal.
-const fn may_lag_behind_rename(outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Present { origin: Origin::Preexisting, .. }
-            | Outcome::Unchanged { .. }
-            | Outcome::NotFound { .. }
-            | Outcome::NameTaken { owner: Owner::ThisOrg, .. }
-    )
+    /// What a claim would find by now, or that anything may be in doubt.
+    async fn look(&self) -> Result<Look, Box<Ended>> {
+        let (limit, now) = (self.request.policy.record_timeout, self.host.now());
+        let look = self.ledger.look(&self.request, &now);
+        let why = match within(self.host.sleep(limit), look).await {
+            Some(Ok(look)) => return Ok(look),
+            Some(Err(error)) => error.to_string(),
+            None => format!("no response of the ledger within {limit:?}"),
+        };
+        Err(unknown(&self.request, Unverified::Ledger(why), None).into())
+    }
+
+    /// What one list says, unless a run would first determine what the ledger has in doubt.
+    async fn previewed(&self, outcome: Outcome) -> Outcome {
+        match outcome {
+            // Known from the ledger, not from the list.
+            Outcome::Present { origin: Origin::CreatedEarlier { .. }, .. } => return outcome,
+            // There is no list.
+            Outcome::NotCreated { why, .. } | Outcome::NotRenamed { why, .. }
+                if why != NotDone::Preview =>
+            {
+                return self.nothing_sent(why).await.outcome;
+            }
+            _ => {}
+        }
+        let look = match self.look().await {
+            Ok(look) => look,
+            Err(ended) => return ended.outcome,
+        };
+        let is_here = |entry: &&Entry| !is_other_org(entry, &self.request);
+        let Some(entry) = look.undecided.iter().find(is_here) else { return outcome };
+        let is_under_way = entry.is_under_way(&self.host.now());
+        let why = if is_under_way { Unverified::Elsewhere } else { Unverified::Stopped };
+        unknown(&self.request, why, Some(entry)).outcome
+    }
 }

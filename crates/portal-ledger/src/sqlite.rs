@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::entry::Entry;
 use crate::error::LedgerError;
-use crate::rows::{Decide, Lookup, Rows, from_row, terms, to_row};
+use crate::rows::{Decide, Engine, Rows, Submitted, from_row, terms, to_row};
 
 const FILE_NAME: &str = "ledger.sqlite";
 /// `PLed`: tells the file from those of other programs.
@@ -102,24 +102,21 @@ impl Sqlite {
         let thread = thread::Builder::new().name("portal-ledger".to_owned());
         Ok(Self { path: path.clone(), jobs: Some(jobs), thread: thread.spawn(work).map_err(io)? })
     }
+}
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+impl Engine for Sqlite {
+    fn path(&self) -> Option<&Path> {
+        Some(&self.path)
     }
 
-    /// Hands the transaction over at once; the future is its result.
-    pub(crate) fn submit(
-        &self,
-        rows: Rows,
-        decide: Decide,
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send + use<> {
+    fn submit(&self, rows: Rows, decide: Decide) -> Submitted {
         let (reply, replied) = oneshot::channel();
         let job = Job { rows, decide, reply };
         let sent = self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok());
-        async move {
+        Box::pin(async move {
             sent.ok_or_else(|| LedgerError::NotApplied(STOPPED.to_owned()))?;
             replied.await.unwrap_or_else(|_| Err(LedgerError::Unknown(STOPPED.to_owned())))
-        }
+        })
     }
 }
 
@@ -200,13 +197,11 @@ const DROP_TERMS: &str =
 const ADD_TERMS: &str = "INSERT OR IGNORE INTO terms SELECT value, ?1 FROM json_each(?2)";
 
 fn read(connection: &Connection, rows: &Rows) -> rusqlite::Result<Vec<Entry>> {
-    let sql = if rows.lookup.is_some() { FIND } else { ALL };
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut found = match &rows.lookup {
-        Some(Lookup { ids, terms, newest, .. }) => {
-            statement.query([json_array(ids), json_array(terms), json_array(newest)])?
-        }
-        None => statement.query([])?,
+    let mut statement = connection.prepare_cached(if rows.is_all() { ALL } else { FIND })?;
+    let mut found = if rows.is_all() {
+        statement.query([])?
+    } else {
+        statement.query([&rows.ids, &rows.terms, &rows.newest].map(|texts| json_array(texts)))?
     };
     let mut entries = Vec::new();
     while entries.len() < rows.limit()
