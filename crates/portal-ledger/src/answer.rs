@@ -119,7 +119,7 @@ pub fn nothing_sent(request: &ClaimRequest, why: NotDone, look: &Look) -> Ended 
         // It may have ended since the caller asked for it.
         (_, Some(entry)) => told(request, entry),
         (Wanted::Do(operation), None) => {
-            unless_done(not_done(operation, why), &look.receipts).into()
+            unless_done(Outcome::not_done(operation, why), &look.receipts).into()
         }
         (Wanted::Recover(id), None) => {
             Ended::of(unknown(request, unverified(why), None).outcome, id)
@@ -146,7 +146,7 @@ pub fn blocked(request: &ClaimRequest, blocked: &Blocked) -> Ended {
     let outcome = match &request.wanted {
         // What is in doubt there is what is wanted here, unless it is another operation.
         Wanted::Do(operation) if !entry.is_in_doubt() || !is_same_wish(entry, operation) => {
-            not_done(operation, NotDone::Conflict { conflict, name })
+            Outcome::not_done(operation, NotDone::Conflict { conflict, name })
         }
         Wanted::Do(_) | Wanted::Recover(_) => {
             let why = Unverified::Conflict(conflict);
@@ -174,10 +174,10 @@ pub fn told(request: &ClaimRequest, entry: &Entry) -> Ended {
             Outcome::NameTaken { name: intent.name().clone(), owner }
         }
         (EndingKind::NotDone | EndingKind::NameTaken, operation, _) if entry.attempts > 0 => {
-            not_done(operation, NotDone::Absent)
+            Outcome::not_done(operation, NotDone::Absent)
         }
         (EndingKind::NotDone | EndingKind::NameTaken, operation, _) => {
-            not_done(operation, NotDone::NotAttempted)
+            Outcome::not_done(operation, NotDone::NotAttempted)
         }
         (EndingKind::Unknown, ..) => {
             let (doubt, why) = (Doubt::Earlier, Unverified::Stopped);
@@ -204,16 +204,6 @@ pub fn told(request: &ClaimRequest, entry: &Entry) -> Ended {
         }
     };
     Ended::of(outcome, &entry.id)
-}
-
-/// That nothing was done.
-pub fn not_done(operation: &Operation, why: NotDone) -> Outcome {
-    match operation {
-        Operation::Create(create) => Outcome::NotCreated { name: create.name.clone(), why },
-        Operation::Rename(rename) => {
-            Outcome::NotRenamed { old: rename.old.clone(), new: rename.new.clone(), why }
-        }
-    }
 }
 
 /// The outcome if nothing was sent and no list was seen: what this ledger did earlier may be so still, or

@@ -135,11 +135,9 @@ pub fn record(
     last: Option<&AttemptEnd>,
     now: &Moment,
 ) -> Result<Entry, Adopted> {
-    let State::Open(lease) = &entry.state else { return Err(Adopted) };
-    if lease.holder.as_ref() != Some(holder) {
+    if !entry.is_held_by(holder) {
         return Err(Adopted);
     }
-    let process = lease.process.clone();
     let mut entry = with_end(entry, last);
     // An attempt whose end was not reported ended with its lease at the latest.
     entry.doubt_ended = entry.last_doubtful_end().cloned();
@@ -149,9 +147,10 @@ pub fn record(
         None => intent.clone(),
     });
     entry.attempts += 1;
-    let until = now.plus(entry.times.attempt_budget).into();
-    entry.state =
-        State::Open(Lease { holder: Some(holder.clone()), until, is_attempting: true, process });
+    if let State::Open(lease) = &mut entry.state {
+        lease.until = now.plus(entry.times.attempt_budget).into();
+        lease.is_attempting = true;
+    }
     Ok(entry)
 }
 
@@ -302,8 +301,8 @@ impl<'a> View<'a> {
 
     /// What an attempt of `operation` goes on from.
     fn begin(&mut self, operation: &Operation) -> Result<Entry, Refusal> {
-        if let Some(blocked) = self.blocked(operation) {
-            return Err(Refusal::Blocked(blocked));
+        if let Some(conflict) = self.conflict(operation) {
+            return Err(conflict);
         }
         let adopted = self.earlier(operation)?;
         let own = adopted.as_ref().map(|entry| entry.id.clone());
@@ -344,7 +343,6 @@ impl<'a> View<'a> {
             && entry.ending().is_some_and(|ending| ending.kind == EndingKind::Present);
         let is_outcome = is_theirs_too(&entry, self.request) && (entry.may_be_own() || is_there);
         let is_dropped = !operation.concerns(entry.name());
-        let name_dropped = |entry| Refusal::Blocked(conflict(Conflict::NameDropped, entry));
         match &entry.state {
             State::Open(lease) if lease.is_held_at(self.now) => {
                 return Err(self.under_way(&entry, lease));
@@ -360,7 +358,11 @@ impl<'a> View<'a> {
                 if is_own || is_outcome && !is_dropped {
                     return Err(Refusal::Ended(self.by_now(entry).into()));
                 }
-                return if is_outcome { Err(name_dropped(&entry)) } else { Ok(None) };
+                return if is_outcome {
+                    Err(conflict(Conflict::NameDropped, &entry))
+                } else {
+                    Ok(None)
+                };
             }
             State::Open(_) | State::Ended { .. } => {}
         }
@@ -372,7 +374,7 @@ impl<'a> View<'a> {
         if entry.attempts == 0 {
             entry.operation = operation.clone();
         } else if is_dropped {
-            return Err(name_dropped(&entry));
+            return Err(conflict(Conflict::NameDropped, &entry));
         }
         entry.key = entry.key.or_else(|| self.request.key.clone());
         entry.label = entry.label.or_else(|| self.request.label.clone());
@@ -386,7 +388,7 @@ impl<'a> View<'a> {
         };
         // The list of what may be another org proves nothing.
         if !is_same_org(&entry, self.request) {
-            return Err(Refusal::Blocked(conflict(Conflict::LabelMoved, &entry)));
+            return Err(conflict(Conflict::LabelMoved, &entry));
         }
         if let Some(renamed) = self.renamed_since(&entry) {
             return Err(Refusal::Ended(renamed.into()));
@@ -413,7 +415,7 @@ impl<'a> View<'a> {
     }
 
     /// Rule 7, and a label or key that leads elsewhere.
-    fn blocked(&self, operation: &Operation) -> Option<Blocked> {
+    fn conflict(&self, operation: &Operation) -> Option<Refusal> {
         self.entries.iter().find_map(|entry| {
             if !entry.may_be_own() {
                 return None;
@@ -434,26 +436,29 @@ impl<'a> View<'a> {
     /// the key or lost, says nothing of one that came later; nor does what another name of the key was
     /// begun for and sent nothing, of whose a refused name is.
     fn last_of_same(&self, operation: &Operation) -> Option<&Entry> {
-        let last = |is_same: &dyn Fn(&&Entry) -> bool| self.entries.iter().find(is_same);
-        let has_other_key = |entry: &Entry| entry.key.is_some() && self.request.key.is_some();
-        let is_lost = |entry: &Entry| self.request.lost.as_ref() == Some(&entry.id);
-        let is_open = |entry: &Entry| entry.ending().is_none();
-        let may_be_done = |entry: &Entry| entry.may_be_own() || entry.may_be_done(self.now);
-        last(&|entry| entry.id == self.request.id)
-            .or_else(|| last(&|entry| is_lost(entry) && (is_open(entry) || entry.may_be_own())))
-            .or_else(|| last(&|entry| self.is_under_key(entry) && may_be_done(entry)))
-            .or_else(|| {
-                let is_first = |entry: &Entry| operation.is_same_as(&entry.operation);
-                last(&|entry| self.is_refused_under_key(entry) && is_first(entry))
+        let request = self.request;
+        let rank = |entry: &Entry| {
+            let is_lost = request.lost.as_ref() == Some(&entry.id);
+            let is_under_key = self.is_under_key(entry);
+            let has_other_key = entry.key.is_some() && request.key.is_some();
+            let is_first = operation.is_same_as(&entry.operation);
+            Some(if entry.id == request.id {
+                0
+            } else if is_lost && (entry.ending().is_none() || entry.may_be_own()) {
+                1
+            } else if is_under_key && (entry.may_be_own() || entry.may_be_done(self.now)) {
+                2
+            } else if is_first && self.is_refused_under_key(entry) {
+                3
+            } else if is_under_key || is_first && !has_other_key && is_same_org(entry, request) {
+                4
+            } else {
+                return None;
             })
-            .or_else(|| {
-                last(&|entry| {
-                    self.is_under_key(entry)
-                        || !has_other_key(entry)
-                            && is_same_org(entry, self.request)
-                            && operation.is_same_as(&entry.operation)
-                })
-            })
+        };
+        let ranked = self.entries.iter().filter_map(|entry| Some((rank(entry)?, entry)));
+        // The newest of those that come first.
+        ranked.min_by_key(|(rank, _)| *rank).map(|(_, entry)| entry)
     }
 
     /// Rule 6: whether an entry of another operation has to be waited for at all.
@@ -683,8 +688,8 @@ impl<'a> View<'a> {
     }
 }
 
-fn conflict(conflict: Conflict, entry: &Entry) -> Blocked {
-    Blocked::Conflict { conflict, entry: Box::new(entry.clone()) }
+fn conflict(conflict: Conflict, entry: &Entry) -> Refusal {
+    Refusal::Blocked(Blocked::Conflict { conflict, entry: Box::new(entry.clone()) })
 }
 
 fn is_same_org(entry: &Entry, request: &ClaimRequest) -> bool {

@@ -12,7 +12,7 @@ use portal_model::outcome::{NotDone, Origin, Unverified};
 use portal_model::{ApiVersion, Outcome};
 
 use self::stop::{Stop, within};
-use crate::answer::{self, Ended, may_lag_behind, not_done, unknown};
+use crate::answer::{self, Ended, may_lag_behind, unknown};
 use crate::claim::{Blocked, ClaimRequest, Refusal, Wanted};
 use crate::decide::{Look, is_other_org};
 use crate::entry::Entry;
@@ -89,7 +89,7 @@ pub async fn preview(
     let mut run = Run::new(ledger, request, version, host, stop);
     let outcome = match run.drive(flow.with_receipts(receipts), None).await {
         Ok(outcome) if !why.is_some_and(|why| may_lag_behind(&outcome, why)) => outcome,
-        _ => not_done(&operation, NotDone::Preview),
+        _ => Outcome::not_done(&operation, NotDone::Preview),
     };
     Ok(Preview { entry, outcome: run.previewed(outcome).await })
 }

@@ -11,9 +11,7 @@ use portal_model::{Operation, Outcome, Request, Response};
 
 use super::Run;
 use super::stop::within;
-use crate::answer::{
-    self, Ended, beside_rival, not_done, seen_meanwhile, told, unknown, unless_done,
-};
+use crate::answer::{self, Ended, beside_rival, seen_meanwhile, told, unknown, unless_done};
 use crate::claim::{Refusal, Wait, Wanted, Why};
 use crate::decide::{Adopted, AttemptEnd, is_other_org};
 use crate::entry::{Ending, Entry, EntryId};
@@ -136,7 +134,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 let receipts = permit.receipts().to_vec();
                 self.drive(flow.with_receipts(receipts), Some(&mut permit)).await
             }
-            None => Ok(not_done(&entry.operation, NotDone::NotAttempted)),
+            None => Ok(Outcome::not_done(&entry.operation, NotDone::NotAttempted)),
         };
         let Ok(mut outcome) = driven else { return self.adopted(permit.entry()).await };
         if permit.entry().attempts == 0 {

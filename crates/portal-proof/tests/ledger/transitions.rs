@@ -361,7 +361,7 @@ impl Successors {
             self.enter(machine, after, process, ("is granted", id, row, node, held, None));
         } else {
             let entry = machine.ledger.entry(&rows, row);
-            let outcome = answer::not_done(&entry.operation, NotDone::NotAttempted);
+            let outcome = portal_model::Outcome::not_done(&entry.operation, NotDone::NotAttempted);
             let outcome = machine.flows.outcome_id(outcome);
             after.processes[process].enter(Phase::End {
                 id,
