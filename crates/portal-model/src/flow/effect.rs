@@ -34,10 +34,10 @@ impl Effect {
     }
 
     /// What an intent left, with the names of `wanted` that were not tried yet.
-    pub(super) fn of_intent(wanted: &Operation, intent: Intent) -> Self {
+    pub(super) fn of_intent(wanted: Operation, intent: Intent) -> Self {
         let operation = match (intent.operation, wanted) {
             (Operation::Create(tried), Operation::Create(wanted)) => {
-                let left = create::names_left(wanted, &tried.name, &intent.taken);
+                let left = create::names_left(&wanted, &tried.name, &intent.taken);
                 tried.with_fallbacks(left).into()
             }
             (tried, _) => tried,

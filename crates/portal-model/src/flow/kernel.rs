@@ -181,7 +181,7 @@ impl Flow {
             ambiguity,
             doubt: Some(doubt),
             phase: Phase::Verify(IfAbsent::Repeat),
-            ..Self::begin(Effect::of_intent(&operation, intent), policy, version)
+            ..Self::begin(Effect::of_intent(operation, intent), policy, version)
         }
     }
 

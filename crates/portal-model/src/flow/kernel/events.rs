@@ -281,7 +281,7 @@ impl Flow {
             Err(Unusable::ScopeMissing(error)) if self.phase == Phase::Baseline => {
                 match self.effect.known(&self.policy) {
                     Finding::There { portal, origin } => {
-                        self.finish(self.effect.there(portal, origin))
+                        self.finish(self.effect.there(portal, origin));
                     }
                     Finding::Blocked(by) => self.finish(self.effect.blocked(by)),
                     Finding::Absent | Finding::Ambiguous(_) => {
