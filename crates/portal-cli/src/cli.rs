@@ -7,6 +7,7 @@ mod variables;
 use std::ffi::OsString;
 
 use anyhow::Context as _;
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
@@ -22,7 +23,6 @@ use crate::commands::{
 use crate::report::failure::{ExitClass, Failure};
 #[cfg(unix)]
 use crate::sys::limits;
-use crate::terminal::log::LogOf;
 use crate::terminal::printer::{Output, Printer};
 use crate::terminal::width;
 
@@ -164,10 +164,11 @@ fn commands() -> ArgValueCandidates {
 }
 
 impl Command {
-    pub(crate) fn log(&self) -> LogOf {
+    /// The format of the log of a server.
+    pub(crate) fn server_log(&self) -> Option<Output> {
         match self {
-            Self::Serve(args) => LogOf::Server { json: args.logs_json() },
-            _ => LogOf::Command,
+            Self::Serve(args) => Some(args.log.unwrap_or_default()),
+            _ => None,
         }
     }
 
@@ -182,6 +183,8 @@ impl Command {
         };
         let runtime = runtime.enable_all().build().context("cannot start the runtime")?;
         runtime.block_on(async {
+            #[cfg(unix)]
+            limits::survive_file_size_limit();
             match self {
                 Self::Create(args) => create::run(&args, printer).await,
                 Self::Batch(args) => batch::run(&args, printer).await,
@@ -278,12 +281,17 @@ impl Cli {
         arguments: impl IntoIterator<Item: Into<OsString>>,
     ) -> clap::error::Result<Self> {
         let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-        let help = if arguments.iter().any(|it| it == "-h") { Help::Short } else { Help::Long };
-        let mut command = command(width::of_stdout(), help);
-        let matches = command.try_get_matches_from_mut(arguments);
-        let matches = matches.map_err(|error| variables::explain(&mut command, error))?;
-        variables::check(&mut command, &matches)?;
-        Self::from_arg_matches(&matches)
+        // What stands in a help takes longer to arrange than all else here, and only an error shows it.
+        Self::parse(Cli::command(), &arguments).or_else(|_| {
+            let help = if arguments.iter().any(|it| it == "-h") { Help::Short } else { Help::Long };
+            Self::parse(command(width::of_stdout(), help), &arguments)
+        })
+    }
+
+    fn parse(mut command: clap::Command, arguments: &[OsString]) -> clap::error::Result<Self> {
+        variables::check(&command, arguments)
+            .map_err(|invalid| command.error(ErrorKind::InvalidValue, invalid))?;
+        Self::from_arg_matches(&command.try_get_matches_from_mut(arguments)?)
     }
 }
 

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     printer::color(cli.color);
     let mut printer = Printer::new(cli.output, cli.quiet);
     printer.is_verbose = cli.verbose;
-    log::start(&printer, cli.command.log());
+    log::start(&printer, cli.command.server_log());
     let exit = cli.command.run(&printer).unwrap_or_else(|failure| failure.print(&printer));
     ExitCode::from(printer.finish(exit) as u8)
 }

@@ -2,9 +2,8 @@
 
 pub(crate) mod data_directory;
 pub(crate) mod default_org;
-pub(crate) mod destination;
 pub(crate) mod ledger;
+pub(crate) mod local;
 pub(crate) mod profile;
-pub(crate) mod retry;
 pub(crate) mod running;
 pub(crate) mod target;

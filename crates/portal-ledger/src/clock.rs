@@ -53,12 +53,22 @@ fn elapsed() -> Duration {
     START.elapsed()
 }
 
-/// A time namespace has a boot clock of its own, and shares the boot's id with all others.
+/// The clocks of two time namespaces of one boot differ by their offsets; a namespace itself has no name that
+/// lasts.
 #[cfg(target_os = "linux")]
 fn boot() -> Option<String> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let namespace = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
-    Some(format!("{} {}", id.trim(), namespace.display()).trim_end().to_owned())
+    // A kernel without time namespaces has no such file.
+    let offsets = std::fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
+    Some(name_of(&id, &offsets))
+}
+
+/// Names a clock by the id of its boot and its offsets, such as `boottime  100000  0`.
+#[cfg(target_os = "linux")]
+fn name_of(id: &str, offsets: &str) -> String {
+    let offset = offsets.lines().find(|line| line.starts_with("boottime")).unwrap_or_default();
+    let words = std::iter::once(id.trim()).chain(offset.split_whitespace());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -69,6 +79,16 @@ fn boot() -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn time_namespaces_of_one_boot_have_clocks_of_their_own() {
+        let offsets =
+            |boot| format!("monotonic           0         0\nboottime   {boot}         0\n");
+        let [one, other] = ["0", "100000"].map(|boot| name_of("4f7c\n", &offsets(boot)));
+        assert_eq!([&*one, &*other], ["4f7c boottime 0 0", "4f7c boottime 100000 0"]);
+        assert_eq!(name_of("4f7c\n", ""), "4f7c");
+    }
 
     #[test]
     fn readings_of_one_clock_are_in_order() {

@@ -11,12 +11,13 @@
 //! 2. **A grant takes every other open entry that it had to wait for from its holder**, in the same
 //!    transaction, also one without an attempt: a holder that wakes up late would attempt beside it.
 //! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
-//!    included, and with the name of a success for another one, which is written when it is read. A later
-//!    rename of that name in this ledger determines it; who is told of it hears the name by now. A claim
-//!    that lost an entry in which it attempted something goes by what becomes of that.
+//!    included, and with the name of a success for another one, which is written when it is read. A claim
+//!    that lost an entry in which it attempted something goes by what becomes of that. What this ledger did
+//!    next with the name of an entry's portal says more: if it renamed it, the portal was there, and who is
+//!    told of it hears the name by now; if it perhaps renamed it, or gave the name to another portal (no two
+//!    have one name at once), nobody here knows what the first one is called.
 //! 4. **Other operations' entries are waited for, not determined.** After its horizon and the list lag
-//!    an entry has an effect that the next baseline shows, or none. A token that may not list has no
-//!    baseline: it is told of such an entry, and creates nothing beside it.
+//!    an entry has an effect that the next baseline shows, or none.
 //! 5. **What is waited for**: an open entry, until its lease ends, and if an attempt was recorded until
 //!    horizon and list lag; an ended one that had or may have had an effect, until the list lag after
 //!    its end, and until horizon and list lag of any attempt that was ever in doubt: if it ended as
@@ -38,15 +39,16 @@
 //!    saw the portal appear, its caller was told that it is theirs, and no second one hears that. What a
 //!    recovery saw appear is theirs who began the entry.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use portal_model::flow::{Evidence, Intent, Receipt};
 use portal_model::identity::SameOrg;
-use portal_model::name::is_same_name;
+use portal_model::name::{is_same_name, name_key};
 use portal_model::operation::Operation;
 use portal_model::outcome::Conflict;
 
-use crate::claim::{Blocked, ClaimRequest, Refusal, Wait, Wanted, Why};
+use crate::claim::{Blocked, Claim, ClaimRequest, Wait, Wanted, Why};
 use crate::entry::{Ending, EndingKind, Entry, EntryId, Lease, State};
 use crate::time::{Mark, Moment};
 
@@ -54,7 +56,7 @@ use crate::time::{Mark, Moment};
 const SETTLED_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// What [`claim`] decides.
-pub type Decision = Result<Box<Grant>, Refusal>;
+pub type Decision = Claim<Box<Grant>>;
 
 /// What the holder of an entry works with.
 #[derive(Debug)]
@@ -73,16 +75,6 @@ pub struct AttemptEnd {
     pub at: Moment,
     /// Whether it may have taken effect all the same.
     pub in_doubt: bool,
-    /// The name that the service reported success for, where that is not the wanted one: no list shows that,
-    /// so the next holder of the entry must know of it.
-    pub other_name: Option<String>,
-}
-
-impl AttemptEnd {
-    /// An end without a success for another name.
-    pub const fn new(at: Moment, in_doubt: bool) -> Self {
-        Self { at, in_doubt, other_name: None }
-    }
 }
 
 /// Why a holder may not write: somebody else adopted the entry, or it has ended.
@@ -99,29 +91,66 @@ pub fn claim(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> (Vec<Ent
 
 /// What a claim would find, without one.
 #[derive(Debug)]
-pub struct Look {
+pub(crate) struct Look {
     /// The last entry of the same operation.
     pub entry: Option<Entry>,
-    /// The entries of which something that is wanted may be done yet, in whatever org.
-    pub undecided: Vec<Entry>,
+    /// One by which something may be done yet about what is wanted, in what may be the org.
+    pub undecided: Option<Entry>,
     /// What this ledger created besides.
     pub receipts: Vec<Receipt>,
     /// What would be decided.
     pub decision: Decision,
 }
 
+/// The names that a claim may turn on: those that are wanted or under its key, and those that renames gave
+/// their portals. More of them may be found in the entries that have one of these.
+pub(crate) fn names_of(rows: &[Entry], request: &ClaimRequest) -> BTreeSet<String> {
+    let wanted = match &request.wanted {
+        Wanted::Do(operation) => Some(operation),
+        Wanted::Recover(_) => None,
+    };
+    let wanted = wanted.into_iter().flat_map(Operation::names);
+    let is_own = |row: &&Entry| {
+        has_equal_key(row, request)
+            || matches!(&request.wanted, Wanted::Recover(id) if row.id == *id)
+    };
+    let own = rows.iter().filter(is_own).flat_map(|row| row.operation.names().chain([row.name()]));
+    let mut names: BTreeSet<_> = wanted.chain(own).map(name_key).collect();
+    // The newest come first.
+    for row in rows.iter().rev().filter(|row| row.may_be_own()) {
+        if row.old_name().is_some_and(|old| names.contains(&name_key(old))) {
+            names.insert(name_key(row.name()));
+        }
+    }
+    names
+}
+
 /// What a claim would find.
-pub fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Look {
+pub(crate) fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Look {
     let mut view = View::new(rows, request, now);
     let entry = match &request.wanted {
         Wanted::Do(operation) => view.last_of_same(operation),
         Wanted::Recover(id) => view.entry(id),
     };
-    let entry = entry.cloned().map(|entry| view.by_now(entry));
+    let entry = entry.map(|entry| view.named_by_now(entry.clone()).unwrap_or(entry.clone()));
     let in_doubt = entry.as_ref().filter(|entry| entry.is_in_doubt()).map(|entry| &entry.id);
-    let receipts = view.certain_receipts(in_doubt);
-    let undecided = view.undecided();
+    let receipts = view.receipts(in_doubt);
+    let is_undecided =
+        |entry: &&Entry| is_undecided(entry, request, now) && !is_other_org(entry, request);
+    let own = entry.iter().find(is_undecided);
+    let undecided = own.or_else(|| view.entries.iter().find(is_undecided)).cloned();
     Look { entry, undecided, receipts, decision: view.decide() }
+}
+
+/// Whether something may be done yet by an entry about what is wanted.
+pub(crate) fn is_undecided(entry: &Entry, request: &ClaimRequest, now: &Moment) -> bool {
+    let is_wanted = match &request.wanted {
+        Wanted::Do(operation) => {
+            has_common_name(entry, operation) || operation.concerns(entry.name())
+        }
+        Wanted::Recover(id) => entry.id == *id,
+    };
+    is_wanted && entry.may_be_done(now)
 }
 
 /// Decides whether the holder may make the attempt that `intent` describes. Returns the row to write.
@@ -154,16 +183,23 @@ pub fn record(
     Ok(entry)
 }
 
-/// Keeps the end of the last attempt. Returns the row to write.
+/// Keeps the name that the service reported success for where that is not the wanted one: no list shows
+/// that, so the next holder of the entry must know of it. Returns the row to write.
 ///
 /// # Errors
 /// [`Adopted`] if `holder` no longer holds the entry.
-pub fn attempt_ended(
+pub fn learn(
     entry: Entry,
     holder: &EntryId,
+    other_name: &str,
     last: Option<&AttemptEnd>,
 ) -> Result<Entry, Adopted> {
-    if entry.is_held_by(holder) { Ok(with_end(entry, last)) } else { Err(Adopted) }
+    if !entry.is_held_by(holder) {
+        return Err(Adopted);
+    }
+    let entry = with_end(entry, last);
+    let intent = entry.intent.map(|intent| intent.with_other_name(other_name.to_owned()));
+    Ok(Entry { intent, ..entry })
 }
 
 /// Decides whether `holder` may end the entry so. Returns the row to write.
@@ -211,9 +247,6 @@ fn with_end(mut entry: Entry, last: Option<&AttemptEnd>) -> Entry {
         let before = before.filter(|before| last.at.since(&before.on(&last.at, ahead)).is_none());
         entry.doubt_ended = Some(before.unwrap_or_else(|| last.at.clone().into()));
     }
-    if let Some(other_name) = &last.other_name {
-        entry.intent = entry.intent.map(|intent| intent.with_other_name(other_name.clone()));
-    }
     if let State::Open(lease) = &mut entry.state {
         lease.is_attempting = false;
     }
@@ -226,6 +259,10 @@ fn ended(mut entry: Entry, mut ending: Ending, at: Mark) -> Entry {
     }
     entry.doubt_ended = entry.last_doubtful_end().cloned();
     entry.is_settled = entry.attempts == 0;
+    // The next holder must know of it, because no list shows it.
+    if let Some(other_name) = &ending.other_name {
+        entry.intent = entry.intent.map(|intent| intent.with_other_name(other_name.clone()));
+    }
     entry.state = State::Ended { ending, at };
     entry
 }
@@ -250,12 +287,7 @@ struct View<'a> {
 impl<'a> View<'a> {
     fn new(rows: Vec<Entry>, request: &'a ClaimRequest, now: &'a Moment) -> Self {
         let mut view = Self { entries: Vec::new(), written: Vec::new(), request, now };
-        // Names are looked up everywhere: a caller without a token does not know the origin.
-        let origin = request.org.origin();
-        let is_here = |row: &Entry| origin.is_empty() || row.org.origin() == origin;
-        let is_named =
-            |row: &Entry| matches!(&request.wanted, Wanted::Recover(id) if row.id == *id);
-        for mut row in rows.into_iter().filter(|row| is_here(row) || is_named(row)) {
+        for mut row in rows {
             if age(&mut row, request, now) {
                 view.written.push(row.clone());
             }
@@ -286,25 +318,23 @@ impl<'a> View<'a> {
     }
 
     fn decide(&mut self) -> Decision {
-        // A claim whose result was lost, made again: it holds an entry and has not used it.
-        let holds = |entry: &&Entry| {
-            entry.is_held_by(&self.request.id)
-                && matches!(&entry.state, State::Open(lease) if !lease.is_attempting)
-        };
-        let entry = match (self.entries.iter().find(holds), &self.request.wanted) {
-            (Some(entry), _) => entry.clone(),
-            (None, Wanted::Do(operation)) => self.begin(operation)?,
-            (None, Wanted::Recover(id)) => self.recover(id)?,
-        };
-        Ok(self.grant(entry).into())
+        match &self.request.wanted {
+            Wanted::Do(operation) => self.begin(operation),
+            Wanted::Recover(id) => self.recover(id),
+        }
     }
 
-    /// What an attempt of `operation` goes on from.
-    fn begin(&mut self, operation: &Operation) -> Result<Entry, Refusal> {
-        if let Some(conflict) = self.conflict(operation) {
-            return Err(conflict);
+    fn begin(&mut self, operation: &Operation) -> Decision {
+        if let Some(decision) = self.asked_again() {
+            return decision;
         }
-        let adopted = self.earlier(operation)?;
+        if let Some(blocked) = self.blocked(operation) {
+            return Decision::Blocked(blocked);
+        }
+        let adopted = match self.earlier(operation) {
+            Ok(adopted) => adopted,
+            Err(decision) => return *decision,
+        };
         let own = adopted.as_ref().map(|entry| entry.id.clone());
         let others = || {
             let counts = |entry: &&Entry| self.counts(entry, operation);
@@ -317,35 +347,34 @@ impl<'a> View<'a> {
             .into_iter()
             .reduce(|one, other| if one.until.since(&other.until).is_none() { other } else { one });
         if let Some(wait) = longest {
-            let receipts = self.certain_receipts(own.as_ref());
+            let receipts = self.receipts(own.as_ref());
             let is_in_doubt = adopted.is_some_and(|entry| entry.attempts > 0);
             let why = match wait.why {
                 _ if is_in_doubt => Why::InDoubt,
                 _ if is_renamed => Why::Rename,
                 why => why,
             };
-            return Err(Refusal::Wait(Wait { why, receipts, ..wait }));
+            return Decision::Wait(Wait { why, receipts, ..wait });
         }
         // Rule 2: in this transaction, so that none of their holders attempts beside this one.
         let open: Vec<Entry> = others().filter(|entry| entry.ending().is_none()).cloned().collect();
         for entry in open {
             self.write(&taken_over(entry, self.now.clone().into()));
         }
-        Ok(adopted.unwrap_or_else(|| self.new_entry(operation)))
+        self.grant(adopted.unwrap_or_else(|| self.new_entry(operation)))
     }
 
     /// The earlier entry of the same operation from which this one goes on, if any; or what that entry
     /// decides of this claim.
-    fn earlier(&mut self, operation: &Operation) -> Result<Option<Entry>, Refusal> {
+    fn earlier(&mut self, operation: &Operation) -> Result<Option<Entry>, Box<Decision>> {
         let Some(mut entry) = self.last_of_same(operation).cloned() else { return Ok(None) };
         // Of a portal that was there after an attempt, the attempt may have been the cause.
         let is_there = entry.attempts > 0
             && entry.ending().is_some_and(|ending| ending.kind == EndingKind::Present);
         let is_outcome = is_theirs_too(&entry, self.request) && (entry.may_be_own() || is_there);
-        let is_dropped = !operation.concerns(entry.name());
         match &entry.state {
             State::Open(lease) if lease.is_held_at(self.now) => {
-                return Err(self.under_way(&entry, lease));
+                return Err(self.under_way(&entry, lease).into());
             }
             // Whose the name is decides what came of the key.
             State::Ended { ending, .. }
@@ -355,11 +384,10 @@ impl<'a> View<'a> {
             State::Ended { ending, .. } if ending.kind != EndingKind::Unknown => {
                 // The result of this very claim was lost, and somebody ended the entry since.
                 let is_own = entry.id == self.request.id;
-                if is_own || is_outcome && !is_dropped {
-                    return Err(Refusal::Ended(self.by_now(entry).into()));
-                }
-                return if is_outcome {
-                    Err(conflict(Conflict::NameDropped, &entry))
+                return if is_own || (is_outcome && self.concerns(operation, &entry)) {
+                    Err(self.told(&entry).into())
+                } else if is_outcome {
+                    Err(Decision::Blocked(conflict(Conflict::NameDropped, &entry)).into())
                 } else {
                     Ok(None)
                 };
@@ -368,54 +396,62 @@ impl<'a> View<'a> {
         }
         if let Some(renamed) = self.renamed_since(&entry) {
             // Whose key it is, is told; without one the wish is a new one, and the next list its outcome.
-            let is_outcome = is_outcome.then(|| self.by_now(renamed));
-            return is_outcome.map_or(Ok(None), |told| Err(Refusal::Ended(told.into())));
+            let told = is_outcome.then(|| self.told(&renamed));
+            return told.map_or(Ok(None), |told| Err(told.into()));
         }
         if entry.attempts == 0 {
             entry.operation = operation.clone();
-        } else if is_dropped {
-            return Err(conflict(Conflict::NameDropped, &entry));
+        } else if !operation.concerns(entry.name()) {
+            return Err(Decision::Blocked(conflict(Conflict::NameDropped, &entry)).into());
         }
         entry.key = entry.key.or_else(|| self.request.key.clone());
         entry.label = entry.label.or_else(|| self.request.label.clone());
         Ok(Some(entry))
     }
 
-    /// The entry to determine; nothing is attempted, so nothing else is waited for.
-    fn recover(&mut self, id: &EntryId) -> Result<Entry, Refusal> {
+    /// Whether the portal of an entry has, or had, one of the names.
+    fn concerns(&self, operation: &Operation, entry: &Entry) -> bool {
+        let by_now = || self.named_by_now(entry.clone());
+        operation.concerns(entry.name())
+            || by_now().is_some_and(|entry| operation.concerns(entry.name()))
+    }
+
+    /// Determines what came of an entry; nothing is attempted, so nothing else is waited for.
+    fn recover(&mut self, id: &EntryId) -> Decision {
+        if let Some(decision) = self.asked_again() {
+            return decision;
+        }
         let Some(entry) = self.entry(id).cloned() else {
-            return Err(Refusal::Blocked(Blocked::NoEntry(id.clone())));
+            return Decision::Blocked(Blocked::NoEntry(id.clone()));
         };
         // The list of what may be another org proves nothing.
         if !is_same_org(&entry, self.request) {
-            return Err(conflict(Conflict::LabelMoved, &entry));
+            return Decision::Blocked(conflict(Conflict::LabelMoved, &entry));
         }
         if let Some(renamed) = self.renamed_since(&entry) {
-            return Err(Refusal::Ended(renamed.into()));
+            return Decision::Ended(Box::new(renamed));
         }
         match &entry.state {
-            State::Open(lease) if lease.is_held_at(self.now) => Err(self.under_way(&entry, lease)),
+            State::Open(lease) if lease.is_held_at(self.now) => self.under_way(&entry, lease),
             State::Ended { ending, .. } if ending.kind != EndingKind::Unknown => {
-                Err(Refusal::Ended(entry.into()))
+                Decision::Ended(Box::new(entry))
             }
-            State::Open(_) | State::Ended { .. } => Ok(entry),
+            State::Open(_) | State::Ended { .. } => self.grant(entry),
         }
     }
 
-    /// What may be done yet of what is wanted, by anybody.
-    fn undecided(&self) -> Vec<Entry> {
-        let is_wanted = |entry: &Entry| match &self.request.wanted {
-            Wanted::Do(operation) => {
-                has_common_name(entry, operation) || operation.concerns(entry.name())
-            }
-            Wanted::Recover(id) => entry.id == *id,
+    /// A claim whose result was lost, made again: it holds an entry and has not used it.
+    fn asked_again(&mut self) -> Option<Decision> {
+        let holds = |entry: &&Entry| {
+            entry.is_held_by(&self.request.id)
+                && matches!(&entry.state, State::Open(lease) if !lease.is_attempting)
         };
-        let undecided = |entry: &&Entry| is_wanted(entry) && entry.may_be_done(self.now);
-        self.entries.iter().filter(undecided).cloned().collect()
+        let entry = self.entries.iter().find(holds).cloned()?;
+        Some(self.grant(entry))
     }
 
     /// Rule 7, and a label or key that leads elsewhere.
-    fn conflict(&self, operation: &Operation) -> Option<Refusal> {
+    fn blocked(&self, operation: &Operation) -> Option<Blocked> {
         self.entries.iter().find_map(|entry| {
             if !entry.may_be_own() {
                 return None;
@@ -424,10 +460,12 @@ impl<'a> View<'a> {
             let has_key = has_equal_key(entry, self.request);
             let has_label = entry.label.is_some() && entry.label == self.request.label;
             let moved = is_other_org(entry, self.request);
-            if has_key && (moved || !is_same_wish(entry, operation)) {
-                return Some(conflict(Conflict::KeyOfAnother, entry));
+            if has_label && is_first && moved {
+                return Some(conflict(Conflict::LabelMoved, entry));
             }
-            (has_label && is_first && moved).then(|| conflict(Conflict::LabelMoved, entry))
+            let is_wish = is_same_wish(entry, operation)
+                || entry.old_name().is_none() && self.concerns(operation, entry);
+            (has_key && (moved || !is_wish)).then(|| conflict(Conflict::KeyOfAnother, entry))
         })
     }
 
@@ -511,48 +549,57 @@ impl<'a> View<'a> {
         (!is_past).then(|| Wait { why, entry: entry.id.clone(), until, receipts: Vec::new() })
     }
 
-    /// Rule 3: an entry in doubt whose portal this ledger renamed later was created.
+    /// Rule 3: the portal of an entry in doubt was there if this ledger renamed it later.
     fn renamed_since(&mut self, entry: &Entry) -> Option<Entry> {
         if !entry.is_in_doubt() {
             return None;
         }
-        let portal = self.rename_of(entry)?.ending().and_then(|ending| ending.portal.clone());
+        let rename = self.next_of_name(entry).filter(|next| is_rename_of(entry, next))?;
+        let rename = Some(rename).filter(|rename| !rename.is_in_doubt())?;
+        let portal = rename.ending().and_then(|ending| ending.portal.clone());
         let name = Some(entry.name().to_owned());
-        let ending = Ending { name, portal, ..Ending::new(EndingKind::Created) };
+        let ending = Ending { name, portal, ..Ending::new(EndingKind::Appeared) };
         let determined = ended(entry.clone(), ending, self.now.clone().into());
         self.write(&determined);
         Some(determined)
     }
 
-    /// The later rename of the portal that an entry created, or may have created.
-    fn rename_of(&self, entry: &Entry) -> Option<&Entry> {
-        let is_done = |other: &&Entry| {
-            other.ending().is_some_and(|ending| ending.kind == EndingKind::Renamed)
-        };
-        // The first one: a later one is of a portal that took the name since.
-        self.later_renames(entry).filter(is_done).last()
+    /// Rule 3: what is told of an entry that ended.
+    fn told(&self, entry: &Entry) -> Decision {
+        let named = self.named_by_now(entry.clone());
+        named.map_or_else(
+            || Decision::Blocked(conflict(Conflict::NameUncertain, entry)),
+            |entry| Decision::Ended(entry.into()),
+        )
     }
 
-    /// An entry that ended, with the name that its portal has by now, as far as this ledger renamed it.
-    fn by_now(&self, mut entry: Entry) -> Entry {
-        let mut name = None;
-        let mut last = Some(&entry).filter(|entry| entry.may_be_own());
-        while let Some(rename) = last.and_then(|entry| self.rename_of(entry)) {
-            name = Some(rename.name().to_owned());
-            last = Some(rename);
+    /// An entry with the name that its portal has by now, as far as this ledger changed it; `None` if it gave
+    /// the name to another portal since: nothing says what the first one is called.
+    fn named_by_now(&self, mut entry: Entry) -> Option<Entry> {
+        let mut last = &entry;
+        while let Some(next) = self.next_of_name(last) {
+            last = Some(next).filter(|next| is_rename_of(last, next) && !next.is_in_doubt())?;
         }
+        let name = (last.id != entry.id).then(|| last.name().to_owned());
         if let (State::Ended { ending, .. }, Some(name)) = (&mut entry.state, name) {
             ending.name = Some(name);
         }
-        entry
+        Some(entry)
     }
 
-    fn later_renames(&self, entry: &Entry) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(|other| {
-            matches!(&other.operation, Operation::Rename(rename) if is_same_name(&rename.old, entry.name()))
-                && other.order > entry.order
-                && other.org.compare(&entry.org) == SameOrg::Yes
-        })
+    /// What this ledger did next with the name of an entry's portal: it took it from that, or gave it to
+    /// another one.
+    fn next_of_name(&self, entry: &Entry) -> Option<&Entry> {
+        let is_about = |name: &str| is_same_name(name, entry.name());
+        let is_done = |next: &Entry| next.ending().is_some_and(|ending| ending.kind.is_own());
+        let is_it = |next: &&Entry| {
+            next.id != entry.id
+                && next.turn() >= entry.turn()
+                && (is_done(next) && is_about(next.name())
+                    || next.may_be_own() && next.old_name().is_some_and(is_about))
+        };
+        let all = self.entries.iter().filter(|_| entry.may_be_own());
+        all.filter(is_it).min_by_key(|next| next.turn())
     }
 
     fn new_entry(&self, operation: &Operation) -> Entry {
@@ -566,6 +613,7 @@ impl<'a> View<'a> {
             operation: operation.clone(),
             intent: None,
             attempts: 0,
+            gone_on_after: None,
             state: State::Open(Lease {
                 holder: None,
                 until: self.now.clone().into(),
@@ -579,14 +627,21 @@ impl<'a> View<'a> {
         }
     }
 
-    fn grant(&mut self, mut entry: Entry) -> Grant {
-        // One that may be of the org forbids what no list can clear.
-        let receipts = self.receipts(Some(&entry.id), |other| !is_other_org(other, self.request));
+    fn grant(&mut self, mut entry: Entry) -> Decision {
+        let receipts = self.receipts(Some(&entry.id));
         let has_rival = self.has_rival(&entry);
         // The attempt of a holder that went away ended with its lease at the latest.
         entry.doubt_ended = entry.last_doubtful_end().cloned();
         entry.times = entry.times.max(self.request.times());
         entry.is_settled = false;
+        if entry.attempts > 0 {
+            let may_be_of_name = |it: &&Entry| {
+                it.operation.concerns(entry.name())
+                    || self.operation().is_some_and(|operation| has_common_name(it, operation))
+            };
+            let others = self.entries.iter().filter(may_be_of_name);
+            entry.gone_on_after = others.map(|other| other.order).max();
+        }
         entry.state = State::Open(Lease {
             holder: Some(self.request.id.clone()),
             until: self.now.plus(entry.times.attempt_budget).into(),
@@ -594,7 +649,7 @@ impl<'a> View<'a> {
             process: self.request.process.clone(),
         });
         self.write(&entry);
-        Grant { entry, receipts, has_rival }
+        Decision::Granted(Box::new(Grant { entry, receipts, has_rival }))
     }
 
     /// Whether it is of the key of the request. What is of another org for certain is not done here.
@@ -623,44 +678,33 @@ impl<'a> View<'a> {
         entry.order > 0 && self.entries.iter().any(is_rival)
     }
 
-    fn under_way(&self, entry: &Entry, lease: &Lease) -> Refusal {
+    fn under_way(&self, entry: &Entry, lease: &Lease) -> Decision {
         let until = lease.until.on(self.now, entry.times.attempt_budget);
         let id = entry.id.clone();
-        let receipts = self.certain_receipts(Some(&id));
+        let receipts = self.receipts(Some(&id));
         let is_outcome = is_theirs_too(entry, self.request);
         let why = if is_outcome { Why::UnderWay } else { Why::SameUnderWay };
-        Refusal::Wait(Wait { why, entry: id, until, receipts })
+        Decision::Wait(Wait { why, entry: id, until, receipts })
     }
 
-    /// The receipts that end a wait by themselves.
-    fn certain_receipts(&self, own: Option<&EntryId>) -> Vec<Receipt> {
-        self.receipts(own, |other| is_same_org(other, self.request))
-    }
-
-    /// What this ledger created in what may be the org, apart from the entry `own`.
-    fn receipts(&self, own: Option<&EntryId>, counts: impl Fn(&Entry) -> bool) -> Vec<Receipt> {
-        let in_doubt = own.and_then(|id| self.entry(id));
-        // What it made may be what they renamed: where their org is not known, nothing else tells.
-        let may_be_renamed = |entry: &Entry| {
-            matches!((&entry.operation, in_doubt), (Operation::Rename(rename), Some(own))
-                if is_same_name(&rename.old, own.name()))
-        };
+    /// What this ledger created in the org, apart from the entry `own`.
+    fn receipts(&self, own: Option<&EntryId>) -> Vec<Receipt> {
         // The newest first: of several that created a portal of one name, it is the last one's.
         let others = self.entries.iter().filter(|entry| {
             own != Some(&entry.id)
-                && counts(entry)
-                && !may_be_renamed(entry)
+                && is_same_org(entry, self.request)
                 // While a rename is in doubt, the portal may have either name; by its old one a key still finds
                 // what a copy may have made.
                 && (self.is_refused_under_key(entry)
-                    || !self.later_renames(entry).any(Entry::may_be_own))
+                    || !self.entries.iter().any(|next| {
+                        next.may_be_own() && is_rename_of(entry, next)
+                    }))
         });
         let receipt = |entry: &Entry| {
             let portal = entry.ending().and_then(|ending| ending.portal.as_ref());
             Some(Receipt {
                 entry: entry.id.to_string(),
                 name: entry.name().to_owned(),
-                is_of_org: is_same_org(entry, self.request),
                 id: portal.and_then(|portal| portal.id.clone()),
                 baseline: entry.intent.as_ref().and_then(|intent| intent.baseline.clone()),
                 has_same_key: has_equal_key(entry, self.request),
@@ -670,7 +714,7 @@ impl<'a> View<'a> {
         others.filter_map(receipt).collect()
     }
 
-    /// What is known of the portal of an entry, if it created one or may have done so.
+    /// What is known of the portal of an entry, if it made one or may have.
     fn evidence(&self, entry: &Entry) -> Option<Evidence> {
         match &entry.state {
             State::Ended { ending, at } if ending.kind.is_own() => {
@@ -679,24 +723,27 @@ impl<'a> View<'a> {
                 Some(Evidence::Made { age: age.unwrap_or_default() })
             }
             _ if self.is_refused_under_key(entry) => Some(Evidence::Refused),
-            // A name that was only refused is another org's, unless a copy of the attempt took it.
-            _ if entry.is_in_doubt() && entry.last_doubtful_end().is_some() => {
-                matches!(entry.operation, Operation::Create(_)).then_some(Evidence::InDoubt)
-            }
             _ => None,
         }
     }
 }
 
-fn conflict(conflict: Conflict, entry: &Entry) -> Refusal {
-    Refusal::Blocked(Blocked::Conflict { conflict, entry: Box::new(entry.clone()) })
+fn conflict(conflict: Conflict, entry: &Entry) -> Blocked {
+    Blocked::Conflict { conflict, entry: Box::new(entry.clone()) }
+}
+
+/// Whether `next` renamed, or may have renamed, the portal of an entry, which had its name until then.
+fn is_rename_of(entry: &Entry, next: &Entry) -> bool {
+    next.old_name().is_some_and(|old| is_same_name(old, entry.name()))
+        && next.turn() > entry.turn()
+        && next.org.compare(&entry.org) == SameOrg::Yes
 }
 
 fn is_same_org(entry: &Entry, request: &ClaimRequest) -> bool {
     entry.org.compare(&request.org) == SameOrg::Yes
 }
 
-pub fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
+pub(crate) fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
     match entry.org.compare(&request.org) {
         SameOrg::Yes => false,
         SameOrg::No => true,
@@ -710,13 +757,13 @@ fn is_theirs_too(entry: &Entry, request: &ClaimRequest) -> bool {
 }
 
 /// Whether an entry of the same key is of what is wanted: by its first name, or by the one it got to.
-pub(crate) fn is_same_wish(entry: &Entry, operation: &Operation) -> bool {
+pub fn is_same_wish(entry: &Entry, operation: &Operation) -> bool {
     let are_creates =
         matches!((operation, &entry.operation), (Operation::Create(_), Operation::Create(_)));
     operation.is_same_as(&entry.operation) || are_creates && operation.concerns(entry.name())
 }
 
-pub(crate) fn has_equal_key(entry: &Entry, request: &ClaimRequest) -> bool {
+fn has_equal_key(entry: &Entry, request: &ClaimRequest) -> bool {
     entry.key.is_some() && entry.key == request.key
 }
 

@@ -41,6 +41,9 @@ pub struct Entry {
     pub intent: Option<Intent>,
     /// How many attempts were recorded, and may have been sent.
     pub attempts: u32,
+    /// The newest entry of its names that there was when it was last gone on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gone_on_after: Option<u64>,
     /// Whether it is open, or how it ended.
     pub state: State,
     /// The latest end of an attempt that was in doubt, whether it still is or not.
@@ -96,6 +99,9 @@ pub struct Ending {
     /// The portal, as the list showed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub portal: Option<KnownPortal>,
+    /// The name that the service reported success for, where that is not the wanted one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_name: Option<String>,
     /// Why, for people: the last cause of a negative or an unknown ending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
@@ -179,7 +185,7 @@ impl fmt::Debug for EntryId {
 impl Ending {
     /// An ending without particulars.
     pub fn new(kind: EndingKind) -> Self {
-        Self { kind, name: None, portal: None, cause: None, is_recovered: false }
+        Self { kind, name: None, portal: None, other_name: None, cause: None, is_recovered: false }
     }
 }
 
@@ -264,6 +270,20 @@ impl Entry {
     /// The names that were tried before the last one, and belong to other orgs.
     pub fn taken(&self) -> &[PortalName] {
         self.intent.as_ref().map_or(&[], |intent| &intent.taken)
+    }
+
+    /// When its last attempts were made, among those of others: what two entries have in common was done in
+    /// this order. Two that were gone on from after the same one are equal.
+    pub(crate) fn turn(&self) -> (u64, bool) {
+        self.gone_on_after.map_or((self.order, false), |newest| (newest, true))
+    }
+
+    /// The name that a rename took from a portal.
+    pub(crate) fn old_name(&self) -> Option<&str> {
+        match &self.operation {
+            Operation::Create(_) => None,
+            Operation::Rename(rename) => Some(&rename.old),
+        }
     }
 
     /// The latest end of an attempt that may still take effect, known or bounded.

@@ -116,6 +116,7 @@ mod tests {
             operation,
             intent: Some(intent.with_baseline(Some(before))),
             attempts,
+            gone_on_after: None,
             state: State::Ended { ending: Ending::new(kind), at: at.clone().into() },
             doubt_ended: Some(at.into()),
 

@@ -1,13 +1,15 @@
 //! [`Ledger`] and [`Permit`]: the decisions over a store that lasts.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::future::{Future, ready};
+use std::pin::Pin;
 use std::time::Duration;
 
 use portal_model::flow::{Intent, Receipt};
 use portal_model::{Org, OrgIdentity};
 use tokio::sync::oneshot;
 
-use crate::claim::{ClaimRequest, Refusal, Wanted};
+use crate::claim::{ClaimRequest, Wait};
 use crate::decide::{self, Adopted, AttemptEnd, Grant};
 use crate::entry::{Ending, Entry, EntryId};
 use crate::error::LedgerError;
@@ -15,14 +17,29 @@ use crate::memory::Memory;
 #[cfg(feature = "postgres")]
 use crate::postgres::Postgres;
 use crate::process::Process;
-use crate::rows::{Decide, Engine, Filter, Rows};
+use crate::rows::{self, Decide, Filter, Lookup, Rows};
 #[cfg(feature = "sqlite")]
 use crate::sqlite::{OpenError, Sqlite};
 use crate::time::Moment;
 
 /// The record of operations of everybody who shares it. Cloning is cheap.
 #[derive(Clone, Debug)]
-pub struct Ledger(Arc<dyn Engine>);
+pub struct Ledger(Engine);
+
+#[derive(Clone, Debug)]
+enum Engine {
+    Memory(Memory),
+    #[cfg(feature = "sqlite")]
+    Sqlite(std::sync::Arc<Sqlite>),
+    #[cfg(feature = "postgres")]
+    Postgres(Postgres),
+}
+
+/// The result of a transaction.
+type Submitted = Pin<Box<dyn Future<Output = Result<(), LedgerError>> + Send>>;
+
+/// What a [`ClaimRequest`] leads to.
+pub type Claim = crate::claim::Claim<Permit>;
 
 /// The right to make the next attempt of an entry, until its lease ends or somebody adopts it.
 ///
@@ -55,7 +72,7 @@ pub enum RecordError {
 impl Ledger {
     /// A ledger that lasts as long as this value and its clones.
     pub fn in_memory() -> Self {
-        Self(Arc::new(Memory::default()))
+        Self(Engine::Memory(Memory::default()))
     }
 
     /// Opens the ledger in `directory`, creating it if missing, readable only by its owner. Any
@@ -65,7 +82,7 @@ impl Ledger {
     /// [`OpenError`] if it can't be opened, is damaged, or was written by a later version.
     #[cfg(feature = "sqlite")]
     pub fn open(directory: impl AsRef<std::path::Path>) -> Result<Self, OpenError> {
-        Ok(Self(Arc::new(Sqlite::open(directory.as_ref())?)))
+        Ok(Self(Engine::Sqlite(Sqlite::open(directory.as_ref())?.into())))
     }
 
     /// The ledger in the schema `portal_ledger` of a PostgreSQL database, which the first transaction
@@ -85,18 +102,32 @@ impl Ledger {
     /// ```
     #[cfg(feature = "postgres")]
     pub fn postgres(pool: deadpool_postgres::Pool) -> Self {
-        Self(Arc::new(Postgres(pool)))
+        Self(Engine::Postgres(Postgres(pool)))
     }
 
-    /// The same ledger as a process finds it that starts now: to test a crash. Permits of `self`
-    /// are held by nobody, as those of a process that was killed: their writes fail.
+    /// The same ledger as a process finds it that starts now: to test a crash. Permits of one in memory
+    /// are held by nobody, as those of a process that was killed: their writes fail. One that lasts is
+    /// the same for every process: kill one to test it.
     pub fn after_restart(&self) -> Self {
-        self.0.after_restart().map_or_else(|| self.clone(), Self)
+        match &self.0 {
+            Engine::Memory(memory) => Self(Engine::Memory(memory.after_restart())),
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(_) => self.clone(),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(_) => self.clone(),
+        }
     }
 
-    /// The file of a ledger that [`Self::open`] opened; `None` for others.
+    /// The file of a ledger that [`Self::open`] opened; `None` for others. Another process may copy it; one that
+    /// has it open must not, since on Unix a process that closes a file gives up its locks of it.
+    #[cfg(feature = "sqlite")]
     pub fn path(&self) -> Option<&std::path::Path> {
-        self.0.path()
+        match &self.0 {
+            Engine::Memory(_) => None,
+            Engine::Sqlite(sqlite) => Some(sqlite.path()),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(_) => None,
+        }
     }
 
     /// Where [`Self::open`] has the file of the ledger in `directory`, whether it exists or not.
@@ -113,20 +144,10 @@ impl Ledger {
     /// # Cancel safety
     /// If the future is dropped, the claim may have been granted; the same request, asked again, is
     /// granted again, and otherwise the entry is held for one attempt budget.
-    pub async fn claim(
-        &self,
-        request: &ClaimRequest,
-        now: &Moment,
-    ) -> Result<Result<Permit, Refusal>, LedgerError> {
-        let (mut asked, at) = (request.clone(), now.clone());
-        asked.process = Process::current();
-        let decide = move |rows, clock: Option<&Moment>| {
-            let at = clock.unwrap_or(&at).clone();
-            let (written, decision) = decide::claim(rows, &asked, &at);
-            (written, (decision, at))
-        };
-        let (decision, at) = self.transact(self.rows_of(request).await?, decide).await?;
-        let granted = decision.map(|grant| Permit {
+    pub async fn claim(&self, request: &ClaimRequest, now: &Moment) -> Result<Claim, LedgerError> {
+        let asked = ClaimRequest { process: Process::current(), ..request.clone() };
+        let (claim, at) = self.decide(&asked, now, Lookup::of_claim, decide::claim).await?;
+        let claim = claim.map(|grant| Permit {
             ledger: self.clone(),
             holder: request.id.clone(),
             held_until: now.plus(grant.entry.times.attempt_budget),
@@ -135,13 +156,14 @@ impl Ledger {
             last: None,
             has_ended: false,
         });
-        Ok(granted.map_err(|mut refusal| {
-            if let Refusal::Wait(wait) = &mut refusal {
+        Ok(match claim {
+            Claim::Wait(wait) => {
                 // `now` was read earlier than the clock: too early, if anything, and asked again then.
-                wait.until = wait.until.read_at(&at, now);
+                let until = wait.until.read_at(&at, now);
+                Claim::Wait(Wait { until, ..wait })
             }
-            refusal
-        }))
+            other => other,
+        })
     }
 
     /// The org that the credential of `identity` led to, if the service told that to an entry.
@@ -152,30 +174,75 @@ impl Ledger {
         let find = |rows: Vec<Entry>, _: Option<&Moment>| {
             (Vec::new(), rows.first().and_then(|entry| entry.org.org().cloned()))
         };
-        self.transact(Rows::org_of(identity), find).await
+        self.transact(Lookup::org_of(identity), find).await
     }
 
-    /// What a claim would find.
+    /// What a claim would find, of what was done under its key or about its names.
     pub(crate) async fn look(
         &self,
         request: &ClaimRequest,
         now: &Moment,
     ) -> Result<decide::Look, LedgerError> {
-        let (asked, at) = (request.clone(), now.clone());
-        let look = move |rows, clock: Option<&Moment>| {
-            (Vec::new(), decide::look(rows, &asked, clock.unwrap_or(&at)))
-        };
-        self.transact(self.rows_of(request).await?, look).await
+        let look = |rows, asked: &_, at: &_| (Vec::new(), decide::look(rows, asked, at));
+        Ok(self.decide(request, now, Lookup::of_names, look).await?.0)
     }
 
-    /// Which entries a claim reads.
-    async fn rows_of(&self, request: &ClaimRequest) -> Result<Rows, LedgerError> {
-        let operation = match &request.wanted {
-            Wanted::Do(operation) => Some(operation.clone()),
-            // What an entry is about changes no more once there is something to recover.
-            Wanted::Recover(id) => self.entry(id).await?.map(|entry| entry.operation),
+    /// The same of many claims, with few transactions.
+    pub(crate) async fn looks(
+        &self,
+        requests: &[&ClaimRequest],
+        now: &Moment,
+    ) -> Result<Vec<decide::Look>, LedgerError> {
+        let terms_of = |request: &&ClaimRequest| {
+            Lookup::of_names(request, &decide::names_of(&[], request)).terms
         };
-        Ok(Rows::of_claim(request, operation.as_ref()))
+        let mut terms: BTreeSet<String> = requests.iter().flat_map(terms_of).collect();
+        let (mut rows, mut now, mut read) = (Vec::new(), now.clone(), 0);
+        while read < terms.len() {
+            read = terms.len();
+            let lookup = Lookup { terms: terms.iter().cloned().collect(), ..Lookup::default() };
+            let asked = Rows { lookup: Some(lookup), filter: Some(Filter::default()) };
+            let all = |rows, clock: Option<&Moment>| (Vec::new(), (rows, clock.cloned()));
+            let found: (Vec<Entry>, _) = self.transact(asked, all).await?;
+            (rows, now) = (found.0, found.1.unwrap_or(now));
+            // Renames may have given the portals other names.
+            terms.extend(rows.iter().flat_map(rows::name_terms));
+        }
+        rows.reverse();
+        let copy = Self::in_memory();
+        copy.transact(Lookup::default(), |_, _| (rows, ())).await?;
+        let mut looks = Vec::with_capacity(requests.len());
+        for request in requests {
+            looks.push(copy.look(request, &now).await?);
+        }
+        Ok(looks)
+    }
+
+    /// Decides over every entry that `lookup` selects by the names that the claim turns on, and says when.
+    async fn decide<T: Send + 'static>(
+        &self,
+        request: &ClaimRequest,
+        now: &Moment,
+        lookup: impl Fn(&ClaimRequest, &BTreeSet<String>) -> Lookup,
+        decide: impl Fn(Vec<Entry>, &ClaimRequest, &Moment) -> (Vec<Entry>, T) + Copy + Send + 'static,
+    ) -> Result<(T, Moment), LedgerError> {
+        let mut names = decide::names_of(&[], request);
+        loop {
+            let (asked, at, read) = (request.clone(), now.clone(), names.clone());
+            let decide = move |rows: Vec<Entry>, clock: Option<&Moment>| {
+                let names = decide::names_of(&rows, &asked);
+                if !names.is_subset(&read) {
+                    return (Vec::new(), Err(names));
+                }
+                let at = clock.unwrap_or(&at).clone();
+                let (written, decision) = decide(rows, &asked, &at);
+                (written, Ok((decision, at)))
+            };
+            match self.transact(lookup(request, &names), decide).await? {
+                Ok(decided) => return Ok(decided),
+                Err(more) => names = more,
+            }
+        }
     }
 
     /// The entry of that id, if there is one.
@@ -183,7 +250,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub async fn entry(&self, id: &EntryId) -> Result<Option<Entry>, LedgerError> {
-        self.transact(Rows::entry(id), |mut rows, _| (Vec::new(), rows.pop())).await
+        self.transact(Lookup::entry(id), |mut rows, _| (Vec::new(), rows.pop())).await
     }
 
     /// The entries that `filter` selects, newest first.
@@ -191,13 +258,13 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub async fn entries(&self, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
-        self.transact(Rows::seen(filter.clone()), |rows, _| (Vec::new(), rows)).await
+        self.transact(filter.clone(), |rows, _| (Vec::new(), rows)).await
     }
 
     /// Reads rows, decides, and writes rows, in one transaction.
     async fn transact<T: Send + 'static>(
         &self,
-        rows: Rows,
+        rows: impl Into<Rows>,
         decide: impl FnOnce(Vec<Entry>, Option<&Moment>) -> (Vec<Entry>, T) + Send + 'static,
     ) -> Result<T, LedgerError> {
         let (decided, decision) = oneshot::channel();
@@ -206,8 +273,26 @@ impl Ledger {
             drop(decided.send(decision));
             written
         });
-        self.0.submit(rows, decide).await?;
+        self.submit(rows.into(), decide).await?;
         decision.await.map_err(|_| LedgerError::Unknown("nothing was decided".to_owned()))
+    }
+
+    /// The same; it goes on if the future is dropped.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "sqlite")),
+        expect(
+            clippy::needless_pass_by_value,
+            reason = "memory is the only engine that can borrow"
+        )
+    )]
+    fn submit(&self, rows: Rows, decide: Decide) -> Submitted {
+        match &self.0 {
+            Engine::Memory(memory) => Box::pin(ready(memory.submit(&rows, decide))),
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(sqlite) => Box::pin(sqlite.submit(rows, decide)),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(postgres) => Box::pin(postgres.submit(rows, decide)),
+        }
     }
 }
 
@@ -258,7 +343,7 @@ impl Permit {
     pub async fn record(&mut self, intent: &Intent, now: &Moment) -> Result<(), RecordError> {
         let (last, intent) = (self.last.clone(), intent.clone());
         // As long as this has not returned, the attempt is not made.
-        self.last.get_or_insert_with(|| AttemptEnd::new(now.clone(), false));
+        self.last.get_or_insert_with(|| AttemptEnd { at: now.clone(), in_doubt: false });
         self.write(last, now, move |entry, holder, last, now| {
             decide::record(entry, holder, &intent, last, now)
         })
@@ -268,14 +353,16 @@ impl Permit {
         Ok(())
     }
 
-    /// Keeps the end that was noted, durably.
+    /// Keeps the name that the service reported success for, where that is not the wanted one, durably.
     ///
     /// # Errors
     /// [`RecordError`]: the ending may keep it yet.
-    pub async fn keep_end(&mut self, now: &Moment) -> Result<(), RecordError> {
-        let last = self.last.clone();
-        self.write(last, now, |entry, holder, last, _| decide::attempt_ended(entry, holder, last))
-            .await
+    pub async fn learn(&mut self, other_name: &str, now: &Moment) -> Result<(), RecordError> {
+        let (last, other_name) = (self.last.clone(), other_name.to_owned());
+        self.write(last, now, move |entry, holder, last, _| {
+            decide::learn(entry, holder, &other_name, last)
+        })
+        .await
     }
 
     /// Ends the entry, durably, and returns it.
@@ -312,7 +399,7 @@ impl Permit {
             let written = row.and_then(|row| decide(row, &holder, last.as_ref(), clock));
             (written.iter().cloned().collect(), written)
         };
-        let row = Rows::entry(&self.grant.entry.id);
+        let row = Lookup::entry(&self.grant.entry.id);
         self.grant.entry = self.ledger.transact(row, decide).await??;
         Ok(())
     }
@@ -332,7 +419,7 @@ impl Drop for Permit {
             released.into_iter().collect()
         };
         // Best effort: without it the entry is held until its lease ends.
-        let row = Rows::entry(&self.grant.entry.id);
-        drop(self.ledger.0.submit(row, Box::new(decide)));
+        let row = Lookup::entry(&self.grant.entry.id);
+        drop(self.ledger.submit(row.into(), Box::new(decide)));
     }
 }

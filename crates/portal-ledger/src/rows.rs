@@ -1,10 +1,6 @@
-//! [`Rows`]: which entries a transaction reads, and what an [`Engine`] finds them by.
+//! [`Rows`]: which entries a transaction reads, and what engines find them by.
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
-use std::path::Path;
-use std::pin::Pin;
-use std::sync::Arc;
 
 use portal_model::identity::OrgIdentity;
 use portal_model::name::name_key;
@@ -12,37 +8,24 @@ use portal_model::{Operation, Org};
 
 use crate::claim::{ClaimRequest, Wanted};
 use crate::entry::{Entry, EntryId};
-use crate::error::LedgerError;
 use crate::time::Moment;
 
-/// What keeps entries.
-pub(crate) trait Engine: Debug + Send + Sync {
-    /// Reads rows, lets `decide` run, and writes rows, in one transaction; it goes on if the future is
-    /// dropped.
-    fn submit(&self, rows: Rows, decide: Decide) -> Submitted;
-
-    /// The same entries as a process finds them that starts now, if that differs.
-    fn after_restart(&self) -> Option<Arc<dyn Engine>> {
-        None
-    }
-
-    /// Its file, if it has one.
-    fn path(&self) -> Option<&Path> {
-        None
-    }
+/// Which entries a transaction reads.
+#[derive(Clone, Debug)]
+pub(crate) struct Rows {
+    /// What an engine finds them by; `None` for all of them.
+    pub(crate) lookup: Option<Lookup>,
+    /// Those of them that people want to see, who write nothing.
+    pub(crate) filter: Option<Filter>,
 }
-
-/// The result of a transaction.
-pub(crate) type Submitted = Pin<Box<dyn Future<Output = Result<(), LedgerError>> + Send>>;
 
 /// Takes what was read, the newest first, and returns what to write. An engine of several machines has a
 /// clock of its own, which was read after the rows; moments of its rows are of that.
 pub(crate) type Decide = Box<dyn FnOnce(Vec<Entry>, Option<&Moment>) -> Vec<Entry> + Send>;
 
-/// Which entries a transaction reads: by an id, or by a term that each of them has; all of them for a
-/// [`Filter`] that names no term.
+/// What an engine finds entries by: an id, or a term that each of them has.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Rows {
+pub(crate) struct Lookup {
     /// The origin of a claim, whose entries nobody else changes meanwhile.
     #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "others lock all entries"))]
     pub(crate) origin: Option<String>,
@@ -52,8 +35,6 @@ pub(crate) struct Rows {
     pub(crate) terms: Vec<String>,
     /// For each of these terms, the newest that has it.
     pub(crate) newest: Vec<String>,
-    /// Of those, what people want to see, who write nothing.
-    pub(crate) filter: Option<Filter>,
 }
 
 /// Which entries to return. The default is all of them.
@@ -76,11 +57,9 @@ pub struct Filter {
 enum Reach {
     /// None.
     Named,
-    /// Those of its org, if it is the newest such: that there is a portal is enough.
-    Newest,
     /// Those of its org: it tells whose a portal is, whatever its name is by now.
     Org,
-    /// Those of what may be its org: it may be waited for, or there may be its portal.
+    /// Those of what may be its org: it may be waited for.
     MaybeOrg,
 }
 
@@ -93,16 +72,14 @@ impl Reach {
         match entry.operation {
             Operation::Rename(_) if entry.may_be_own() => Self::Org,
             Operation::Create(_) if ending.kind.is_own() && has_id => Self::Org,
-            Operation::Create(_) if ending.kind.is_own() => Self::Newest,
-            Operation::Create(_) if entry.is_in_doubt() => Self::MaybeOrg,
             Operation::Create(_) | Operation::Rename(_) => Self::Named,
         }
     }
 }
 
-impl Rows {
-    /// What a claim about `operation` reads.
-    pub(crate) fn of_claim(request: &ClaimRequest, operation: Option<&Operation>) -> Self {
+impl Lookup {
+    /// What a claim reads that turns on these names.
+    pub(crate) fn of_claim(request: &ClaimRequest, names: &BTreeSet<String>) -> Self {
         let origin = request.org.origin();
         let recovered = match &request.wanted {
             Wanted::Do(_) => None,
@@ -113,16 +90,21 @@ impl Rows {
         // What may be of the org, too.
         let maybe = if request.org.org().is_some() { "unknown" } else { "any" };
         terms.push(format!("open {origin} {maybe}"));
-        terms.extend(request.key.iter().map(|key| format!("key {origin} {key}")));
-        let names = operation.into_iter().flat_map(Operation::names);
-        terms.extend(names.map(|name| format!("name {}", name_key(name))));
+        terms.extend(Self::of_names(request, names).terms);
         Self {
             origin: Some(origin.to_owned()),
             ids: ids.map(EntryId::to_string).collect(),
             terms,
-            newest: same_org("newest", &request.org),
-            filter: None,
+            ..Self::default()
         }
+    }
+
+    /// What is of its key, or about these names.
+    pub(crate) fn of_names(request: &ClaimRequest, names: &BTreeSet<String>) -> Self {
+        let origin = request.org.origin();
+        let key = request.key.iter().map(|key| format!("key {origin} {key}"));
+        let names = names.iter().map(|name| format!("name {origin} {name}"));
+        Self { terms: key.chain(names).collect(), ..Self::default() }
     }
 
     /// The newest entry of a credential that the service told the org of.
@@ -135,18 +117,22 @@ impl Rows {
     pub(crate) fn entry(id: &EntryId) -> Self {
         Self { ids: vec![id.to_string()], ..Self::default() }
     }
+}
 
-    /// What people want to see.
-    pub(crate) fn seen(filter: Filter) -> Self {
-        let terms = filter.is_unfinished.then(|| UNFINISHED.to_owned());
-        Self { terms: terms.into_iter().collect(), filter: Some(filter), ..Self::default() }
+impl From<Lookup> for Rows {
+    fn from(lookup: Lookup) -> Self {
+        Self { lookup: Some(lookup), filter: None }
     }
+}
 
-    /// Whether an engine looks through all of them.
-    pub(crate) fn is_all(&self) -> bool {
-        self.filter.is_some() && self.terms.is_empty()
+impl From<Filter> for Rows {
+    fn from(filter: Filter) -> Self {
+        let unfinished = || Lookup { terms: vec![UNFINISHED.to_owned()], ..Lookup::default() };
+        Self { lookup: filter.is_unfinished.then(unfinished), filter: Some(filter) }
     }
+}
 
+impl Rows {
     /// Whether an entry that an engine found is one of them.
     pub(crate) fn selects(&self, entry: &Entry) -> bool {
         self.filter.as_ref().is_none_or(|filter| filter.selects(entry))
@@ -167,7 +153,6 @@ pub(crate) fn terms(entry: &Entry) -> Vec<String> {
     let mut terms = Vec::new();
     match Reach::of(entry) {
         Reach::Named => {}
-        Reach::Newest => terms.extend(of_org("newest")),
         Reach::Org => terms.extend(of_org("org")),
         Reach::MaybeOrg => {
             terms.extend(of_org("org"));
@@ -178,11 +163,16 @@ pub(crate) fn terms(entry: &Entry) -> Vec<String> {
     terms.extend(org.told_org().map(|_| format!("known {origin} {credential}")));
     terms.extend(entry.is_unfinished().then(|| UNFINISHED.to_owned()));
     terms.extend(entry.key.iter().map(|key| format!("key {origin} {key}")));
-    let names = entry.operation.names().chain([entry.name()]);
-    terms.extend(names.map(|name| format!("name {}", name_key(name))));
+    terms.extend(name_terms(entry));
     terms.sort_unstable();
     terms.dedup();
     terms
+}
+
+/// The terms of entries that are about a name of this one.
+pub(crate) fn name_terms(entry: &Entry) -> impl Iterator<Item = String> {
+    let names = entry.operation.names().chain([entry.name()]);
+    names.map(|name| format!("name {} {}", entry.org.origin(), name_key(name)))
 }
 
 /// The terms of entries that are certainly of the same org: of the same id, or of the same credential

@@ -3,23 +3,38 @@
 
 mod perform;
 mod stop;
+mod unattempted;
 
 use std::future::{Future, pending, ready};
 use std::pin::pin;
 
 use portal_model::flow::Flow;
-use portal_model::outcome::{NotDone, Origin, Unverified};
-use portal_model::{ApiVersion, Outcome};
+use portal_model::outcome::{NotDone, Origin, Owner, Unverified};
+use portal_model::{ApiVersion, Operation, Outcome, Portal};
 
-use self::stop::{Stop, within};
-use crate::answer::{self, Ended, may_lag_behind, unknown};
-use crate::claim::{Blocked, ClaimRequest, Refusal, Wanted};
-use crate::decide::{Look, is_other_org};
-use crate::entry::Entry;
+use self::stop::Stop;
+use crate::claim::{Blocked, ClaimRequest, Wanted, Why};
+use crate::decide::{Decision, Look};
+use crate::entry::{Entry, EntryId};
 use crate::error::LedgerError;
 use crate::host::Host;
 use crate::ledger::Ledger;
 use crate::time::Moment;
+
+/// Operations that are looked at in one transaction.
+const AT_ONCE: usize = 1000;
+
+/// How an operation ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ended {
+    /// What is true.
+    pub outcome: Outcome,
+    /// The operation in the ledger, if it got that far.
+    pub entry: Option<EntryId>,
+    /// Why the ledger does not hold the outcome, if it does not. The next claim determines it again.
+    pub not_written: Option<LedgerError>,
+}
 
 /// Performs one operation, or determines what came of one, and returns once that is known or the
 /// deadline of its policy is past. The deadline counts from the first grant; until then it waits for others
@@ -65,33 +80,81 @@ pub async fn preview(
     version: ApiVersion,
     host: &mut impl Host,
 ) -> Result<Preview, LedgerError> {
-    let Look { entry, receipts, decision, .. } = ledger.look(&request, &host.now()).await?;
-    let operation = match (&request.wanted, &entry) {
-        (Wanted::Do(operation), _) => operation.clone(),
-        (Wanted::Recover(_), Some(entry)) => entry.operation.clone(),
-        (Wanted::Recover(id), None) => {
-            return Err(LedgerError::NotApplied(Blocked::NoEntry(id.clone()).to_string()));
-        }
-    };
-    let why = match decision {
-        // As in a run: no list makes up for what the ledger has against it.
-        Err(Refusal::Blocked(blocked)) => {
-            return Ok(Preview { entry, outcome: answer::blocked(&request, &blocked).outcome });
-        }
-        Err(Refusal::Ended(ended)) => {
-            return Ok(Preview { entry, outcome: answer::told(&request, &ended).outcome });
-        }
-        Err(Refusal::Wait(wait)) => Some(wait.why),
-        Ok(_) => None,
-    };
-    let flow = Flow::preview(operation.clone(), request.policy.clone(), version);
+    let now = host.now();
+    let look = ledger.look(&request, &now).await?;
     let stop = Stop { future: pin!(pending()), is_raised: false };
-    let mut run = Run::new(ledger, request, version, host, stop);
-    let outcome = match run.drive(flow.with_receipts(receipts), None).await {
-        Ok(outcome) if !why.is_some_and(|why| may_lag_behind(&outcome, why)) => outcome,
-        _ => Outcome::not_done(&operation, NotDone::Preview),
-    };
-    Ok(Preview { entry, outcome: run.previewed(outcome).await })
+    let mut run = Run::new(ledger, request.clone(), version, host, stop);
+    let outcome = look.outcome(&request, version, &now, async |flow| run.listed(flow).await);
+    // As in `run`.
+    let outcome = Box::pin(outcome).await;
+    Ok(Preview { entry: look.entry, outcome })
+}
+
+/// The same of many operations, each with a complete list of its org if there is one; without one, what it
+/// would decide stays [`NotDone::Preview`]. In the ledger it looks only at what was done under their keys
+/// or about their names.
+///
+/// # Errors
+/// [`LedgerError`].
+pub async fn previews(
+    ledger: &Ledger,
+    operations: &[(ClaimRequest, Option<&[Portal]>)],
+    now: &Moment,
+) -> Result<Vec<Preview>, LedgerError> {
+    let mut previews = Vec::with_capacity(operations.len());
+    for operations in operations.chunks(AT_ONCE) {
+        let requests: Vec<_> = operations.iter().map(|(request, _)| request).collect();
+        let looks = ledger.looks(&requests, now).await?;
+        for ((request, portals), look) in operations.iter().zip(looks) {
+            let listed = async |flow: Flow| portals.map(|portals| flow.outcome_by(portals));
+            let outcome = look.outcome(request, ApiVersion::default(), now, listed).await;
+            previews.push(Preview { entry: look.entry, outcome });
+        }
+    }
+    Ok(previews)
+}
+
+impl Look {
+    /// What would come of it; `listed` is what a flow comes to by a list, if there is one.
+    async fn outcome(
+        &self,
+        request: &ClaimRequest,
+        version: ApiVersion,
+        now: &Moment,
+        listed: impl AsyncFnOnce(Flow) -> Option<Outcome>,
+    ) -> Outcome {
+        let operation = match (&self.decision, &request.wanted) {
+            // As in a run: no list makes up for what the ledger has against it.
+            (Decision::Blocked(blocked), _) => return request.blocked(blocked.clone()).outcome,
+            (Decision::Ended(ended), _) => return request.told(ended, None).outcome,
+            (_, Wanted::Recover(id)) => {
+                return request.blocked(Blocked::NoEntry(id.clone())).outcome;
+            }
+            (_, Wanted::Do(operation)) => operation,
+        };
+        let flow = Flow::preview(operation.clone(), request.policy.clone(), version);
+        let is_renamed = matches!(&self.decision, Decision::Wait(wait) if wait.why == Why::Rename);
+        let listed = listed(flow.with_receipts(self.receipts.iter().cloned())).await;
+        let outcome = listed
+            .filter(|outcome| !is_renamed || !may_lag_behind_rename(outcome))
+            .unwrap_or_else(|| Outcome::not_done(operation, NotDone::Preview));
+        let Some(entry) = &self.undecided else { return outcome };
+        let is_other_create = matches!(entry.operation, Operation::Create(_))
+            && !operation.is_same_as(&entry.operation)
+            && self.entry.as_ref().is_none_or(|own| own.id != entry.id);
+        match outcome {
+            // Known from the ledger, not from the list.
+            Outcome::Present { origin: Origin::CreatedEarlier { .. }, .. } => outcome,
+            // It stays, whoever made it, unless a rename gives it another name.
+            Outcome::Present { portal, taken, .. } if is_other_create => {
+                Outcome::Present { portal, origin: Origin::Undetermined, taken }
+            }
+            _ if entry.is_under_way(now) => {
+                request.unknown(Unverified::Elsewhere, Some(entry)).outcome
+            }
+            _ => request.unknown(Unverified::Stopped, Some(entry)).outcome,
+        }
+    }
 }
 
 /// How an operation ends that got no further than before its claim, for the reason `why`: nothing was
@@ -106,6 +169,13 @@ pub async fn end_unclaimed(
     Run::new(ledger, request, ApiVersion::default(), host, stop).nothing_sent(why).await
 }
 
+impl From<Outcome> for Ended {
+    /// Without an entry.
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, entry: None, not_written: None }
+    }
+}
+
 struct Run<'a, H, S> {
     ledger: &'a Ledger,
     request: ClaimRequest,
@@ -115,6 +185,8 @@ struct Run<'a, H, S> {
     has_token: bool,
     /// When the first permit was granted.
     granted: Option<Moment>,
+    /// The entry that it began, and lost to somebody who adopted it.
+    began: Option<EntryId>,
 }
 
 impl<'a, H, S> Run<'a, H, S> {
@@ -125,52 +197,17 @@ impl<'a, H, S> Run<'a, H, S> {
         host: &'a mut H,
         stop: Stop<'a, S>,
     ) -> Self {
-        Self { ledger, request, version, host, stop, has_token: false, granted: None }
+        Self { ledger, request, version, host, stop, has_token: false, granted: None, began: None }
     }
 }
 
-/// What the ledger has, beside claims.
-impl<H: Host, S> Run<'_, H, S> {
-    async fn nothing_sent(&self, why: NotDone) -> Ended {
-        match self.look().await {
-            Ok(look) => answer::nothing_sent(&self.request, why, &look),
-            Err(ended) => *ended,
-        }
-    }
-
-    /// What a claim would find by now, or that anything may be in doubt.
-    async fn look(&self) -> Result<Look, Box<Ended>> {
-        let (limit, now) = (self.request.policy.record_timeout, self.host.now());
-        let look = self.ledger.look(&self.request, &now);
-        let why = match within(self.host.sleep(limit), look).await {
-            Some(Ok(look)) => return Ok(look),
-            Some(Err(error)) => error.to_string(),
-            None => format!("no response of the ledger within {limit:?}"),
-        };
-        Err(unknown(&self.request, Unverified::Ledger(why), None).into())
-    }
-
-    /// What one list says, unless a run would first determine what the ledger has in doubt.
-    async fn previewed(&self, outcome: Outcome) -> Outcome {
-        match outcome {
-            // Known from the ledger, not from the list.
-            Outcome::Present { origin: Origin::CreatedEarlier { .. }, .. } => return outcome,
-            // There is no list.
-            Outcome::NotCreated { why, .. } | Outcome::NotRenamed { why, .. }
-                if why != NotDone::Preview =>
-            {
-                return self.nothing_sent(why).await.outcome;
-            }
-            _ => {}
-        }
-        let look = match self.look().await {
-            Ok(look) => look,
-            Err(ended) => return ended.outcome,
-        };
-        let is_here = |entry: &&Entry| !is_other_org(entry, &self.request);
-        let Some(entry) = look.undecided.iter().find(is_here) else { return outcome };
-        let is_under_way = entry.is_under_way(&self.host.now());
-        let why = if is_under_way { Unverified::Elsewhere } else { Unverified::Stopped };
-        unknown(&self.request, why, Some(entry)).outcome
-    }
+/// Whether a list that does not show a rename of this ledger yet may say so of its portal.
+const fn may_lag_behind_rename(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Present { origin: Origin::Preexisting, .. }
+            | Outcome::Unchanged { .. }
+            | Outcome::NotFound { .. }
+            | Outcome::NameTaken { owner: Owner::ThisOrg, .. }
+    )
 }

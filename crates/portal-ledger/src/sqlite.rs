@@ -1,19 +1,21 @@
 //! The ledger of one machine: one file, one connection, on a thread of its own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Sender};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
 use crate::entry::Entry;
 use crate::error::LedgerError;
-use crate::rows::{Decide, Engine, Rows, Submitted, from_row, terms, to_row};
+use crate::rows::{Decide, Lookup, Rows, from_row, terms, to_row};
 
 const FILE_NAME: &str = "ledger.sqlite";
 /// `PLed`: tells the file from those of other programs.
@@ -79,16 +81,21 @@ pub(crate) struct Sqlite {
     path: PathBuf,
     /// `None` only during `drop`.
     jobs: Option<Sender<Job>>,
-    thread: JoinHandle<()>,
+    /// Closed by the thread, once the file is.
+    ended: Mutex<Receiver<()>>,
 }
 
 impl Sqlite {
     pub(crate) fn open(directory: &Path) -> Result<Self, OpenError> {
         let path = path_in(directory);
         let io = |source| OpenError::Io { path: path.clone(), source };
-        make_private(directory, &path).map_err(io)?;
-        let mut connection = open(&path)?;
+        let mut connection = {
+            let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+            make_private(directory, &path).map_err(io)?;
+            open(&path)?
+        };
         let (jobs, queue) = mpsc::channel::<Job>();
+        let (ending, ended) = mpsc::channel::<()>();
         let name = path.clone();
         let work = move || {
             while let Ok(first) = queue.recv() {
@@ -98,25 +105,31 @@ impl Sqlite {
                 // For people, also from a file that can't be written.
                 perform(&mut connection, reads, TransactionBehavior::Deferred, &name);
             }
+            drop(connection);
+            drop(ending);
         };
         let thread = thread::Builder::new().name("portal-ledger".to_owned());
-        Ok(Self { path: path.clone(), jobs: Some(jobs), thread: thread.spawn(work).map_err(io)? })
-    }
-}
-
-impl Engine for Sqlite {
-    fn path(&self) -> Option<&Path> {
-        Some(&self.path)
+        thread.spawn(work).map_err(io)?;
+        Ok(Self { path, jobs: Some(jobs), ended: Mutex::new(ended) })
     }
 
-    fn submit(&self, rows: Rows, decide: Decide) -> Submitted {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Hands the transaction over at once; the future is its result.
+    pub(crate) fn submit(
+        &self,
+        rows: Rows,
+        decide: Decide,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send + use<> {
         let (reply, replied) = oneshot::channel();
         let job = Job { rows, decide, reply };
         let sent = self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok());
-        Box::pin(async move {
+        async move {
             sent.ok_or_else(|| LedgerError::NotApplied(STOPPED.to_owned()))?;
             replied.await.unwrap_or_else(|_| Err(LedgerError::Unknown(STOPPED.to_owned())))
-        })
+        }
     }
 }
 
@@ -125,11 +138,9 @@ const STOPPED: &str = "the thread of the ledger has stopped";
 impl Drop for Sqlite {
     fn drop(&mut self) {
         self.jobs = None;
-        let began = Instant::now();
         // A disk that hangs does not keep the process from its end: what is queued is best effort.
-        while !self.thread.is_finished() && began.elapsed() < ENDING {
-            thread::sleep(Duration::from_millis(1));
-        }
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = ended.recv_timeout(ENDING);
     }
 }
 
@@ -183,38 +194,36 @@ fn failure(error: &rusqlite::Error, path: &Path, is_commit: bool) -> LedgerError
     }
 }
 
+// Statements that need no table of their own: its cache takes SQLite longer than what is looked up.
 const FIND: &str = "
-    SELECT position, entry FROM entries WHERE position IN (
-        SELECT position FROM entries WHERE id IN (SELECT value FROM json_each(?1))
-        UNION SELECT position FROM terms WHERE term IN (SELECT value FROM json_each(?2))
-        UNION SELECT (SELECT max(position) FROM terms WHERE term = value) FROM json_each(?3))
-    ORDER BY position DESC";
-const ALL: &str = "SELECT position, entry FROM entries ORDER BY position DESC";
-const WRITE: &str = "INSERT INTO entries (id, entry) VALUES (?1, ?2)
-    ON CONFLICT (id) DO UPDATE SET entry = ?2 RETURNING position";
-const DROP_TERMS: &str =
-    "DELETE FROM terms WHERE position = ?1 AND term NOT IN (SELECT value FROM json_each(?2))";
+    SELECT position, entry FROM json_each(?1) JOIN entries ON entries.id = value
+    UNION ALL SELECT position, entry
+        FROM json_each(?2) JOIN terms ON term = value JOIN entries USING (position)
+    UNION ALL SELECT position, entry FROM json_each(?3) JOIN entries
+        ON position = (SELECT max(position) FROM terms WHERE term = value)";
+const ALL: &str = "SELECT position, entry FROM entries";
+const POSITION: &str = "SELECT position FROM entries WHERE id = ?1";
+const ADD: &str = "INSERT INTO entries (entry, id) VALUES (?1, ?2)";
+const REPLACE: &str = "UPDATE entries SET entry = ?1 WHERE id = ?2";
+const TERMS: &str = "SELECT term FROM terms WHERE position = ?1";
+const DROP_TERM: &str = "DELETE FROM terms WHERE term = ?1 AND position = ?2";
 const ADD_TERMS: &str = "INSERT OR IGNORE INTO terms SELECT value, ?1 FROM json_each(?2)";
 
 fn read(connection: &Connection, rows: &Rows) -> rusqlite::Result<Vec<Entry>> {
-    let mut statement = connection.prepare_cached(if rows.is_all() { ALL } else { FIND })?;
-    let mut found = if rows.is_all() {
-        statement.query([])?
-    } else {
-        statement.query([&rows.ids, &rows.terms, &rows.newest].map(|texts| json_array(texts)))?
+    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let found: BTreeMap<i64, String> = match &rows.lookup {
+        Some(Lookup { ids, terms, newest, .. }) => connection
+            .prepare_cached(FIND)?
+            .query_map([ids, terms, newest].map(|texts| json_array(texts)), row)?
+            .collect::<Result<_, _>>()?,
+        None => connection.prepare_cached(ALL)?.query_map([], row)?.collect::<Result<_, _>>()?,
     };
-    let mut entries = Vec::new();
-    while entries.len() < rows.limit()
-        && let Some(row) = found.next()?
-    {
-        let entry = from_row(row.get(0)?, row.get_ref(1)?.as_str()?).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(1, Type::Text, error.into())
-        })?;
-        if rows.selects(&entry) {
-            entries.push(entry);
-        }
-    }
-    Ok(entries)
+    let entries = found.iter().rev().map(|(position, text)| {
+        from_row(*position, text)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, error.into()))
+    });
+    let selected = entries.filter(|entry| entry.as_ref().map_or(true, |it| rows.selects(it)));
+    selected.take(rows.limit()).collect()
 }
 
 fn json_array(texts: &[String]) -> String {
@@ -222,14 +231,23 @@ fn json_array(texts: &[String]) -> String {
 }
 
 fn write(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
-    let row =
+    let text =
         to_row(entry).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    let position: i64 = connection
-        .prepare_cached(WRITE)?
-        .query_one(params![entry.id.as_str(), row], |row| row.get(0))?;
-    let terms = json_array(&terms(entry));
-    connection.prepare_cached(DROP_TERMS)?.execute(params![position, terms])?;
-    connection.prepare_cached(ADD_TERMS)?.execute(params![position, terms])?;
+    let row = params![text, entry.id.as_str()];
+    if connection.prepare_cached(REPLACE)?.execute(row)? == 0 {
+        connection.prepare_cached(ADD)?.execute(row)?;
+    }
+    let position: i64 =
+        connection.prepare_cached(POSITION)?.query_one([entry.id.as_str()], |row| row.get(0))?;
+    let terms = terms(entry);
+    let mut old_terms = connection.prepare_cached(TERMS)?;
+    let old_terms = old_terms.query_map([position], |row| row.get::<_, String>(0))?;
+    for old in old_terms.collect::<Result<Vec<_>, _>>()? {
+        if !terms.contains(&old) {
+            connection.prepare_cached(DROP_TERM)?.execute(params![old, position])?;
+        }
+    }
+    connection.prepare_cached(ADD_TERMS)?.execute(params![position, json_array(&terms)])?;
     Ok(())
 }
 
@@ -238,10 +256,11 @@ fn open(path: &Path) -> Result<Connection, OpenError> {
     let prepare = || -> rusqlite::Result<_> {
         let mut connection = Connection::open(path)?;
         connection.busy_handler(Some(wait))?;
-        // One file that can be copied; each commit is on the disk before its result is sent. On Windows
-        // the journal would stay open in this mode, and a process that opens the file after a crash of
+        // One file that can be copied: between commits the journal is void, and what is left in it is
+        // overwritten by the next. Each commit is on the disk before its result is sent. On Windows the
+        // journal would stay open in this mode, and a process that opens the file after a crash of
         // another could not remove it.
-        let journal_mode = if cfg!(windows) { "DELETE" } else { "TRUNCATE" };
+        let journal_mode = if cfg!(windows) { "DELETE" } else { "PERSIST" };
         connection.pragma_update(None, "journal_mode", journal_mode)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -276,10 +295,14 @@ fn wait(tries: i32) -> bool {
     tries < MAX_TRIES
 }
 
+/// A process that closes a file gives up its locks of that file, also those of another connection in
+/// mid-transaction. So only a file that is new is opened here, and meanwhile nobody opens it otherwise.
+static OPENING: Mutex<()> = Mutex::new(());
+
 /// Makes the directory and the file readable only by their owner, where the system has owners.
 fn make_private(directory: &Path, file: &Path) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
+    options.write(true).create_new(true);
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -290,5 +313,32 @@ fn make_private(directory: &Path, file: &Path) -> io::Result<()> {
         options.mode(0o600);
     }
     builder.create(directory)?;
-    options.open(file).map(drop)
+    match options.open(file) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        opened => opened.map(drop),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    #[test]
+    fn file_that_is_there_keeps_locks_of_process() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = path_in(directory.path());
+        let _ledger = Sqlite::open(directory.path()).unwrap();
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("BEGIN; SELECT * FROM sqlite_schema").unwrap();
+        let inode = fs::metadata(&path).unwrap().ino().to_string();
+        let is_locked = || {
+            let locks = fs::read_to_string("/proc/locks").unwrap();
+            locks.lines().any(|lock| lock.split([' ', ':']).any(|word| word == inode))
+        };
+        assert!(is_locked());
+        make_private(directory.path(), &path).unwrap();
+        assert!(is_locked());
+    }
 }

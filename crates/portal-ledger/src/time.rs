@@ -70,8 +70,9 @@ impl fmt::Debug for Moment {
     }
 }
 
-/// Of how many clocks the readings of a mark are kept.
-const MAX_CLOCKS: usize = 32;
+/// Of how many clocks the readings of a mark are kept. Where each process has a clock of its own, more than
+/// that could not wait at once: each would be forgotten before it asks again.
+const MAX_CLOCKS: usize = 256;
 
 /// A moment in the ledger, as each clock has it that read it. What another clock said counts from when it is
 /// first read: one of the past was then at the latest.

@@ -9,7 +9,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Fewest characters of a name, in Unicode scalar values.
 pub const MIN_LEN: usize = 6;
@@ -157,8 +157,10 @@ impl fmt::Display for InvalidPortalName {
 
 impl std::error::Error for InvalidPortalName {}
 
-/// One rule that a name breaks. `{:#}` leaves out which characters are allowed, for lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One rule that a name breaks. `{:#}` leaves out which characters are allowed, for lists. In JSON `rule`
+/// says which, such as `too_short`, and positions are counted from 1, as in the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BrokenRule {
     /// Fewer than [`MIN_LEN`] characters; an empty name has length 0.
@@ -174,10 +176,16 @@ pub enum BrokenRule {
     /// A character other than `A-Z`, `a-z`, `0-9`.
     NotAlphanumeric {
         /// 0-based, in Unicode scalar values.
+        #[serde(serialize_with = "from_one")]
         position: usize,
         /// The character.
         character: char,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde wants")]
+fn from_one<S: Serializer>(position: &usize, serializer: S) -> Result<S::Ok, S::Error> {
+    (position + 1).serialize(serializer)
 }
 
 impl fmt::Display for BrokenRule {

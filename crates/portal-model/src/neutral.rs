@@ -65,7 +65,7 @@ pub fn cut(text: &str) -> String {
     format!("{}…", &text[..end])
 }
 
-/// The text as one word of a POSIX shell, quoted only if it has to be.
+/// The text as one word that POSIX shells and fish read alike, quoted only if it has to be.
 ///
 /// ```
 /// use portal_model::neutral::shell_word;
@@ -78,7 +78,13 @@ pub fn shell_word(text: &str) -> Cow<'_, str> {
     if !text.is_empty() && text.chars().all(is_plain) {
         return text.into();
     }
-    format!("'{}'", text.replace('\'', r"'\''")).into()
+    let quoted = text.chars().fold(String::new(), |text, c| match c {
+        '\'' => text + r"'\''",
+        // fish has escapes within single quotes, too.
+        '\\' => text + r#"'"\\"'"#,
+        c => text + c.encode_utf8(&mut [0; 4]),
+    });
+    format!("'{quoted}'").into()
 }
 
 #[cfg(test)]
@@ -121,6 +127,7 @@ mod tests {
             ("./portals.csv", "./portals.csv"),
             ("my portals.csv", "'my portals.csv'"),
             ("it's", r"'it'\''s'"),
+            (r"a\b", r#"'a'"\\"'b'"#),
             ("$(rm)", "'$(rm)'"),
             ("", "''"),
         ] {

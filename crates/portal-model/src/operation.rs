@@ -89,10 +89,14 @@ impl CreateOperation {
         Self { name, fallbacks: Vec::new() }
     }
 
-    /// The same create with names to try in turn.
+    /// The same create with names to try in turn; one that it has, in letters of any case, is not tried again.
     #[must_use]
     pub fn with_fallbacks(mut self, names: impl IntoIterator<Item = PortalName>) -> Self {
-        self.fallbacks.extend(names);
+        for name in names {
+            if !self.includes(name.as_str()) {
+                self.fallbacks.push(name);
+            }
+        }
         self
     }
 
@@ -157,5 +161,14 @@ mod tests {
         let rename = Operation::from(RenameOperation::new("my portal", name("AcmeHelp")));
         assert_eq!(rename.names().collect::<Vec<_>>(), ["my portal", "AcmeHelp"]);
         assert!(rename.concerns("My Portal") && rename.concerns("ACMEHELP"));
+    }
+
+    #[test]
+    fn name_is_tried_once() {
+        let names = ["AcmePortal", "BetaPortal", "betaportal", "ACMEPORTAL"];
+        let [first, rest @ ..] = names.map(|name| name.parse::<PortalName>().unwrap());
+        let create = CreateOperation::new(first).with_fallbacks(rest);
+        let names: Vec<_> = create.names().map(PortalName::as_str).collect();
+        assert_eq!(names, ["AcmePortal", "BetaPortal"]);
     }
 }

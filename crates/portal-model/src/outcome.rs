@@ -311,7 +311,7 @@ impl fmt::Display for Outcome {
                          moment)"
                     )?,
                     Origin::CreatedEarlier { .. } => {
-                        write!(f, "{name} exists: it was created by an earlier call")?;
+                        write!(f, "{name} was created by an earlier call")?;
                     }
                     Origin::Undetermined => {
                         write!(f, "{name} exists; who created it is not known")?;
@@ -339,7 +339,7 @@ impl fmt::Display for Outcome {
             }
             Self::Renamed { old, new } => write!(f, "{old} is named {new} now")?,
             Self::Unchanged { portal } => write!(f, "{} already has that name", portal.name)?,
-            Self::NotFound { old } => write!(f, "the org has no portal named {old}")?,
+            Self::NotFound { old } => write!(f, "the org's list shows no portal named {old}")?,
             Self::NotRenamed { old, new, why } => {
                 write!(f, "{old} was not renamed to {new}: {}", with_sources(why))?;
             }
@@ -385,7 +385,7 @@ mod tests {
             ),
             (
                 Outcome::Present { portal: portal(), origin: earlier, taken: Vec::new() },
-                "AcmePortal exists: it was created by an earlier call",
+                "AcmePortal was created by an earlier call",
                 json!({
                     "name": "AcmePortal", "outcome": "present", "origin": "created_earlier",
                     "entry": "e1", "portal": {"name": "AcmePortal"},

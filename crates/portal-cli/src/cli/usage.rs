@@ -15,16 +15,12 @@ pub(crate) fn print(usage: &clap::Error) -> ExitClass {
     if !usage.use_stderr() || usage.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return print_help(usage);
     }
-    let failure = failure(usage);
-    if asks_for_json(std::env::args_os()) {
-        failure.print_json(&Printer::new(Output::Json, false));
-    }
-    let printer = Printer::new(Output::Text, false);
-    printer.error(&failure.report);
+    let printer = printer();
+    let exit = failure(usage).print(&printer);
     if let Some(usage) = context(usage, ContextKind::Usage) {
         printer.note(format_args!("\n{}", usage.trim()));
     }
-    failure.exit
+    exit
 }
 
 fn print_help(help: &clap::Error) -> ExitClass {
@@ -37,9 +33,7 @@ fn print_help(help: &clap::Error) -> ExitClass {
     }
     // Ignore EPIPE.
     let _ = help.print();
-    if asks_for_json(std::env::args_os()) {
-        Failure::usage("a command is missing").print_json(&Printer::new(Output::Json, false));
-    }
+    Failure::usage("a command is missing").print_json(&printer());
     ExitClass::Invalid
 }
 
@@ -115,7 +109,13 @@ fn suggestion(usage: &clap::Error, kind: ContextKind) -> Option<String> {
     }
 }
 
-/// Whether machines read the result, even if the rest of the command line is invalid.
+/// Prints as was asked for, even if the rest of the command line is invalid.
+fn printer() -> Printer {
+    let is_json = asks_for_json(std::env::args_os());
+    Printer::new(if is_json { Output::Json } else { Output::Text }, false)
+}
+
+/// Whether machines read the result.
 fn asks_for_json(arguments: impl Iterator<Item = OsString>) -> bool {
     let arguments: Vec<_> = arguments.collect();
     arguments.iter().any(|argument| argument == "--output=json")

@@ -1,44 +1,21 @@
 //! The variables that clap reads for an option: it takes them as they are, and names only the option.
 
-use clap::error::ErrorKind;
-use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command};
+use std::ffi::OsString;
+
+use clap::Command;
 
 use crate::sys::{InvalidInput, environment};
 
-/// Fails if an option has its value from a variable that has more than a value.
-pub(super) fn check(command: &mut Command, matches: &ArgMatches) -> clap::error::Result<()> {
-    unusable(command, Some(matches))
-        .map_or(Ok(()), |invalid| Err(command.error(ErrorKind::InvalidValue, invalid)))
-}
-
-/// The same for values that clap did not take, so that it does not tell where they are from.
-pub(super) fn explain(command: &mut Command, error: clap::Error) -> clap::Error {
-    let is_of_value = matches!(
-        error.kind(),
-        ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::InvalidUtf8
-    );
-    match unusable(command, None).filter(|_| is_of_value) {
-        Some(invalid) => command.error(ErrorKind::InvalidValue, invalid),
-        None => error,
-    }
-}
-
-/// The first variable that is unusable, of those that were taken or, without `matches`, of all.
-fn unusable(command: &Command, matches: Option<&ArgMatches>) -> Option<InvalidInput> {
-    let is_taken = |arg: &&Arg| {
-        let source = matches.map(|matches| matches.value_source(arg.get_id().as_str()));
-        source.is_none_or(|source| source == Some(ValueSource::EnvVariable))
-    };
-    let names = command.get_arguments().filter(is_taken).filter_map(|arg| arg.get_env()?.to_str());
-    // What was taken although it is empty has a meaning.
-    let mut names = names.filter(|name| matches.is_none() || environment::path(name).is_some());
-    let own = names.find_map(|name| environment::check(name).err());
-    own.or_else(|| match matches {
-        Some(matches) => {
-            let (name, matches) = matches.subcommand()?;
-            unusable(command.find_subcommand(name)?, Some(matches))
-        }
-        None => command.get_subcommands().find_map(|command| unusable(command, None)),
+/// Fails if a variable of the subcommand that `arguments` name has more than a value. One that is empty counts
+/// as unset only where that has a meaning.
+pub(super) fn check(command: &Command, arguments: &[OsString]) -> Result<(), InvalidInput> {
+    const MAY_BE_EMPTY: &str = "PORTAL_ADMIN_LISTEN";
+    let subcommand = arguments.iter().skip(1).find_map(|word| command.find_subcommand(word));
+    let options = subcommand.into_iter().flat_map(Command::get_arguments);
+    let mut names = options.filter_map(|option| option.get_env()?.to_str());
+    names.try_for_each(|name| match std::env::var_os(name) {
+        None => Ok(()),
+        Some(value) if value.is_empty() && name == MAY_BE_EMPTY => Ok(()),
+        Some(_) => environment::check(name),
     })
 }

@@ -11,12 +11,11 @@ mod registry;
 
 use std::path::Path;
 
-use portal_store::{Administration, PostgresRegistry, Registry, SqliteRegistry, sqlite};
+use portal_store::{PostgresRegistry, SqliteRegistry, sqlite};
 use serde_json::json;
 
-use self::command::{Command, Credential, Org, User};
+use self::command::Command;
 use self::registry::{Admin, Place};
-use crate::org::data_directory;
 use crate::report::failure::{ExitClass, Failure};
 use crate::sys::files;
 use crate::terminal::printer::Printer;
@@ -50,39 +49,23 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     match (&place.data, &place.database_url) {
         (Some(data), _) if !data.join("registry.sqlite").exists() => {
-            Err(Failure::usage(format!("{} has no registry", data.display()))
-                .hint("pass the data directory of a server, as `portal serve --data` has it"))
+            return Err(Failure::usage(format!("{} has no registry", data.display()))
+                .hint("pass the data directory of a server, as `portal serve --data` has it"));
         }
         (Some(data), _) => {
             let registry = SqliteRegistry::open(data)?;
-            Admin { registry, place, printer }.perform(command).await
+            Admin { registry, place, printer }.perform(command).await?;
         }
         (None, Some(url)) => {
             let registry = PostgresRegistry::open(url.expose()).await?;
-            Admin { registry, place, printer }.perform(command).await
+            Admin { registry, place, printer }.perform(command).await?;
         }
-        (None, None) => Err(Failure::usage("expected a registry, found no option for one")
-            .hint("pass `--data DIR` or `--database-url URL`, as to `portal serve`")),
+        (None, None) => {
+            return Err(Failure::usage("expected a registry, found no option for one")
+                .hint("pass `--data DIR` or `--database-url URL`, as to `portal serve`"));
+        }
     }
-}
-
-impl<R: Administration + Registry> Admin<'_, R> {
-    async fn perform(&self, command: &Command) -> Result<ExitClass, Failure> {
-        if let Some((change, text, changed)) = changes::change(command)? {
-            let operator = changes::operator();
-            let made = self.registry.administer(&change, &operator, data_directory::now()?).await;
-            made.map_err(|error| self.failed(error))?.map_err(|refusal| self.refused(&refusal))?;
-            self.printer.result(text, &changed);
-        }
-        match command {
-            Command::Org(Org::List) => self.orgs().await?,
-            Command::User(User::List { org }) => self.users(org).await?,
-            Command::Credential(Credential::List { org }) => self.credentials(org).await?,
-            Command::Log { limit } => self.log(*limit).await?,
-            _ => {}
-        }
-        Ok(ExitClass::Success)
-    }
+    Ok(ExitClass::Success)
 }
 
 /// Copies the data directory of a server, which may be running.

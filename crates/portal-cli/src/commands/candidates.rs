@@ -27,30 +27,21 @@ pub(crate) fn profiles() -> ArgValueCandidates {
     })
 }
 
-/// The names of earlier creates and renames.
-pub(super) fn names() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| of_entries(&Filter::default()))
-}
-
-/// The names of what is unfinished.
-pub(super) fn unfinished() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| {
+/// The names of earlier creates and renames, or only of what is unfinished.
+pub(super) fn names(is_unfinished: bool) -> ArgValueCandidates {
+    ArgValueCandidates::new(move || {
         let mut filter = Filter::default();
-        filter.is_unfinished = true;
-        of_entries(&filter)
+        filter.is_unfinished = is_unfinished;
+        // A shell has no place for errors, and a key that is pressed no time for a database elsewhere.
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let place = ledger::Place::of(&Place::Local);
+        let entries = runtime
+            .ok()
+            .zip(place.ok())
+            .and_then(|(runtime, place)| runtime.block_on(ledger::entries(place, &filter)).ok());
+        let names = entries.iter().flatten().map(|entry| entry.name().to_owned());
+        names.collect::<BTreeSet<_>>().into_iter().map(CompletionCandidate::new).collect()
     })
-}
-
-fn of_entries(filter: &Filter) -> Vec<CompletionCandidate> {
-    // A shell has no place for errors, and a key that is pressed no time for a database elsewhere.
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    let place = ledger::Place::of(&Place::Local);
-    let entries = runtime
-        .ok()
-        .zip(place.ok())
-        .and_then(|(runtime, place)| runtime.block_on(ledger::entries(place, filter)).ok());
-    let names = entries.iter().flatten().map(|entry| entry.name().to_owned());
-    names.collect::<BTreeSet<_>>().into_iter().map(CompletionCandidate::new).collect()
 }
 
 /// The codes of the data centers.

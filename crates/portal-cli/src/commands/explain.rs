@@ -30,18 +30,15 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Explained {
     code: &'static str,
-    meaning: &'static str,
-    remedy: &'static str,
-    /// Whether the same call can succeed later. `useless`: not before the remedy. `after_verifying`: not
-    /// before a list shows whether it took effect.
-    retry: Retry,
+    #[serde(flatten)]
+    explanation: Explanation,
 }
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     match &args.code {
         Some(text) => one(&find(text)?, printer),
         None => known().for_each(|explained| {
-            let meaning = wrap(explained.meaning, 4, width::of_stdout());
+            let meaning = wrap(explained.explanation.meaning, 4, width::of_stdout());
             printer.result(format_args!("{}\n{meaning}", explained.code), &explained);
         }),
     }
@@ -58,16 +55,11 @@ fn candidates() -> Vec<CompletionCandidate> {
 fn known() -> impl Iterator<Item = Explained> {
     let codes = ErrorCode::KNOWN.iter().map(|code| (code.as_str(), explain(code)));
     let errors = OAuthError::KNOWN.iter().map(|code| (*code, explain_oauth(code)));
-    codes.chain(errors).map(|(code, Explanation { meaning, remedy, retry, .. })| Explained {
-        code,
-        meaning,
-        remedy,
-        retry,
-    })
+    codes.chain(errors).map(|(code, explanation)| Explained { code, explanation })
 }
 
 fn one(explained: &Explained, printer: &Printer) {
-    let Explained { code, meaning, remedy, retry } = explained;
+    let Explained { code, explanation: Explanation { meaning, remedy, retry, .. } } = explained;
     let columns = width::of_stdout();
     let mut what_to_do = wrap(&sentence(remedy), 4, columns);
     if *code == ErrorCode::NoPermission.as_str() {

@@ -33,7 +33,7 @@ use crate::terminal::width;
 #[command(verbatim_doc_comment, add = Environment(&[STATE]))]
 pub(crate) struct Args {
     /// Only of this portal, under any of its names
-    #[arg(add = candidates::names())]
+    #[arg(add = candidates::names(false))]
     name: Option<String>,
     /// Only what has not ended, or is in doubt
     #[arg(long)]
@@ -70,14 +70,12 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
 fn print(objects: &[EntryObject<'_>], printer: &Printer) {
     const INDENT: usize = 4;
     let (now, columns) = (SystemTime::now(), width::of_terminal());
-    let whole = aligned(objects.iter().map(|object| object.cells(now)).collect());
+    let cells: Vec<_> = objects.iter().map(|object| object.cells(now)).collect();
+    let whole = aligned(cells.clone());
     let fits = |line: &String| columns.is_none_or(|columns| line.chars().count() <= columns);
     let is_narrow = !whole.iter().all(fits);
-    let short = |object: &EntryObject<'_>| {
-        let [name, what, begun, _] = object.cells(now);
-        [name, what, begun]
-    };
-    let lines = if is_narrow { aligned(objects.iter().map(short).collect()) } else { whole };
+    let short = |[name, what, begun, _]: [String; 4]| [name, what, begun];
+    let lines = if is_narrow { aligned(cells.into_iter().map(short).collect()) } else { whole };
     for (object, line) in objects.iter().zip(lines) {
         let below = [is_narrow.then(|| object.place()), object.why()].into_iter().flatten();
         let below = below.map(|text| match columns {

@@ -1,12 +1,14 @@
 //! `portal list [NAME]`: the portals of an org, or one of them.
 
 use portal_model::ListPortals;
+use portal_model::flow::Policy;
 use portal_model::name::is_same_name;
 
 use crate::commands::sections::{Environment, ORG};
 use crate::commands::target_args::TargetArgs;
 use crate::report::cause;
 use crate::report::failure::{ErrorKind, ExitClass, Failure};
+use crate::report::place::Place;
 use crate::report::portal::cells;
 use crate::terminal::printer::Printer;
 
@@ -32,21 +34,27 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    let org = args.target.open().await?;
-    let portals = org.client.call(&ListPortals).await;
+    let target = args.target.target().await?;
+    let client = target.client(Policy::default())?;
+    let portals = client.call(&ListPortals).await;
     let mut portals = portals.map_err(|error| cause::failure(&error, "list the portals"))?;
+    // The API that the accounts server named, if flags and environment selected the org.
+    let org = match (&target.place, client.api_url()) {
+        (Place::Explicit(_), Some(url)) => Place::Explicit(Some(url.to_string())),
+        (place, _) => place.clone(),
+    };
     if let Some(name) = &args.name {
         portals.retain(|portal| is_same_name(&portal.name, name));
         if portals.is_empty() {
-            let message = format!("there is no portal {name} in {}", org.place());
+            let message = format!("there is no portal {name} in {org}");
             return Err(Failure::new(ErrorKind::NotFound, message).hint(format!(
                 "run `portal list{}` to see the org's portals",
-                args.target.arguments(&org.target.place)
+                args.target.arguments(&org)
             )));
         }
     }
     if portals.is_empty() && !printer.is_json() {
-        printer.note(format_args!("There is no portal in {}.", org.place()));
+        printer.note(format_args!("There is no portal in {org}."));
     }
     printer.table(portals.iter().map(|portal| (cells(portal), portal)));
     Ok(ExitClass::Success)

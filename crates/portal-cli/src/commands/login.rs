@@ -14,7 +14,6 @@ use crate::commands::target_args::{CA_FILE, CONNECTION, base_url, of_environment
 use crate::org::default_org::OrgCredentials;
 use crate::org::ledger;
 use crate::org::profile::{self, Entry, Profile, Profiles, Secrets};
-use crate::org::retry::retry;
 use crate::org::running::{Running, ServedOrg};
 use crate::org::target::{Hosts, Target, is_this_machine, stated_org};
 use crate::report::failure::{ExitClass, Failure};
@@ -127,15 +126,16 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let entry = Entry { hosts, client_id, org: None, ca_file };
     let login = Login { args, directory, profiles, name, entry, printer };
     if let Some(OrgCredentials { client_secret, refresh_token, .. }) = at_hand {
-        return login.store(login.profile(client_secret, refresh_token)).await;
+        return login.store(Secrets { client_secret, refresh_token }).await;
     }
     let not_read_yet = || Secret::new("-".to_owned());
-    let target = login.target(&login.profile(not_read_yet(), not_read_yet()));
+    let secrets = Secrets { client_secret: not_read_yet(), refresh_token: not_read_yet() };
+    let target = login.target(&Profile { entry: login.entry.clone(), secrets });
     target.client(Policy::default())?;
     let accounts = target.builder()?.build_accounts()?;
     if args.refresh_token {
         let (client_secret, refresh_token) = read_secrets("refresh token")?;
-        return login.store(login.profile(client_secret, refresh_token)).await;
+        return login.store(Secrets { client_secret, refresh_token }).await;
     }
     // A code that is piped was obtained already.
     if prompt::can_ask() {
@@ -144,10 +144,11 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let (client_secret, code) = read_secrets("code")?;
     let client_id = &login.entry.client_id;
     let refresh_token = exchange(&accounts, client_id, &client_secret, code).await?;
-    let stored = login.store(login.profile(client_secret, refresh_token.clone())).await;
+    let revoke = RevokeToken::new(refresh_token.clone());
+    let stored = login.store(Secrets { client_secret, refresh_token }).await;
     if stored.is_err() {
         // An unused refresh token still counts against the client's limit. Best effort.
-        let _ = accounts.revoke(&RevokeToken::new(refresh_token)).await;
+        let _ = accounts.revoke(&revoke).await;
     }
     stored
 }
@@ -274,17 +275,14 @@ fn ask_for_client_id(hosts: &Hosts) -> Result<String, Failure> {
 }
 
 impl Login<'_> {
-    fn profile(&self, client_secret: Secret, refresh_token: Secret) -> Profile {
-        Profile { entry: self.entry.clone(), secrets: Secrets { client_secret, refresh_token } }
-    }
-
     fn target(&self, profile: &Profile) -> Target {
         profile.target(&self.name, self.args.ca_file.clone())
     }
 
     /// Finds out whose credentials they are, and stores them.
-    async fn store(&self, mut profile: Profile) -> Result<ExitClass, Failure> {
+    async fn store(&self, secrets: Secrets) -> Result<ExitClass, Failure> {
         let printer = self.printer;
+        let mut profile = Profile { entry: self.entry.clone(), secrets };
         let target = self.target(&profile);
         let client = target.client(Policy::default())?;
         let portals = match client.call(&ListPortals).await {
@@ -330,7 +328,7 @@ impl Login<'_> {
     /// The org that the token is for, else the one that the user states.
     async fn org(&self, client: &Client) -> Result<Option<Org>, Failure> {
         let stated = self.args.org_id.as_ref();
-        let why = match retry(async || client.call(&GetOrg).await).await {
+        let why = match client.call_retrying(&GetOrg, cause::TRIES).await {
             Ok(org) => match stated {
                 Some(Org { id, .. }) if *id != org.id => {
                     let message = format!("the token is for org {org}, and `--org-id` is {id}");
@@ -381,9 +379,7 @@ impl Login<'_> {
     /// Revokes the earlier refresh token, of which the service keeps twenty for a user: one more ends
     /// the first, which may be another machine's.
     async fn revoke(&self, earlier: &Profile) {
-        let target = self.target(earlier);
-        let revoked = target.revoke().await;
-        if let Err(failure) = revoked.and_then(|_| Ok(target.forget_token()?)) {
+        if let Err(failure) = self.target(earlier).log_out(false).await {
             let (what, why) = ("the refresh token of the earlier login", failure.report.message);
             self.printer.warning(format_args!("{what} is still valid: {why}"));
         }

@@ -53,15 +53,14 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     if !sharing.is_empty() && !args.yes && !confirm_revocation(name, &sharing)? {
         return Err(Failure::cancelled("not confirmed; the profile is still there"));
     }
-    let target = profile.as_ref().map(|profile| profile.target(name, args.ca_file.clone()));
-    let revoked = match &target {
-        Some(target) if !args.keep_token => target.revoke().await.map_err(|failure| {
+    let target = profile.map(|profile| profile.target(name, args.ca_file.clone()));
+    let revoked = match target {
+        Some(target) => target.log_out(args.keep_token).await.map_err(|failure| {
             failure.hint("the profile is still there; running the same again is safe")
         })?,
-        _ => false,
+        None => false,
     };
     profile::remove(&directory, name)?;
-    target.map_or(Ok(()), |target| target.forget_token())?;
     let text = match (revoked, args.keep_token) {
         (true, _) => format!("The refresh token is revoked, and the profile {name} is removed."),
         (false, true) => {

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap_mangen::Man;
-use roff::{Roff, bold, italic, roman};
+use roff::{Roff, bold, roman};
 
-use crate::commands::sections::{Section, Sections};
+use crate::commands::sections::Sections;
 use crate::report::failure::{ExitClass, Failure};
 use crate::terminal::printer::Printer;
 
@@ -72,24 +72,6 @@ fn name(command: &clap::Command) -> &str {
 }
 
 fn page(above: &[&clap::Command], command: &clap::Command) -> anyhow::Result<String> {
-    let (mut about, mut notes, mut examples) = (Roff::new(), Roff::new(), Roff::new());
-    let mut exit_status = None;
-    for Section { heading, text } in Sections::of(command).0 {
-        match heading.as_str() {
-            "" => paragraph(&mut about, &text),
-            "Environment" => text.lines().for_each(|note| paragraph(&mut notes, note)),
-            "Exit status" => exit_status = Some(text),
-            "Examples" => {
-                examples.control("SH", ["EXAMPLES"]).control("nf", []);
-                for line in text.lines() {
-                    examples.text([roman(line)]);
-                }
-                examples.control("fi", []);
-            }
-            _ => {}
-        }
-    }
-
     let man = Man::new(as_in_page(command));
     // Without a date, which `Man` would leave out rather than leave empty.
     let title = name(command).to_uppercase();
@@ -99,38 +81,55 @@ fn page(above: &[&clap::Command], command: &clap::Command) -> anyhow::Result<Str
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
+    let sections = Sections::of(command);
+    let mut about = Roff::new();
+    lines(&mut about, &sections.below(""));
     about.to_writer(&mut page)?;
     if command.get_subcommands().any(|command| !command.is_hide_set()) {
         man.render_subcommands_section(&mut page)?;
     }
     man.render_options_section(&mut page)?;
 
-    let portal = above.first().copied().unwrap_or(command);
+    let every = Sections::of(above.first().copied().unwrap_or(command));
+    let exits = ExitClass::ALL.map(|(exit, meaning)| format!("{}  {meaning}", exit as u8));
+    let exit_status = Some(sections.below("Exit status")).filter(|text| !text.is_empty());
+    let examples = sections.below("Examples");
     let mut rest = Roff::new();
-    rest.control("SH", ["ENVIRONMENT"]).extend([notes]);
-    definitions(&mut rest, portal, "Variables");
-    rest.control("SH", ["EXIT STATUS"]);
-    match exit_status {
-        Some(text) => drop(rest.text([roman(text)])),
-        None => {
-            for (exit, meaning) in ExitClass::ALL {
-                rest.control("TP", []).text([bold((exit as u8).to_string())]);
-                rest.text([roman(meaning)]);
+    for (heading, text) in [
+        ("ENVIRONMENT", [sections.below("Environment"), every.below("Variables")].join("\n")),
+        ("EXIT STATUS", exit_status.unwrap_or_else(|| exits.join("\n"))),
+        ("FILES", [every.below("Files"), ELSEWHERE.to_owned()].join("\n")),
+    ] {
+        rest.control("SH", [heading]);
+        lines(&mut rest, &text);
+    }
+    if !examples.is_empty() {
+        rest.control("SH", ["EXAMPLES"]).control("nf", []);
+        for line in examples.lines() {
+            rest.text([roman(line)]);
+        }
+        rest.control("fi", []);
+    }
+    rest.control("SH", ["SEE ALSO"]).text([roman(see_also(above, command).join(", "))]);
+    rest.to_writer(&mut page)?;
+    Ok(in_ascii(&String::from_utf8(page)?))
+}
+
+const ELSEWHERE: &str = "On other systems, and where XDG_CONFIG_HOME and its like are set, in the \
+                         directories of the platform.";
+
+/// Each line as a paragraph, or as the definition of what stands before two spaces.
+fn lines(roff: &mut Roff, text: &str) {
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        match line.split_once("  ") {
+            Some((term, text)) => {
+                roff.control("TP", []).text([bold(term)]).text([roman(text)]);
+            }
+            None => {
+                roff.control("PP", []).text([roman(line)]);
             }
         }
     }
-    rest.control("SH", ["FILES"]);
-    definitions(&mut rest, portal, "Files");
-    paragraph(
-        &mut rest,
-        "On other systems, and where XDG_CONFIG_HOME and its like are set, in the directories of the \
-         platform.",
-    );
-    rest.extend([examples]);
-    rest.control("SH", ["SEE ALSO"]);
-    rest.text([roman(see_also(above, command).join(", "))]);
-    rest.to_writer(&mut page)?;
-    Ok(in_ascii(&String::from_utf8(page)?))
 }
 
 /// With the synopsis that its help has, and all options in one section.
@@ -141,28 +140,14 @@ fn as_in_page(command: &clap::Command) -> clap::Command {
     command.mut_args(|argument| argument.help_heading(None))
 }
 
-fn paragraph(roff: &mut Roff, text: &str) {
-    roff.control("PP", []).text([roman(text)]);
-}
-
-/// The definitions below a heading of `portal` itself, one per line, which every page has.
-fn definitions(roff: &mut Roff, portal: &clap::Command, heading: &str) {
-    for section in Sections::of(portal).0.iter().filter(|section| section.heading == heading) {
-        for (term, text) in section.text.lines().filter_map(|line| line.split_once("  ")) {
-            roff.control("TP", []).text([italic(term)]).text([roman(text)]);
-        }
-    }
-}
-
 /// The pages above and below, and those that this page or one above refers to.
 fn see_also(above: &[&clap::Command], command: &clap::Command) -> Vec<String> {
     let relatives = above.iter().copied().chain(command.get_subcommands());
     let relatives = relatives.map(|relative| name(relative).to_owned());
-    let sections = above.iter().copied().chain([command]).flat_map(|it| Sections::of(it).0);
-    let others = sections.filter(|section| section.heading == "See also").flat_map(|section| {
-        let names = section.text.split(", ").map(|other| format!("portal-{other}"));
-        names.collect::<Vec<_>>()
-    });
+    let referring = above.iter().copied().chain([command]);
+    let others = referring.map(|it| Sections::of(it).below("See also").replace('\n', ", "));
+    let others = others.flat_map(|names| names.split(", ").map(str::to_owned).collect::<Vec<_>>());
+    let others = others.filter(|name| !name.is_empty()).map(|name| format!("portal-{name}"));
     relatives.chain(others).map(|page| page + "(1)").collect()
 }
 

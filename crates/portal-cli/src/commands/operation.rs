@@ -11,8 +11,8 @@ use tokio::sync::watch;
 
 use crate::commands::policy_args::PolicyArgs;
 use crate::commands::target_args::TargetArgs;
-use crate::org::destination::Destination;
 use crate::org::ledger;
+use crate::org::target::Target;
 use crate::report::cause;
 use crate::report::cause::ReportContext;
 use crate::report::confirmation::Facts;
@@ -50,7 +50,7 @@ pub(super) type Wanted<'a> = Result<Operation, (&'a str, InvalidPortalName)>;
 /// A create or a rename, as the command line asks for it.
 struct Request {
     operation: Operation,
-    destination: Destination,
+    target: Target,
     policy: Policy,
     consent: Consent,
     context: ReportContext,
@@ -78,13 +78,12 @@ impl OperationArgs {
         why: &str,
         printer: &Printer,
     ) -> Result<ExitClass, Failure> {
-        let destination = self.target.destination()?;
-        let is_this_machine = destination.is_this_machine();
-        let mut policy = self.policy.policy(destination.default_policy(), is_this_machine)?;
+        let target = self.target.target().await?;
+        let is_this_machine = target.hosts.is_this_machine();
+        let mut policy = self.policy.policy(target.policy(Policy::default()), is_this_machine)?;
         adjusted(&mut policy);
-        let org = self.target.arguments(destination.place());
-        let context =
-            ReportContext { ensure, ..ReportContext::new(destination.place(), org, &policy) };
+        let org = self.target.arguments(&target.place);
+        let context = ReportContext { ensure, ..ReportContext::new(&target.place, org, &policy) };
         let operation = match wanted {
             Ok(operation) => operation,
             Err((name, invalid)) => {
@@ -99,37 +98,33 @@ impl OperationArgs {
             prompt::require_terminal(why, HOW_TO_CONFIRM)?;
             Consent::Asked
         };
-        Request { operation, destination, policy, consent, context }.run(printer).await
+        Request { operation, target, policy, consent, context }.run(printer).await
     }
 }
 
 impl Request {
     async fn run(self, printer: &Printer) -> Result<ExitClass, Failure> {
         // Before anything is sent: without the ledger nothing is.
-        let place = ledger::Place::of(self.destination.place())?;
+        let place = ledger::Place::of(&self.target.place)?;
         let ledger = match place.open().await {
             Ok(ledger) => ledger,
             Err(failure) => return Ok(self.withheld(failure).print(printer)),
         };
         let mut stop = stop_flag();
         let deadline = self.policy.deadline;
-        let org = self.destination.clone().open(self.policy.clone()).await?;
-        let safe = org.safe(&ledger);
+        let client = self.target.client(self.policy.clone())?;
+        let safe = self.target.safe(client, &ledger, None);
         let call = safe.perform(self.operation.clone());
-        let asked = match self.consent {
-            Consent::Given => Ok(None),
-            Consent::Asked | Consent::DryRun => {
-                Box::pin(self.ask(&safe, call.clone(), &mut stop)).await
+        if self.consent != Consent::Given {
+            match Box::pin(self.ask(&safe, call.clone(), &mut stop)).await {
+                Ok(None) => {}
+                Ok(Some(report)) => return Ok(report.print(printer)),
+                Err(why) => return Ok(self.not_begun(&safe, call, why).await.print(printer)),
             }
-        };
-        match asked {
-            Ok(None) => {}
-            Ok(Some(report)) => return Ok(report.print(printer)),
-            Err(why) => return Ok(self.not_begun(&safe, call, why).await.print(printer)),
         }
         let name = self.operation.names().next().unwrap_or_default();
         let ended = finish(call.start(), name, deadline, &mut stop, printer).await;
-        warn_of_another_api(&org.client, printer);
+        warn_of_another_api(safe.client(), printer);
         let exit = self.report(&ledger, &ended.outcome).await.print(printer);
         if matches!(ended.outcome, Outcome::Created { .. }) && !printer.is_json() {
             printer.note(format_args!("Next: {}", self.next()));
@@ -147,16 +142,12 @@ impl Request {
 
     /// What people do once a portal was created.
     fn next(&self) -> &'static str {
-        match &self.destination {
-            Destination::Local(_) => {
+        match self.target.place {
+            Place::Local => {
                 "`portal serve` for your own code; `portal login` for an org of Zoho CRM"
             }
-            Destination::Remote(target) if target.hosts.is_this_machine() => {
-                "`portal requests` shows what was sent"
-            }
-            Destination::Remote(_) => {
-                "invite its users in Zoho CRM, under Setup > Channels > Portals"
-            }
+            _ if self.target.hosts.is_this_machine() => "`portal requests` shows what was sent",
+            _ => "invite its users in Zoho CRM, under Setup > Channels > Portals",
         }
     }
 
@@ -173,10 +164,14 @@ impl Request {
             () = raised(stop) => return Err(cancelled()),
         };
         let org = safe.identify().await.map_err(|error| cause::unidentified(&error))?;
-        let would_be_sent = is_preview(&preview.outcome);
+        let would_be_sent = matches!(
+            preview.outcome,
+            Outcome::NotCreated { why: NotDone::Preview, .. }
+                | Outcome::NotRenamed { why: NotDone::Preview, .. }
+        );
         let is_dry = self.consent == Consent::DryRun;
         if is_dry && would_be_sent {
-            let place = match self.destination.place() {
+            let place = match self.target.place {
                 Place::Local => Place::Local.to_string(),
                 Place::Profile(_) | Place::Explicit(_) => org.to_string(),
             };
@@ -262,14 +257,6 @@ fn warn_of_another_api(client: &Client, printer: &Printer) {
             "the accounts server names {named} as the API; {used} was used, as given"
         ));
     }
-}
-
-const fn is_preview(outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::NotCreated { why: NotDone::Preview, .. }
-            | Outcome::NotRenamed { why: NotDone::Preview, .. }
-    )
 }
 
 fn cancelled() -> Failure {

@@ -1,5 +1,6 @@
 //! `portal recover [NAME]`: determines the outcome of what earlier processes left unfinished.
 
+use portal_http::client::SafeClient;
 use portal_ledger::{Entry, Filter, Ledger};
 use portal_model::flow::Policy;
 use portal_model::identity::SameOrg;
@@ -11,8 +12,8 @@ use crate::commands::operation::finish;
 use crate::commands::policy_args::RecoveryArgs;
 use crate::commands::sections::{Environment, ORG, STATE};
 use crate::commands::target_args::TargetArgs;
-use crate::org::destination::Org;
 use crate::org::ledger;
+use crate::org::target::Target;
 use crate::report::cause::ReportContext;
 use crate::report::failure::{ErrorKind, ExitClass, Failure, combined};
 use crate::report::outcome::Report;
@@ -44,7 +45,7 @@ use crate::terminal::printer::Printer;
 #[command(verbatim_doc_comment, add = Environment(&[ORG, STATE]))]
 pub(crate) struct Args {
     /// Only the portal of this name, or the entry of this id [default: all]
-    #[arg(add = candidates::unfinished())]
+    #[arg(add = candidates::names(true))]
     name: Option<String>,
     /// The new credentials are for the same org as before
     #[arg(long)]
@@ -58,11 +59,9 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     // Where the user wants to look, if they said so. With a name, the org that it was begun in is
     // compared by identity instead.
-    let place = args.target.is_explicit().then(|| args.target.destination()).transpose()?;
-    let ledger = match &place {
-        Some(place) => ledger::Place::of(place.place())?,
-        None => ledger::Place::new()?,
-    };
+    let is_explicit = args.target.is_explicit();
+    let place = if is_explicit { Some(args.target.target().await?.place) } else { None };
+    let ledger = place.as_ref().map_or_else(ledger::Place::new, ledger::Place::of)?;
     let ledger = ledger.open().await?;
     let entries = ledger::entries_of(&ledger, &Filter::default()).await?;
     let place = place.filter(|_| args.name.is_none());
@@ -70,7 +69,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         args.name
             .as_ref()
             .is_none_or(|name| entry.operation.concerns(name) || entry.id.as_str() == name)
-            && place.as_ref().is_none_or(|place| Place::of(entry) == *place.place())
+            && place.as_ref().is_none_or(|place| Place::of(entry) == *place)
     });
     let wanted: Vec<&Entry> = wanted.collect();
     let recovery = Recovery { ledger: &ledger, args, printer, stop: stop_flag() };
@@ -108,8 +107,7 @@ impl Recovery<'_> {
             failure.message(message)
         };
         // Such as an environment that is not set as it was.
-        let org = self.open(&Place::of(entry)).await.map_err(cannot)?;
-        let safe = org.safe(self.ledger);
+        let (_target, safe) = self.open(&Place::of(entry)).await.map_err(cannot)?;
         let mut stop = self.stop.clone();
         let now = tokio::select! {
             now = safe.identify() => now.map_err(|error| cannot(cause::unidentified(&error)))?,
@@ -129,22 +127,23 @@ impl Recovery<'_> {
                 return Err(another_org(entry, &now).hint("use the credentials of that org"));
             }
         };
-        let policy = org.client.policy();
+        let policy = safe.client().policy();
         let call = safe.recover_entry(&entry.id);
         let ended = finish(call, entry.name(), policy.deadline, &mut stop, self.printer).await;
         let context = self.context(entry, policy);
         Ok(Report::new(&ended.outcome, &entry.operation, &context))
     }
 
-    async fn open(&self, place: &Place) -> Result<Org, Failure> {
+    /// The target is to be kept: the server of `--local` ends with it.
+    async fn open(&self, place: &Place) -> Result<(Target, SafeClient), Failure> {
         // The user may lead to the same org another way than it was begun.
         let is_given = self.args.name.is_some() && self.args.target.is_explicit();
-        let target =
-            if is_given { self.args.target.clone() } else { self.args.target.again(place) };
-        let destination = target.destination()?;
-        let policy =
-            self.args.policy.policy(destination.default_policy(), destination.is_this_machine())?;
-        Ok(destination.open(policy).await?)
+        let given = &self.args.target;
+        let target = if is_given { given.clone() } else { given.again(place) }.target().await?;
+        let defaults = target.policy(Policy::default());
+        let policy = self.args.policy.policy(defaults, target.hosts.is_this_machine())?;
+        let safe = target.safe(target.client(policy)?, self.ledger, None);
+        Ok((target, safe))
     }
 
     fn context(&self, entry: &Entry, policy: &Policy) -> ReportContext {
@@ -182,9 +181,9 @@ impl Recovery<'_> {
 
     async fn warn_of_late_in(&self, place: &Place, all: &[Entry]) {
         // An org that can't be reached is left to the next time.
-        let Ok(org) = self.open(place).await else { return };
-        let Ok(identity) = org.safe(self.ledger).identify().await else { return };
-        let Ok(portals) = org.client.call(&ListPortals).await else { return };
+        let Ok((_target, safe)) = self.open(place).await else { return };
+        let Ok(identity) = safe.identify().await else { return };
+        let Ok(portals) = safe.client().call(&ListPortals).await else { return };
         let own = all.iter().filter(|entry| entry.org.compare(&identity) == SameOrg::Yes);
         let own: Vec<Entry> = own.cloned().collect();
         for entry in &own {

@@ -1,7 +1,7 @@
 //! `portal schema [OBJECT]`: JSON Schemas of what `--output json` prints. Whatever a test reads of it is
 //! checked against them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ struct Schema<'a> {
     #[serde(flatten)]
     found: Option<&'a Value>,
     #[serde(rename = "$defs", skip_serializing_if = "BTreeMap::is_empty")]
-    definitions: BTreeMap<&'a str, &'a Value>,
+    definitions: BTreeMap<&'a String, &'a Value>,
 }
 
 /// An object for which `portal schema OBJECT` prints the schema.
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> 
             None => "run `portal schema` to list them".to_owned(),
         }));
     }
-    printer.write(&(serde_json::to_string_pretty(&document.schema(object))? + "\n"));
+    printer.write(&(serde_json::to_string_pretty(&document.schema(object)?)? + "\n"));
     Ok(ExitClass::Success)
 }
 
@@ -91,33 +91,18 @@ impl Document {
     }
 
     /// The schema of an object, with the definitions that it needs.
-    fn schema<'a>(&'a self, object: &'a str) -> Schema<'a> {
+    fn schema<'a>(&'a self, object: &'a str) -> serde_json::Result<Schema<'a>> {
         let found = self.objects.get(object).or_else(|| self.definitions.get(object));
-        let mut needed = BTreeSet::new();
-        if let Some(found) = found {
-            self.add_references(found, &mut needed);
-        }
-        let definition = |name| Some((name, self.definitions.get(name)?));
-        Schema {
-            dialect: "https://json-schema.org/draft/2020-12/schema",
-            title: object,
-            found,
-            definitions: needed.into_iter().filter_map(definition).collect(),
-        }
-    }
-
-    fn add_references<'a>(&'a self, schema: &'a Value, needed: &mut BTreeSet<&'a str>) {
-        let parts: Vec<&Value> = match schema {
-            Value::Object(members) => members.values().collect(),
-            Value::Array(items) => items.iter().collect(),
-            Value::String(text) => {
-                let new = text.strip_prefix("#/$defs/").filter(|name| needed.insert(name));
-                new.and_then(|name| self.definitions.get(name)).into_iter().collect()
+        let mut definitions = BTreeMap::new();
+        loop {
+            let so_far = (definitions.len(), serde_json::to_string(&(found, &definitions))?);
+            let refers = |name: &str| so_far.1.contains(&format!("\"#/$defs/{name}\""));
+            definitions.extend(self.definitions.iter().filter(|(name, _)| refers(name)));
+            if definitions.len() == so_far.0 {
+                break;
             }
-            _ => Vec::new(),
-        };
-        for part in parts {
-            self.add_references(part, needed);
         }
+        let dialect = "https://json-schema.org/draft/2020-12/schema";
+        Ok(Schema { dialect, title: object, found, definitions })
     }
 }

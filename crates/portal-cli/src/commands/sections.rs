@@ -6,16 +6,16 @@ use std::fmt;
 
 /// What the help of a command has after its options, in its order.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sections(pub(crate) Vec<Section>);
+pub(crate) struct Sections(Vec<Section>);
 
 impl clap::builder::CommandExt for Sections {}
 
 /// A paragraph, or what stands below a heading.
 #[derive(Clone, Debug)]
-pub(crate) struct Section {
+struct Section {
     /// Empty for a paragraph.
-    pub(crate) heading: String,
-    pub(crate) text: String,
+    heading: String,
+    text: String,
 }
 
 /// The variables that select an org.
@@ -46,6 +46,12 @@ impl Sections {
     /// The sections of a command.
     pub(crate) fn of(command: &clap::Command) -> Self {
         command.get().cloned().unwrap_or_default()
+    }
+
+    /// What stands below a heading, or in the paragraphs without one.
+    pub(crate) fn below(&self, heading: &str) -> String {
+        let sections = self.0.iter().filter(|section| section.heading == heading);
+        sections.map(|section| section.text.as_str()).collect::<Vec<_>>().join("\n")
     }
 
     fn parse(command: &clap::Command) -> Self {

@@ -242,7 +242,7 @@ fn service<R: Registry>(
 ) -> PortalService<R> {
     let mut service = PortalService::builder(registry);
     if let Some(url) = &args.public_url {
-        service = service.public_url(url);
+        service = service.public_url(url.as_str());
     }
     if args.behind_proxy {
         service = service.behind_tls_proxy();

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 
 use portal_http::client::{BaseUrl, Credential};
 use portal_model::datacenter::ApiDomain;
-use portal_model::flow::Policy;
 use portal_model::{ApiVersion, DataCenter, Environment, Secret};
 
 use crate::commands::candidates;
-use crate::org::destination::{Destination, Org};
+use crate::org::local;
 use crate::org::profile::Profiles;
 use crate::org::running::Running;
 use crate::org::target::{Hosts, Target, stated_org};
@@ -61,9 +60,9 @@ pub(super) const CA_FILE: &str =
 
 impl TargetArgs {
     /// Resolves the arguments; sends nothing.
-    pub(crate) fn destination(&self) -> Result<Destination, Failure> {
+    pub(crate) async fn target(&self) -> Result<Target, Failure> {
         if self.local {
-            return Ok(Destination::Local(self.api_version));
+            return Ok(local::start(self.api_version).await?);
         }
         let has_flags = self.api_domain.is_some()
             || self.accounts_url.is_some()
@@ -90,17 +89,11 @@ impl TargetArgs {
                 }
                 let profile = profiles.get(name)?;
                 let target = profile.target(name, self.ca_file.clone());
-                let target = Target { version: self.api_version, ..target };
-                return Ok(Destination::Remote(Box::new(target)));
+                return Ok(Target { version: self.api_version, ..target });
             }
         }
         // Without an org at all this reports what is missing.
-        Ok(Destination::Remote(Box::new(variables.target(self)?)))
-    }
-
-    /// Opens the selected org with the default policy.
-    pub(crate) async fn open(&self) -> Result<Org, Failure> {
-        Ok(self.destination()?.open(Policy::default()).await?)
+        variables.target(self)
     }
 
     /// Whether a flag selects the org.
@@ -194,7 +187,7 @@ impl Variables {
         let (version, ca_file) = (flags.api_version, flags.ca_file.clone());
         let org = self.get("PORTAL_ORG_ID").map(|id| stated_org(&id)).transpose();
         let org = org.map_err(|error| Failure::usage(format!("invalid PORTAL_ORG_ID: {error}")))?;
-        Ok(Target { place, hosts, credential, org, version, ca_file })
+        Ok(Target { place, hosts, credential, org, version, ca_file, server: None })
     }
 
     fn hosts(&self, flags: &TargetArgs) -> Result<Hosts, Failure> {

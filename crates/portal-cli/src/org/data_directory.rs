@@ -40,10 +40,9 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) async fn open(
     directory: &Path,
     accept_loss: bool,
-    waits: Option<impl FnOnce(String)>,
+    mut waits: Option<impl FnOnce(String)>,
 ) -> anyhow::Result<SqliteRegistry> {
     let is_patient = waits.is_some();
-    let mut waits = waits;
     let open = if accept_loss { SqliteRegistry::open_accepting_loss } else { SqliteRegistry::open };
     loop {
         match open(directory) {

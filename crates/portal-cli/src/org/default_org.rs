@@ -1,7 +1,7 @@
 //! The default org, of a server without a seed; its [`OrgCredentials`] are stored in a file.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -9,8 +9,9 @@ use portal_http::client::Credential;
 use portal_model::{Scope, Secret};
 use portal_store::{RegistryError, Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser, token};
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
-use crate::sys::private_file::{self, refuse_if_others_can_read};
+use crate::sys::private_file::refuse_if_others_can_read;
 use crate::sys::{directories, toml_file};
 
 /// What acts in an org: the default one, which has no limit and a single user with every permission,
@@ -60,7 +61,7 @@ impl OrgCredentials {
         match fs::read_to_string(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Self::generate()?
-                    .write(&path)
+                    .write(directory)
                     .with_context(|| format!("{} can't be written", path.display()))?;
                 Self::load_or_create(directory)
             }
@@ -78,11 +79,13 @@ impl OrgCredentials {
     }
 
     /// Writes the file atomically, and never replaces one that another process wrote meanwhile.
-    fn write(&self, path: &Path) -> anyhow::Result<()> {
+    fn write(&self, directory: &Path) -> anyhow::Result<()> {
         const NOTE: &str =
             "# The credentials of the default org of the server on this directory.\n";
-        let text = NOTE.to_owned() + &toml::to_string(self)?;
-        match private_file::new_beside(path, text.as_bytes())?.persist_noclobber(path) {
+        let mut file = NamedTempFile::new_in(directory)?;
+        write!(file, "{NOTE}{}", toml::to_string(self)?)?;
+        file.as_file().sync_all()?;
+        match file.persist_noclobber(directory.join(Self::FILE)) {
             Err(error) if error.error.kind() != ErrorKind::AlreadyExists => Err(error.error.into()),
             _ => Ok(()),
         }

@@ -55,6 +55,7 @@ impl Profile {
             org: self.entry.org.clone(),
             version: ApiVersion::default(),
             ca_file: ca_file.or_else(|| self.entry.ca_file.clone()),
+            server: None,
         }
     }
 }

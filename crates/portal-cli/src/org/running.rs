@@ -135,9 +135,10 @@ impl Running {
         // Where there are no locks, it cannot be told from a dead one.
         lock.as_file().try_lock()?;
         let path = lock.path().with_extension("json");
-        write(&path, self)?;
-        self.file = Some(path.clone());
-        Ok(Registration { path, _lock: lock })
+        let registration = Registration { path: path.clone(), _lock: lock };
+        registration.update(self)?;
+        self.file = Some(path);
+        Ok(registration)
     }
 
     /// Finds the server on `port`, or the only one running.
@@ -219,7 +220,7 @@ pub(crate) fn with_times_of_server(mut policy: Policy, url: Option<&str>) -> Pol
 impl Registration {
     /// Writes anew what is known of the server. On failure commands go by what was known before.
     pub(crate) fn update(&self, running: &Running) -> anyhow::Result<()> {
-        write(&self.path, running)
+        private_file::replace(&self.path, &serde_json::to_string(running)?)
     }
 }
 
@@ -228,10 +229,6 @@ impl Drop for Registration {
         // A stale file is harmless.
         let _ = fs::remove_file(&self.path);
     }
-}
-
-fn write(path: &Path, running: &Running) -> anyhow::Result<()> {
-    private_file::replace(path, &serde_json::to_string(running)?)
 }
 
 /// In the state directory, next to the ledger.

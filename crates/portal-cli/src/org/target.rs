@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use portal_http::client::{
     BaseUrl, CacheKey, Client, ClientBuilder, Credential, FileTokenCache, HttpTransport, Proxy,
@@ -13,6 +14,7 @@ use portal_model::error::with_sources;
 use portal_model::flow::{Policy, TokenError};
 use portal_model::oauth::RevokeToken;
 use portal_model::{ApiVersion, Org, OrgIdentity};
+use tokio::task::JoinSet;
 
 use crate::org::running;
 use crate::report::cause;
@@ -30,6 +32,8 @@ pub(crate) struct Target {
     pub(crate) org: Option<Org>,
     pub(crate) version: ApiVersion,
     pub(crate) ca_file: Option<PathBuf>,
+    #[expect(dead_code, reason = "it ends with the last copy")]
+    pub(crate) server: Option<Arc<JoinSet<()>>>,
 }
 
 /// The servers of an org.
@@ -100,9 +104,12 @@ impl Target {
         OrgIdentity::new(&api, fingerprint).with_org(self.org.clone())
     }
 
-    /// `defaults` with the times of the server, if it says them of itself.
+    /// `defaults` with the times of the server, if it says them of itself, or is in this process.
     pub(crate) fn policy(&self, defaults: Policy) -> Policy {
-        running::with_times_of_server(defaults, self.hosts.api.url().as_deref())
+        match self.place {
+            Place::Local => Policy::rehearsal(),
+            _ => running::with_times_of_server(defaults, self.hosts.api.url().as_deref()),
+        }
     }
 
     pub(crate) fn client(&self, policy: Policy) -> anyhow::Result<Client> {
@@ -169,32 +176,27 @@ impl Target {
         Ok(built.map_err(InvalidInput)?)
     }
 
-    /// Revokes the refresh token. Returns whether it was valid until now.
-    pub(crate) async fn revoke(&self) -> Result<bool, Failure> {
-        let Credential::RefreshToken { refresh_token, .. } = &self.credential else {
-            return Ok(false);
-        };
-        let accounts = self.builder()?.build_accounts()?;
-        match accounts.revoke(&RevokeToken::new(refresh_token.clone())).await {
-            Ok(()) => Ok(true),
-            Err(TokenError::Rejected(_)) => Ok(false),
-            Err(error) => Err(cause::failure(&error.into(), "revoke the token")),
-        }
-    }
-
-    /// Removes the access token that other processes share, once the refresh token is revoked or
-    /// forgotten.
-    pub(crate) fn forget_token(&self) -> anyhow::Result<()> {
+    /// Removes the access token that other processes share and, unless it is kept, revokes the refresh token.
+    /// Returns whether that was valid until now.
+    pub(crate) async fn log_out(&self, keep_token: bool) -> Result<bool, Failure> {
         let Credential::RefreshToken { client_id, client_secret, refresh_token } = &self.credential
         else {
-            return Ok(());
+            return Ok(false);
         };
-        let (Some(accounts), Some(directory)) = (&self.hosts.accounts, directories::tokens())
-        else {
-            return Ok(());
-        };
-        let key = CacheKey::new(&accounts.parse()?, client_id, client_secret, refresh_token);
-        Ok(FileTokenCache::new(directory).remove(&key)?)
+        let mut is_revoked = false;
+        if !keep_token {
+            let revoke = RevokeToken::new(refresh_token.clone());
+            is_revoked = match self.builder()?.build_accounts()?.revoke(&revoke).await {
+                Ok(()) => true,
+                Err(TokenError::Rejected(_)) => false,
+                Err(error) => return Err(cause::failure(&error.into(), "revoke the token")),
+            };
+        }
+        if let (Some(accounts), Some(directory)) = (&self.hosts.accounts, directories::tokens()) {
+            let key = CacheKey::new(&accounts.parse()?, client_id, client_secret, refresh_token);
+            FileTokenCache::new(directory).remove(&key)?;
+        }
+        Ok(is_revoked)
     }
 
     fn builder_over(&self, transport: HttpTransport) -> ClientBuilder {

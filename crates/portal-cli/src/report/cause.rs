@@ -27,6 +27,9 @@ pub(super) const TOKEN_REJECTED: &str = "check that the credentials and the API 
 pub(super) const CORRECT_ORG: &str =
     "correct the id of the org in PORTAL_ORG_ID or the profile, or log in again";
 
+/// How often a call that changes nothing is tried.
+pub(crate) const TRIES: u32 = 3;
+
 const READ: &str = "ZohoCRM.settings.clientportal.READ";
 
 /// The portal that was to be created or renamed.
@@ -99,8 +102,8 @@ impl Subject<'_> {
         match reason {
             NotDone::Unreachable(
                 Unreached::NotSent(error) | Unreached::Token(TokenError::NotSent(error)),
-            ) => not_sent(self.message(&why), error),
-            NotDone::Unreachable(_) => unreachable(self.message(&why)),
+            ) => unreachable(self.message(&why), Some(error)),
+            NotDone::Unreachable(_) => unreachable(self.message(&why), None),
             NotDone::RateLimited { retry_after, .. } => {
                 let again = match retry_after.map(|time| time.as_secs()) {
                     None => "in a few minutes".to_owned(),
@@ -223,10 +226,6 @@ fn contradiction(conflict: Conflict, name: &str) -> (String, String) {
             format!("when {name} was begun, the profile led to another org, or to what may be one"),
             "log in to that org again, or log in to this one with another `--profile`".to_owned(),
         ),
-        Conflict::InDoubt => (
-            format!("{conflict}: {name}"),
-            format!("run `portal recover {name}` with a token that has the scope {READ}"),
-        ),
         other => (
             format!("{other}: {name}"),
             format!("run `portal history {name}` to see what the ledger has"),
@@ -281,24 +280,16 @@ pub(super) fn refused_by_accounts(message: String, error: &OAuthError) -> Failur
     failure
 }
 
-pub(super) fn unreachable(message: String) -> Failure {
-    Failure::new(ErrorKind::Unreachable, message)
-        .hint("check the network and that host, then run the same command again")
-}
-
-/// The same with what to do about a connection that there was not.
-pub(super) fn not_sent(message: String, why: &NotSent) -> Failure {
-    let failure = unreachable(message);
-    match why {
-        NotSent::Untrusted(_) => failure.hint(
+/// A server that was not reached, and what to do about it if `why` there was no connection is known.
+fn unreachable(message: String, why: Option<&NotSent>) -> Failure {
+    Failure::new(ErrorKind::Unreachable, message).hint(match why {
+        Some(NotSent::Untrusted(_)) => {
             "pass `--ca-file FILE` with the certificate of its CA, or set PORTAL_CA_FILE; `portal \
-             login` keeps it in the profile",
-        ),
-        NotSent::NoListener(_) => {
-            failure.hint("run `portal serve` in another terminal, or check the port")
+             login` keeps it in the profile"
         }
-        _ => failure,
-    }
+        Some(NotSent::NoListener(_)) => "run `portal serve` in another terminal, or check the port",
+        _ => "check the network and that host, then run the same command again",
+    })
 }
 
 /// What a report depends on beside the outcome.
@@ -347,13 +338,24 @@ pub(crate) fn failure(error: &ClientError, purpose: &str) -> Failure {
             Failure::forbidden(message(&with_sources(error)))
         }
         ClientError::Token(TokenError::NotSent(why)) | ClientError::NotSent(why) => {
-            not_sent(message(why), why)
+            unreachable(message(why), Some(why))
         }
         ClientError::Api(error) if error.http_status < 500 => rejected(error, purpose, message),
         ClientError::Unreadable(response) if response.http_status == 401 => {
             Failure::forbidden(message(response)).hint(TOKEN_REJECTED)
         }
-        _ => unreachable(message(&with_sources(error))),
+        _ => unreachable(message(&with_sources(error)), None),
+    }
+}
+
+/// Why a create without a name does not show whether a token can create.
+pub(crate) fn undetermined(error: &ClientError) -> Failure {
+    match error {
+        ClientError::Api(error) => {
+            let why = format!("the response does not show it, after {TRIES} tries: {error}");
+            Failure::new(ErrorKind::Failed, why).hint("run the same again in a while")
+        }
+        error => failure(error, "find out whether the token can create"),
     }
 }
 

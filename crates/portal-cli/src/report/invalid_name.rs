@@ -2,7 +2,7 @@
 
 use portal_model::name::{MAX_LEN, MIN_LEN};
 use portal_model::{BrokenRule, InvalidPortalName};
-use serde_json::{Value, json};
+use serde_json::json;
 use unicode_width::UnicodeWidthChar as _;
 
 use crate::report::failure::{ErrorKind, Failure};
@@ -13,10 +13,9 @@ const LISTED: usize = 8;
 /// The failure, with the broken rules for machines.
 pub(crate) fn failure(invalid: &InvalidPortalName) -> Failure {
     let (listed, more) = listed(invalid);
-    let rules: Vec<_> = listed.iter().map(rule).collect();
     let details = match more {
-        0 => json!({ "broken_rules": rules }),
-        more => json!({ "broken_rules": rules, "more": more }),
+        0 => json!({ "broken_rules": listed }),
+        more => json!({ "broken_rules": listed, "more": more }),
     };
     Failure::new(ErrorKind::InvalidName, invalid.to_string()).details(details).hint(format!(
         "a name is {MIN_LEN} to {MAX_LEN} of the letters A-Z, a-z and the digits 0-9"
@@ -28,20 +27,6 @@ fn listed(invalid: &InvalidPortalName) -> (&[BrokenRule], usize) {
     let rules = invalid.broken_rules();
     let (listed, more) = rules.split_at_checked(LISTED).unwrap_or((rules, &[]));
     (listed, more.len())
-}
-
-fn rule(rule: &BrokenRule) -> Value {
-    match rule {
-        BrokenRule::TooShort { length } => json!({ "length": length, "rule": "too_short" }),
-        BrokenRule::TooLong { length } => json!({ "length": length, "rule": "too_long" }),
-        // Counted from 1, as in the text.
-        BrokenRule::NotAlphanumeric { position, character } => json!({
-            "character": character,
-            "position": position + 1,
-            "rule": "not_alphanumeric",
-        }),
-        other => json!({ "rule": other.to_string() }),
-    }
 }
 
 /// The name, a caret under each character that is not allowed, and the broken rules.

@@ -5,7 +5,6 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
-use tempfile::NamedTempFile;
 
 use crate::sys::files;
 
@@ -16,16 +15,6 @@ pub(crate) fn options() -> OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
-}
-
-/// Writes a temporary file beside `path`, readable only by its owner, to be persisted there: readers
-/// see it whole or not at all.
-pub(crate) fn new_beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let mut file = NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    Ok(file)
 }
 
 /// Replaces a file atomically. A new one is readable only by its owner; another one keeps its mode.

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use portal_model::neutral::printable_line;
 use tracing::field::{Field, Visit};
@@ -16,23 +15,11 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::sys::environment;
-use crate::terminal::printer::Printer;
+use crate::terminal::printer::{Output, Printer};
 
 /// The only warnings that a command shows without `PORTAL_LOG`: what else goes wrong is in its
 /// result.
 const SHOWN: [&str; 2] = ["portal_http::client::token_cache", "portal::org::ledger"];
-
-/// Whose log it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogOf {
-    /// A command, which reports in its result what goes wrong.
-    Command,
-    /// A server, whose operator must see what it cannot report in its responses.
-    Server {
-        /// Each event is an object.
-        json: bool,
-    },
-}
 
 /// Where a client sends its requests, and what came of each.
 const EXCHANGE: &str = "portal_http::client::exchange";
@@ -42,8 +29,11 @@ const VERBOSE: [&str; 3] = [EXCHANGE, "portal::batch", "portal_http::client::saf
 /// Logs to stderr by the filter in `PORTAL_LOG`, such as `debug` or `portal_http=debug`, for developers.
 /// Without it, shows every request of a verbose printer, else only what everybody must see. Secrets are never
 /// logged.
-pub(crate) fn start(printer: &Printer, log: LogOf) {
-    let json = log == LogOf::Server { json: true };
+///
+/// `server` is the format of the log of a server, whose operator must see what it cannot report in its
+/// responses.
+pub(crate) fn start(printer: &Printer, server: Option<Output>) {
+    let json = server == Some(Output::Json);
     let of_libraries = |level| {
         Targets::new().with_targets(["portal_http", "portal_store"].map(|target| (target, level)))
     };
@@ -60,7 +50,7 @@ pub(crate) fn start(printer: &Printer, log: LogOf) {
             install(filter, json);
         }
         Ok(Some(Err(error))) => printer.warning(format_args!("invalid PORTAL_LOG: {error}")),
-        Ok(None) if log != LogOf::Command => install(of_libraries(Level::WARN), json),
+        Ok(None) if server.is_some() => install(of_libraries(Level::WARN), json),
         Ok(None) => {
             let shown = Shown { printer: printer.clone(), has_warned: AtomicBool::new(false) };
             let filter = Targets::new().with_targets(SHOWN.map(|target| (target, Level::WARN)));
@@ -115,14 +105,8 @@ struct Shown {
     has_warned: AtomicBool,
 }
 
-/// A request that was sent, or the profile that it is for, in its span.
-struct Sent {
-    fields: Fields,
-    at: Instant,
-}
-
 /// The fields of a span or an event, in their order.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Fields(Vec<(&'static str, String)>);
 
 impl Fields {
@@ -146,7 +130,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Shown {
         let mut fields = Fields::default();
         span.record(&mut fields);
         if let Some(span) = context.span(id) {
-            span.extensions_mut().insert(Sent { fields, at: Instant::now() });
+            span.extensions_mut().insert(fields);
         }
     }
 
@@ -162,24 +146,23 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Shown {
             }
             return;
         }
-        let span = context.event_span(event).filter(|_| event.metadata().target() == EXCHANGE);
-        let Some(span) = span else { return };
-        let extensions = span.extensions();
-        let Some(Sent { fields: request, at }) = extensions.get() else { return };
+        if event.metadata().target() != EXCHANGE {
+            return;
+        }
+        for span in context.event_scope(event).into_iter().flatten() {
+            let of_span = span.extensions().get::<Fields>().cloned();
+            fields.0.extend(of_span.unwrap_or_default().0);
+        }
         let what = match fields.get("error") {
             "" => fields.get("status").to_owned(),
             error => format!("no response: {error}"),
         };
-        let (method, path) = (request.get("method"), request.get("path"));
-        let time = at.elapsed().as_millis();
-        let profile = span.scope().skip(1).find_map(|around| {
-            let extensions = around.extensions();
-            let profile = extensions.get::<Sent>()?.fields.get("profile");
-            (!profile.is_empty()).then(|| format!("{profile}: "))
-        });
-        let profile = profile.unwrap_or_default();
-        let line = format!("{profile}{method} {path} → {what} in {time} ms");
-        self.printer.note(printable_line(&line));
+        let profile = match fields.get("profile") {
+            "" => String::new(),
+            profile => format!("{profile}: "),
+        };
+        let [method, path, ms] = ["method", "path", "ms"].map(|name| fields.get(name));
+        self.printer.note(printable_line(&format!("{profile}{method} {path} → {what} in {ms} ms")));
     }
 }
 

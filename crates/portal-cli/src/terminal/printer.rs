@@ -41,7 +41,7 @@ pub(crate) fn color(when: clap::ColorChoice) {
 }
 
 /// The only way to stdout and stderr. Colors are left out if the stream is not a terminal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Printer {
     output: Output,
     /// Whether notes and progress are left out.
@@ -56,13 +56,7 @@ pub(crate) struct Printer {
 
 impl Printer {
     pub(crate) fn new(output: Output, is_quiet: bool) -> Self {
-        Self {
-            output,
-            is_quiet,
-            is_verbose: false,
-            stdout_failed: Arc::default(),
-            bars: MultiProgress::new(),
-        }
+        Self { output, is_quiet, ..Self::default() }
     }
 
     pub(crate) fn is_json(&self) -> bool {

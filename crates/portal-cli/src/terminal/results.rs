@@ -1,7 +1,8 @@
 //! How reports and failures are printed: for people, and for machines.
 
+use std::collections::BTreeMap;
+
 use portal_model::{InvalidPortalName, PortalName};
-use serde::Serialize;
 
 use crate::report::failure::{ErrorKind, ErrorReport, ExitClass, Failure};
 use crate::report::invalid_name;
@@ -43,14 +44,8 @@ impl Failure {
 
     /// Prints it for machines only.
     pub(crate) fn print_json(&self, printer: &Printer) {
-        printer.json(&Failed { error: &self.report });
+        printer.json(&BTreeMap::from([("error", &self.report)]));
     }
-}
-
-/// Printed by every command that ends without a result.
-#[derive(Serialize)]
-pub(crate) struct Failed<'a> {
-    error: &'a ErrorReport,
 }
 
 /// Parses `name`; where it is invalid, every broken rule goes to stderr.

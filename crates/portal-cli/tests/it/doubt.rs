@@ -271,7 +271,7 @@ fn frozen_create_is_told_what_recovery_determined() {
     frozen.signal(Signal::CONT);
     let ran = frozen.wait();
     let origin = &ran.json()[0]["origin"];
-    assert_eq!((ran.status, origin), (0, &json!("created_earlier")), "{ran:?}");
+    assert_eq!((ran.status, origin), (0, &json!("appeared")), "{ran:?}");
     // The same wish once more is another one.
     let again = server.run(&home, &[&JSON[..], &["create", NAME]].concat());
     assert_eq!(again.status, 4, "{again:?}");

@@ -163,6 +163,18 @@ fn too_few_open_files_are_error_not_panic() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn limit_of_file_sizes_is_full_disk_not_signal() {
+    let home = Home::new();
+    let mut command = Command::new("/bin/sh");
+    let portal = env!("CARGO_BIN_EXE_portal");
+    command.args(["-c", &format!("ulimit -f 8; exec {portal} create --local AcmePortal")]);
+    let ran = Ran::of(command.env_clear().env("HOME", home.path()));
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.stderr.starts_with("error: the disk is full under "), "{ran:?}");
+}
+
 #[test]
 fn url_that_is_unusable_is_named_and_not_repeated() {
     let home = Home::new();

@@ -34,7 +34,7 @@ fn list_get_and_rename_say_what_is_there() {
     assert_eq!(ran.stdout, "PortalsAPItest100 is named AcmeCustomers now\n");
     let ran = server.run(&home, &["rename", NAME, "AcmeCustomers2"]);
     assert_eq!(ran.status, 1);
-    assert!(ran.stderr.contains("the org has no portal named"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the org's list shows no portal named"), "{}", ran.stderr);
     assert!(ran.stderr.ends_with("hint: run `portal list` to see the org's portals\n"), "{ran:?}");
     let ran = server.run(&home, &["rename", "AcmeCustomers", "a b", "--output", "json"]);
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (2, &json!("invalid")));

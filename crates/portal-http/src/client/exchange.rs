@@ -1,5 +1,7 @@
 //! Sends one request of the model over a transport and returns its response.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use portal_model::error::with_sources;
 use portal_model::flow::{NotSent, TransportError};
@@ -24,10 +26,12 @@ pub(super) async fn exchange(
             .into_http(base.as_str())
             .map_err(|error| NotSent::NotStarted(error.to_string()))?
             .map(Bytes::from);
+        let sent = Instant::now();
         let response = transport.send_boxed(encoded, bounds).await;
+        let ms = sent.elapsed().as_millis();
         match &response {
-            Ok(response) => tracing::debug!(status = response.status().as_u16(), "response"),
-            Err(error) => tracing::debug!(error = with_sources(error), "failed"),
+            Ok(response) => tracing::debug!(status = response.status().as_u16(), ms, "response"),
+            Err(error) => tracing::debug!(error = with_sources(error), ms, "failed"),
         }
         response.map(Response::from)
     }

@@ -60,6 +60,7 @@ fn entry(operation: Operation) -> Entry {
         operation,
         intent: None,
         attempts: 0,
+        gone_on_after: None,
         state: open(103),
         doubt_ended: None,
 
@@ -156,20 +157,20 @@ impl ClaimRequest {
 /// `new`, `adopts`, `waits until 109: effect`, `ended created`, `blocked: …`.
 fn decided(rows: Vec<Entry>, request: &ClaimRequest) -> String {
     match claim(rows, request, &at(NOW)).1 {
-        Ok(grant) if grant.entry.id == request.id => "new".to_owned(),
-        Ok(_) => "adopts".to_owned(),
-        Err(Refusal::Ended(entry)) => format!("ended {:?}", entry.ending().unwrap().kind),
-        Err(Refusal::Wait(Wait { why, until, .. })) => {
+        Decision::Granted(grant) if grant.entry.id == request.id => "new".to_owned(),
+        Decision::Granted(_) => "adopts".to_owned(),
+        Decision::Ended(entry) => format!("ended {:?}", entry.ending().unwrap().kind),
+        Decision::Wait(Wait { why, until, .. }) => {
             let second = until.since(&at(0)).unwrap().as_secs();
             format!("waits until {second}: {why:?}")
         }
-        Err(Refusal::Blocked(Blocked::Conflict { conflict, .. })) => match conflict {
+        Decision::Blocked(Blocked::Conflict { conflict, .. }) => match conflict {
             Conflict::KeyOfAnother => "blocked: key of another".to_owned(),
             Conflict::NameDropped => "blocked: name dropped".to_owned(),
             Conflict::LabelMoved => "blocked: label moved".to_owned(),
             other => format!("{other:?}"),
         },
-        Err(Refusal::Blocked(Blocked::NoEntry(_))) => "blocked: no entry".to_owned(),
+        Decision::Blocked(Blocked::NoEntry(_)) => "blocked: no entry".to_owned(),
     }
 }
 
@@ -279,7 +280,7 @@ fn intent(name: &str) -> Intent {
 
 fn granted(rows: Vec<Entry>, request: &ClaimRequest) -> (Vec<Entry>, Grant) {
     match claim(rows, request, &at(NOW)) {
-        (written, Ok(grant)) => (written, *grant),
+        (written, Decision::Granted(grant)) => (written, *grant),
         (_, other) => panic!("{other:?}"),
     }
 }
@@ -297,16 +298,16 @@ fn rename_in_ledger_determines_create_in_doubt() {
         ..entry(rename("acmeco", "BetaCo")).attempted(State::Ended { ending, at: at(60).into() })
     };
     let rows = vec![doubt.key("k"), renamed];
-    assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Created");
+    assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Appeared");
     // Without the key it is a new wish, and the next list its outcome.
     let (written, decision) = claim(rows.clone(), &wants(create("AcmeCo")), &at(NOW));
-    assert!(matches!(decision, Err(Refusal::Wait(Wait { why: Why::Effect, .. }))), "{decision:?}");
+    assert!(matches!(decision, Decision::Wait(Wait { why: Why::Effect, .. })), "{decision:?}");
     let ending = written[0].ending().unwrap();
-    assert_eq!(ending.kind, EndingKind::Created);
+    assert_eq!(ending.kind, EndingKind::Appeared);
     assert_eq!((ending.name.as_deref(), &ending.portal), (Some("AcmeCo"), &Some(portal)));
     let recover = Wanted::Recover(EntryId::new("earlier"));
     let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
-    assert_eq!(decided(rows.clone(), &request), "ended Created");
+    assert_eq!(decided(rows.clone(), &request), "ended Appeared");
     // What else is to be waited for, still is.
     let other = Entry { id: EntryId::new("other"), order: 3, ..entry(create("Others")) };
     let rows = [rows, vec![other]].concat();
@@ -366,11 +367,14 @@ fn entry_of_key_precedes_later_one_without() {
     let present = Entry {
         id: EntryId::new("later"),
         order: 2,
-        ..entry(create("AcmeCo")).attempted(ended(EndingKind::Appeared, 20))
+        ..entry(create("AcmeCo")).attempted(ended(EndingKind::Present, 20))
     };
-    let rows = vec![created, present];
+    let rows = vec![created.clone(), present.clone()];
     assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Created");
     assert_eq!(decided(rows, &wants(create("AcmeCo"))), "new");
+    // It was not there before, so the one of the key had another name by then.
+    let rows = vec![created, Entry { state: ended(EndingKind::Appeared, 20), ..present }];
+    assert_eq!(decided(rows, &wants(create("AcmeCo")).key("k")), "NameUncertain");
     // Nothing came of the key, and somebody without one is in doubt since.
     let rejected = entry(create("AcmeCo")).key("k").attempted(ended(EndingKind::NotDone, 10));
     let doubt = Entry {

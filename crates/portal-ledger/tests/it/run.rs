@@ -3,6 +3,7 @@
 mod ends;
 mod failing_lists;
 mod keys;
+mod names;
 mod previews;
 mod renames;
 

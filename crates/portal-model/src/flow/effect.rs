@@ -7,7 +7,7 @@ use crate::error::{ApiError, ErrorCode};
 use crate::intent::{Baseline, Intent};
 use crate::name::PortalName;
 use crate::operation::{CreateOperation, Operation};
-use crate::outcome::{Conflict, Doubt, NotDone, Origin, Outcome, Owner, Unverified};
+use crate::outcome::{Doubt, NotDone, Origin, Outcome, Owner, Unverified};
 use crate::portal::Portal;
 use crate::rename::RenamePortal;
 
@@ -91,13 +91,15 @@ impl Effect {
         }
     }
 
-    /// What is certain without any list, where the token may not list.
-    pub(super) fn known(&self, policy: &Policy) -> Finding {
+    /// Where the token may not list: what is certain without, or `None` if nothing may be sent. A create is only
+    /// sent where other portals of the org are no reason against it.
+    pub(super) fn unlisted(&self, policy: &Policy) -> Option<Finding> {
         match &self.operation {
-            Operation::Create(wanted) => {
-                Create { wanted, receipts: &self.receipts, policy }.known()
+            Operation::Create(_) => {
+                let finding = self.compare(policy, None, &[], false);
+                (finding != Finding::Absent || policy.allow_another).then_some(finding)
             }
-            Operation::Rename(_) => Finding::Absent,
+            Operation::Rename(_) => Some(Finding::Absent),
         }
     }
 
@@ -140,9 +142,6 @@ impl Effect {
             Obstacle::OtherPortal(portal) => Outcome::OrgHasPortal { name, portal },
             Obstacle::NewNameInUse => Outcome::NameTaken { name, owner: Owner::ThisOrg },
             Obstacle::NotFound { old } => Outcome::NotFound { old },
-            Obstacle::InDoubt(other) => {
-                self.not_done(NotDone::Conflict { conflict: Conflict::InDoubt, name: other })
-            }
         }
     }
 
@@ -166,6 +165,8 @@ impl Effect {
             {
                 self.blocked(by)
             }
+            // The portal itself has the name, in other letters.
+            _ if self.has_name_in_other_letters() => Outcome::Rejected { name, error },
             _ if is_taken && is_unchanged => Outcome::NameTaken { name, owner: Owner::AnotherOrg },
             _ if is_taken => {
                 Outcome::NameTaken { name, owner: Owner::Undetermined(Unverified::Changed) }
@@ -194,6 +195,10 @@ impl Effect {
             return Outcome::NameTaken { name, owner: Owner::Undetermined(why) };
         }
         Outcome::Unknown { name: name.into(), doubt, why }
+    }
+
+    fn has_name_in_other_letters(&self) -> bool {
+        matches!(&self.operation, Operation::Rename(rename) if rename.new.is_same_as(&rename.old))
     }
 
     fn has_fallback(&self) -> bool {

@@ -36,8 +36,6 @@ pub enum Obstacle {
     NewNameInUse,
     /// The org has no portal of the old name.
     NotFound { old: String },
-    /// The org may have a portal of this name, and can't be listed.
-    InDoubt(String),
 }
 
 /// What the same ledger has of another operation in the org: a portal that it made, or may have made.
@@ -51,8 +49,6 @@ pub struct Receipt {
     pub entry: String,
     /// The portal's name at the end of it.
     pub name: String,
-    /// Whether that operation was of this org for certain.
-    pub is_of_org: bool,
     /// The portal's id. A success has none: the first later list that shows the name gives it.
     pub id: Option<String>,
     /// The portals that the org had before that operation.
@@ -74,8 +70,6 @@ pub enum Evidence {
     /// Its name was refused as taken, and it was not verified by whom: perhaps by a copy of its own attempt.
     /// Only those of the same key are of interest.
     Refused,
-    /// An attempt of it may have created it.
-    InDoubt,
 }
 
 impl Receipt {

@@ -1,9 +1,8 @@
 //! The rows of the ledger, each once, and portal-ledger's own decisions over them.
 
-use portal_ledger::answer;
-use portal_ledger::decide::{self, Look, is_other_org};
+use portal_ledger::decide::{self, Decision};
 use portal_ledger::{
-    AttemptEnd, ClaimRequest, Ending, EndingKind, Entry, EntryId, Refusal, State, Wanted, Why,
+    AttemptEnd, ClaimRequest, Ending, EndingKind, Entry, EntryId, State, Wanted, Why,
 };
 use portal_model::flow::{Baseline, Flow};
 use portal_model::operation::{CreateOperation, Operation, RenameOperation};
@@ -12,6 +11,7 @@ use serde_json::Value;
 
 use super::Map;
 use super::flows::Flows;
+use super::mirror;
 use super::service::{ROWS, View, response};
 use super::world::{Broken, Deed, NAMES, NOW, VERSION, Wish, World, ago, at};
 
@@ -46,11 +46,10 @@ pub(super) enum Decided {
     Ended {
         row: u8,
     },
-    /// With the flow that looks meanwhile, and whether what is wanted may be done yet by somebody.
+    /// With the flow that looks meanwhile.
     Wait {
         why: Why,
         look: Option<u32>,
-        may_be_done: bool,
     },
     /// With the outcome.
     Blocked(u16),
@@ -206,7 +205,7 @@ impl Ledger {
         let before: Vec<Entry> =
             self.read(rows).into_iter().map(|entry| self.seen(entry, &request)).collect();
         let (mut written, decision) = decide::claim(before.clone(), &request, &now);
-        if let (Broken::NothingTaken, Ok(grant)) = (self.world.broken, &decision) {
+        if let (Broken::NothingTaken, Decision::Granted(grant)) = (self.world.broken, &decision) {
             written.retain(|row| {
                 let was_open = before.iter().any(|it| it.id == row.id && it.ending().is_none());
                 row.id == grant.entry.id || !(was_open && row.ending().is_some())
@@ -219,13 +218,13 @@ impl Ledger {
             after[row] = self.number(&entry, 0);
         }
         let decided = match decision {
-            Ok(grant) => {
+            Decision::Granted(grant) => {
                 let row = self.row_of(&after, &grant.entry.id);
                 let is_new = rows[usize::from(row)] == 0;
                 let horizon = grant.entry.horizon(&now, grant.entry.times.processing_time);
                 let horizon = horizon.and_then(|horizon| horizon.since(&now)).unwrap_or_default();
                 let horizon = u8::try_from(horizon.as_secs()).unwrap();
-                let flow = answer::flow(&request, &grant.entry, at(horizon), at(spent), VERSION);
+                let flow = mirror::flow(&request, &grant.entry, None, at(horizon), at(spent));
                 let flow = flow.map(|flow| {
                     let whose = (wish, false, spent, grant.has_rival);
                     let flow = flow.with_receipts(grant.receipts);
@@ -233,22 +232,19 @@ impl Ledger {
                 });
                 Decided::Granted { row, is_new, horizon, flow }
             }
-            Err(Refusal::Ended(entry)) => Decided::Ended { row: self.row_of(&after, &entry.id) },
-            Err(Refusal::Wait(wait)) => {
+            Decision::Ended(entry) => Decided::Ended { row: self.row_of(&after, &entry.id) },
+            Decision::Wait(wait) => {
                 let look = match (&request.wanted, wait.why) {
                     (Wanted::Do(_), Why::UnderWay | Why::InDoubt) | (Wanted::Recover(_), _) => None,
                     (Wanted::Do(operation), _) => {
-                        let flow =
-                            Flow::preview(operation.clone(), request.policy.clone(), VERSION);
+                        let flow = Flow::preview(operation.clone(), request.policy, VERSION);
                         Some(flows.start(flow.with_receipts(wait.receipts), (wish, true, 0, false)))
                     }
                 };
-                let mut undecided = self.look(&after, &request).undecided.into_iter();
-                let may_be_done = undecided.any(|entry| !is_other_org(&entry, &request));
-                Decided::Wait { why: wait.why, look, may_be_done }
+                Decided::Wait { why: wait.why, look }
             }
-            Err(Refusal::Blocked(blocked)) => {
-                Decided::Blocked(flows.outcome_id(answer::blocked(&request, &blocked).outcome))
+            Decision::Blocked(blocked) => {
+                Decided::Blocked(flows.outcome_id(mirror::blocked(&request, &blocked)))
             }
         };
         self.claims.insert(key, (after, decided));
@@ -280,12 +276,6 @@ impl Ledger {
         }
     }
 
-    /// What a claim would find.
-    pub(super) fn look(&self, rows: &Rows, request: &ClaimRequest) -> Look {
-        let entries = self.all(rows).map(|(_, entry)| entry.clone());
-        decide::look(entries.collect(), request, &ago(0))
-    }
-
     fn row_of(&self, rows: &Rows, id: &EntryId) -> u8 {
         self.all(rows).find(|(_, entry)| entry.id == *id).expect("a row").0
     }
@@ -301,10 +291,8 @@ impl Ledger {
     ) -> Option<u32> {
         let request = self.request(rows, wish, id, recovers);
         let portals = portal_model::ListPortals.decode(&response(list)).unwrap();
-        let mut entry = self.entry(rows, row).clone();
-        let intent = entry.intent.take();
-        entry.intent = intent.map(|intent| intent.with_baseline(Some(Baseline::of(&portals))));
-        let flow = answer::flow(&request, &entry, at(horizon), at(spent), VERSION)?;
+        let own = Some(Baseline::of(&portals));
+        let flow = mirror::flow(&request, self.entry(rows, row), own, at(horizon), at(spent))?;
         Some(flows.start(flow, (wish, false, spent, false)))
     }
 
@@ -368,7 +356,7 @@ pub(super) fn fingerprint(wish: &Wish) -> &'static str {
 }
 
 fn ended(last: Last) -> Option<AttemptEnd> {
-    last.map(|(units, in_doubt)| AttemptEnd::new(ago(units), in_doubt))
+    last.map(|(units, in_doubt)| AttemptEnd { at: ago(units), in_doubt })
 }
 
 pub(super) fn operation(deed: Deed) -> Operation {

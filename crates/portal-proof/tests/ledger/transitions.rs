@@ -1,13 +1,13 @@
 //! Where a state can go: what a process does next, what happens to it, and what others do.
 
-use portal_ledger::{EntryId, Why, answer};
+use portal_ledger::Why;
 use portal_model::outcome::{NotDone, Unverified};
 
 use super::flows::{Doing, Happened};
 use super::invariants::Violation;
 use super::ledger::{Decided, Id, Last};
 use super::machine::Machine;
-use super::service::ROWS;
+use super::mirror;
 use super::state::{PROCESSES, Phase, Process, Sent, State};
 use super::world::{ATTEMPT, BUDGET, Broken, Deed, FREEZE, PROCESSING, Reply};
 
@@ -208,8 +208,8 @@ impl Successors {
             Phase::Wait { id, is_same: true } => {
                 let recovers = state.processes[process].recovers;
                 let request = machine.ledger.request(&state.rows, process, id, recovers);
-                let ended = answer::unknown(&request, Unverified::Elsewhere, None);
-                let outcome = machine.flows.outcome_id(ended.outcome);
+                let outcome = mirror::unknown(&request, Unverified::Elsewhere);
+                let outcome = machine.flows.outcome_id(outcome);
                 self.tell(machine, state, process, (STOPPED, outcome, None))
             }
             Phase::Claim { id, .. } | Phase::Wait { id, .. } => {
@@ -289,17 +289,12 @@ impl Successors {
                 Ok(())
             }
             Decided::Ended { row } => {
-                let mut request = machine.ledger.request(&rows, process, id, it.recovers);
-                let entry = machine.ledger.entry(&rows, row);
-                // Each process has ids of its own.
-                let process_of = |id: &EntryId| id.as_str().parse::<usize>().unwrap() % PROCESSES;
-                let is_own = process_of(&entry.id) == process;
-                request.began = is_own.then(|| entry.id.clone());
-                let outcome = answer::told(&request, entry).outcome;
+                let request = machine.ledger.request(&rows, process, id, it.recovers);
+                let outcome = mirror::told(&request, machine.ledger.entry(&rows, row));
                 let outcome = machine.flows.outcome_id(outcome);
                 self.tell(machine, after, process, ("claims what has ended", outcome, Some(row)))
             }
-            Decided::Wait { why, look, may_be_done } => {
+            Decided::Wait { why, look } => {
                 let is_same = matches!(why, Why::UnderWay | Why::SameUnderWay);
                 let waits = Phase::Wait { id, is_same };
                 let Some(look) = look else {
@@ -313,9 +308,7 @@ impl Successors {
                     let Doing::Done(outcome) = machine.flows.node(node).doing else {
                         panic!("a preview ends after its list");
                     };
-                    let shown = machine.flows.outcome(outcome).clone();
-                    if let Some(seen) = answer::seen_meanwhile(shown, why, may_be_done) {
-                        let outcome = machine.flows.outcome_id(seen);
+                    if mirror::look(machine.flows.outcome(outcome), why) {
                         self.tell(machine, after, process, ("sees it", outcome, None))?;
                     } else {
                         let mut after = after;
@@ -361,7 +354,7 @@ impl Successors {
             self.enter(machine, after, process, ("is granted", id, row, node, held, None));
         } else {
             let entry = machine.ledger.entry(&rows, row);
-            let outcome = portal_model::Outcome::not_done(&entry.operation, NotDone::NotAttempted);
+            let outcome = mirror::not_done(&entry.operation, NotDone::NotAttempted);
             let outcome = machine.flows.outcome_id(outcome);
             after.processes[process].enter(Phase::End {
                 id,
@@ -528,7 +521,7 @@ impl Successors {
             let outcome = if is_negative && until <= 0 {
                 let request = machine.ledger.request(&state.rows, process, id, it.recovers);
                 let why = Unverified::Ledger("no response".to_owned());
-                machine.flows.outcome_id(answer::unknown(&request, why, None).outcome)
+                machine.flows.outcome_id(mirror::unknown(&request, why))
             } else {
                 outcome
             };
@@ -547,8 +540,8 @@ impl Successors {
             }
             if it.is_stopped {
                 let request = machine.ledger.request(&state.rows, process, id, it.recovers);
-                let ended = answer::unknown(&request, Unverified::Elsewhere, None);
-                let outcome = machine.flows.outcome_id(ended.outcome);
+                let outcome = mirror::unknown(&request, Unverified::Elsewhere);
+                let outcome = machine.flows.outcome_id(outcome);
                 return self.tell(machine, after, process, ("may not end", outcome, Some(row)));
             }
             machine.adopted(&mut after, process, row);
@@ -661,8 +654,9 @@ impl Machine {
     fn nothing_sent(&mut self, state: &State, process: usize, id: Id, why: NotDone) -> u16 {
         let recovers = state.processes[process].recovers;
         let request = self.ledger.request(&state.rows, process, id, recovers);
-        let rows = if self.world.broken == Broken::NobodyAsked { [0; ROWS] } else { state.rows };
-        let look = self.ledger.look(&rows, &request);
-        self.flows.outcome_id(answer::nothing_sent(&request, why, &look).outcome)
+        let all = self.ledger.all(&state.rows);
+        let asked = all.map(|it| it.1).filter(|_| self.world.broken != Broken::NobodyAsked);
+        let outcome = mirror::nothing_sent(&request, why, asked);
+        self.flows.outcome_id(outcome)
     }
 }

@@ -67,14 +67,18 @@ struct Said<'a> {
 pub(super) fn text(plan: &Plan, view: View<'_>) -> String {
     let mut kinds = BTreeMap::<Kind, Vec<Said<'_>>>::new();
     for row in &plan.rows {
-        let said = Said::new(row, view);
-        if said.is_shown(view) {
-            kinds.entry(said.kind).or_default().push(said);
-        }
+        kinds.entry(Kind::of(row)).or_default().push(Said::new(row, view));
+    }
+    // `45 created, 3 rejected`
+    let count =
+        |(kind, rows): (&Kind, &Vec<_>)| format!("{} {}", rows.len(), kind.text(view.is_over));
+    let counts = kinds.iter().map(count).collect::<Vec<_>>().join(", ");
+    for rows in kinds.values_mut() {
+        rows.retain(|said| said.is_shown(view));
     }
     let width = kinds.values().flatten().map(|said| said.row.profile.len()).max();
     let mut text = String::new();
-    for (kind, rows) in kinds {
+    for (kind, rows) in kinds.into_iter().filter(|(_, rows)| !rows.is_empty()) {
         let title = match kind {
             Kind::Created => "created under another name",
             kind => kind.text(view.is_over),
@@ -86,17 +90,7 @@ pub(super) fn text(plan: &Plan, view: View<'_>) -> String {
     if !text.is_empty() {
         text.push('\n');
     }
-    text + &wrap(&counts(plan, view.is_over), 0, view.columns)
-}
-
-/// `45 created, 3 rejected`
-fn counts(plan: &Plan, is_over: bool) -> String {
-    let mut counts = BTreeMap::<Kind, usize>::new();
-    for row in &plan.rows {
-        *counts.entry(Kind::of(row)).or_default() += 1;
-    }
-    let counts = counts.into_iter().map(|(kind, count)| format!("{count} {}", kind.text(is_over)));
-    counts.collect::<Vec<_>>().join(", ")
+    text + &wrap(&counts, 0, view.columns)
 }
 
 /// A row as an object.
@@ -119,10 +113,10 @@ pub(super) fn report(row: &Row, view: View<'_>) -> Report {
         }
         return report;
     };
-    let mut report = Report::new(&outcome, &operation, &context);
+    let mut report = Report::new(outcome, &operation, &context);
     if let Some(error) = &mut report.error {
         let alone = error.hint.take().filter(|_| !view.is_rehearsal);
-        error.hint = next_step(&outcome, alone);
+        error.hint = next_step(outcome, alone);
     }
     report
 }
@@ -182,14 +176,11 @@ impl<'a> Said<'a> {
         let kind = Kind::of(row);
         let report = report(row, View { is_over: false, ..view });
         let taken: Vec<&str> = report.taken.iter().map(PortalName::as_str).collect();
-        let note = match (&row.state, &*taken) {
-            (State::Ended(outcome), []) => match &**outcome {
-                Outcome::OrgHasPortal { portal, .. } => format!(" (has {})", portal.name),
-                Outcome::Present { origin: Origin::Undetermined, .. } => {
-                    " (whether this batch created it is not known)".to_owned()
-                }
-                _ => String::new(),
-            },
+        let note = match (row.outcome(), &*taken) {
+            (Some(Outcome::OrgHasPortal { portal, .. }), _) => format!(" (has {})", portal.name),
+            (Some(Outcome::Present { origin: Origin::Undetermined, .. }), []) => {
+                " (whether this batch created it is not known)".to_owned()
+            }
             (_, []) => String::new(),
             (_, [one]) => format!(" ({one} is taken)"),
             (_, several) => format!(" ({} are taken)", several.join(", ")),

@@ -7,14 +7,16 @@ use bytes::Bytes;
 use portal_http::client::{Bounds, Client, ClientError, HttpTransport, Transport};
 use portal_ledger::Entry;
 use portal_model::explain::explain;
-use portal_model::{ApiError, CanCreate, ErrorCode, GetOrg, ListPortals, Org, Portal, Scope};
+use portal_model::{
+    ApiError, CanCreate, ErrorCode, GetOrg, ListPortals, Org, Portal, ProbeCreate, Scope,
+};
 use serde::Serialize;
 
-use crate::org::retry::{probe, retry, undetermined};
 use crate::org::target::{Hosts, Target};
+use crate::report::cause::{self, TRIES};
 use crate::report::failure::{ExitClass, Failure};
+use crate::report::permission;
 use crate::report::portal::{how_many, names};
-use crate::report::{cause, permission};
 
 /// What was found out about one thing.
 #[derive(Debug, Serialize)]
@@ -77,7 +79,7 @@ pub(super) async fn run(target: &Target, entries: &[Entry]) -> Result<Vec<Check>
     match token {
         Ok(()) => {
             checks.push(Check::ok("token", "the accounts server gives an access token"));
-            identified = Some(retry(async || client.call(&GetOrg).await).await);
+            identified = Some(client.call_retrying(&GetOrg, TRIES).await);
         }
         Err(error) => {
             checks.push(Check::failed("token", cause::failure(&error, "get a token")));
@@ -87,7 +89,7 @@ pub(super) async fn run(target: &Target, entries: &[Entry]) -> Result<Vec<Check>
     if has_token {
         checks.push(data_center(&target.hosts, &client));
         checks.extend(identified.map(|identified| org(identified, target.org.as_ref())));
-        match retry(async || client.call(&ListPortals).await).await {
+        match client.call_retrying(&ListPortals, TRIES).await {
             Err(ClientError::Api(error)) if error.code == ErrorCode::ApiNotSupported => {
                 checks.push(no_portals(&error));
             }
@@ -178,11 +180,11 @@ fn read(portals: &Result<Vec<Portal>, ClientError>) -> Check {
 
 /// Whether the token of a client can create portals.
 pub(in crate::commands) async fn can_create(client: &Client) -> Check {
-    let failure = match probe(client).await {
+    let failure = match client.call_retrying(&ProbeCreate, TRIES).await {
         Ok(CanCreate::Yes) => return Check::ok("create", "the token can create a portal"),
         Ok(CanCreate::NotHere(error)) => return no_portals(&error),
         Err(error) => {
-            let check = Check::failed("create", undetermined(&error));
+            let check = Check::failed("create", cause::undetermined(&error));
             // Nobody can rely on the profile before this is known.
             let is_unknown = error.api().is_some();
             return if is_unknown { Check { status: Status::Unknown, ..check } } else { check };

@@ -69,8 +69,8 @@ pub(crate) struct Args {
     #[arg(long, help_heading = OPERATING, requires = "seed")]
     pub(super) seed_replaces: bool,
     /// The URL that clients reach it by, where it stands behind a proxy
-    #[arg(long, help_heading = OPERATING, value_name = "URL", value_parser = public_url, env = "PORTAL_PUBLIC_URL", hide_env_values = true)]
-    pub(super) public_url: Option<String>,
+    #[arg(long, help_heading = OPERATING, value_name = "URL", env = "PORTAL_PUBLIC_URL", hide_env_values = true)]
+    pub(super) public_url: Option<BaseUrl>,
     /// Serve over TLS with this certificate, followed by those between it and a root, in PEM form
     #[arg(
         long,
@@ -132,7 +132,7 @@ pub(crate) struct Args {
     pub(super) exit_with_parent: bool,
     /// Log each call to stderr, and warnings in the same form [default: text, where stderr is a terminal]
     #[arg(long, help_heading = OPERATING, value_name = "FORMAT")]
-    pub(super) log: Option<Output>,
+    pub(crate) log: Option<Output>,
     /// Run this program with the environment of the server, and end with it
     #[arg(last = true, value_name = "PROGRAM")]
     pub(super) command: Vec<OsString>,
@@ -172,10 +172,6 @@ pub(super) enum Subcommand {
 }
 
 impl Args {
-    pub(crate) fn logs_json(&self) -> bool {
-        self.log == Some(Output::Json)
-    }
-
     pub(super) fn listen(&self) -> Listen {
         self.listen.unwrap_or_else(|| {
             // For a test run a free port does, and any number of them can run at once.
@@ -198,12 +194,6 @@ impl Args {
 
 fn default_max_connections() -> u32 {
     u32::try_from(ServerLimits::default().max_connections).unwrap_or(u32::MAX)
-}
-
-/// As of any server that gets tokens: https, unless it is this machine.
-fn public_url(text: &str) -> Result<String, String> {
-    let url = text.parse::<BaseUrl>().map_err(|error| error.to_string())?;
-    Ok(url.as_str().to_owned())
 }
 
 fn host_name(text: &str) -> Result<String, &'static str> {

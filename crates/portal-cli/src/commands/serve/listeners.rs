@@ -2,22 +2,16 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use portal_http::server::{Listener, Server, ServerTls};
+use portal_http::server::{Listener, Server, ServerTls, TlsEvent};
 use tokio::net::TcpListener;
-use tokio::time::sleep;
 
 use super::address::AdminListen;
 use super::args::Args;
 use crate::report::failure::Failure;
 use crate::terminal::printer::Printer;
 
-/// How often to look whether the files of the certificate have changed.
-const TLS_INTERVAL: Duration = Duration::from_secs(5);
-/// How long before its expiry a certificate is told to be renewed, and how often.
-const EXPIRES_SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-const WARN_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 /// The ports that are tried for the inspector, before any free one.
 const INSPECTOR_PORTS: Range<u16> = 8781..8881;
 
@@ -46,44 +40,24 @@ pub(super) async fn bind(
     let server = Server::on(args.listen().bind().await?).with_limits(args.limits());
     let server = args.allowed_hosts.iter().fold(server, Server::allow_host);
     let Some(tls) = tls else { return Ok(server) };
-    tokio::spawn(reload(tls.clone(), printer.clone()));
+    let printer = printer.clone();
+    tokio::spawn(tls.clone().watch(move |event| say(&event, &printer)));
     Ok(server.with_tls(tls))
 }
 
-/// Reads the files of the certificate again whenever they change, and warns of its expiry.
-async fn reload(tls: ServerTls, printer: Printer) {
-    // The last failure, and the last one that was told.
-    let (mut failed, mut told) = (None, None);
-    let mut warn_at = SystemTime::now();
-    loop {
-        if SystemTime::now() >= warn_at
-            && let Some(expires) = tls.expires()
-            && expires < SystemTime::now() + EXPIRES_SOON
-        {
-            let date = humantime::format_rfc3339_seconds(expires);
-            let verb = if expires < SystemTime::now() { "expired" } else { "expires" };
+/// Says what becomes of the certificate.
+fn say(event: &TlsEvent, printer: &Printer) {
+    match event {
+        TlsEvent::Replaced => printer.note("the certificate was replaced"),
+        TlsEvent::Kept(error) => {
+            printer.warning(format_args!("the server keeps its certificate: {error}"));
+        }
+        TlsEvent::Expires(at) => {
+            let date = humantime::format_rfc3339_seconds(*at);
+            let verb = if *at < SystemTime::now() { "expired" } else { "expires" };
             printer.warning(format_args!("the certificate {verb} at {date}: renew it"));
-            warn_at = SystemTime::now() + WARN_INTERVAL;
         }
-        sleep(TLS_INTERVAL).await;
-        match tls.reload() {
-            Ok(replaced) => {
-                (failed, told) = (None, None);
-                if replaced {
-                    printer.note("the certificate was replaced");
-                    warn_at = SystemTime::now();
-                }
-            }
-            Err(error) => {
-                let why = Some(error.to_string());
-                // Each reason once, and not at first: one file is replaced before the other.
-                if why == failed && why != told {
-                    printer.warning(format_args!("the server keeps its certificate: {error}"));
-                    told.clone_from(&why);
-                }
-                failed = why;
-            }
-        }
+        _ => {}
     }
 }
 

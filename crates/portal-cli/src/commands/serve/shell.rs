@@ -1,5 +1,7 @@
 //! [`Shell`]: how a shell is told an environment.
 
+use portal_model::neutral::shell_word;
+
 use crate::commands::target_args::VARIABLES;
 
 /// Who reads the environment.
@@ -30,28 +32,11 @@ impl Shell {
                 .collect(),
         };
         lines.extend(variables.iter().map(|(name, value)| match self {
-            Self::Sh => format!("export {name}={}", sh_word(value)),
+            Self::Sh => format!("export {name}={}", shell_word(value)),
             Self::Powershell => format!("$env:{name} = {}", powershell_word(value)),
         }));
         lines.join("\n")
     }
-}
-
-/// A word that POSIX shells and fish read alike: within single quotes fish has escapes, too.
-fn sh_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text.to_owned();
-    }
-    let quoted = text.split_inclusive(['\'', '\\']).map(|part| {
-        let end = part.trim_end_matches(['\'', '\\']);
-        match part.strip_prefix(end) {
-            Some("'") => format!("'{end}'\"'\""),
-            Some("\\") => format!("'{end}'\"\\\\\""),
-            _ => format!("'{part}'"),
-        }
-    });
-    quoted.collect()
 }
 
 /// A literal string: `PowerShell` takes each of these for a quote, and two for one in it.
@@ -74,14 +59,14 @@ mod tests {
     fn words_are_quoted_for_their_shell() {
         for (text, sh, powershell) in [
             ("http://127.0.0.1:1", "http://127.0.0.1:1", "'http://127.0.0.1:1'"),
-            ("", "", "''"),
+            ("", "''", "''"),
             ("*", "'*'", "'*'"),
             ("a$b `c`", "'a$b `c`'", "'a$b `c`'"),
-            ("it's", "'it'\"'\"'s'", "'it''s'"),
+            ("it's", r"'it'\''s'", "'it''s'"),
             ("a\\b", "'a'\"\\\\\"'b'", "'a\\b'"),
             ("\u{2019}", "'\u{2019}'", "'\u{2019}\u{2019}'"),
         ] {
-            assert_eq!(sh_word(text), sh);
+            assert_eq!(shell_word(text), sh);
             assert_eq!(powershell_word(text), powershell);
         }
     }

@@ -160,3 +160,24 @@ async fn negative_that_is_not_written_is_certain_while_held_only() {
     let (ended, ()) = tokio::join!(run, fails);
     assert!(ended.not_written.is_some() && ended.outcome.is_certain(), "{}", ended.outcome);
 }
+
+/// Stopped while another process works on it.
+#[tokio::test(start_paused = true)]
+async fn recovery_that_is_stopped_names_portal() {
+    for (stopped_after, is_over) in [(2, false), (30, true)] {
+        let slow = Act { after: secs(3), ..CREATED };
+        let (service, ledger) = (Service::new([slow]), Ledger::in_memory());
+        let created = service.create(&ledger, "AcmePortal");
+        let recovered = async {
+            sleep(secs(1)).await;
+            let entry = ledger.entries(&Filter::default()).await.unwrap().remove(0);
+            let mut recovery = service.request(create("AcmePortal"));
+            recovery.wanted = Wanted::Recover(entry.id);
+            let (mut host, stop) = (Client(service.clone()), sleep(secs(stopped_after)));
+            run(&ledger, recovery, ApiVersion::default(), &mut host, stop).await.outcome
+        };
+        let (created, recovered) = tokio::join!(created, recovered);
+        assert!(created.is_ours(), "{created}");
+        assert_eq!((recovered.name(), recovered.exists()), ("AcmePortal", is_over), "{recovered}");
+    }
+}
