@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Deserialize;
+
 /// A data center of Zoho, as the official SDKs list them.
 ///
 /// The United Kingdom and the Emirates are reported, but no SDK has them: give both URLs for them.
@@ -28,7 +30,8 @@ pub enum DataCenter {
 }
 
 /// The kind of an org. Portals don't work in a [`Sandbox`](Self::Sandbox).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Environment {
     /// A production org.

@@ -30,30 +30,26 @@ CREATE TABLE clients (
     secret_hash bytea NOT NULL
 );
 
-CREATE TABLE codes (
+-- Refresh tokens and codes.
+CREATE TABLE grants (
     hash       bytea PRIMARY KEY,
+    is_code    boolean NOT NULL,
     client_id  text COLLATE "C" NOT NULL REFERENCES clients (id),
     user_id    bigint NOT NULL REFERENCES users (id),
     scopes     text NOT NULL, -- separated by commas
     created_at bigint NOT NULL,
-    used_at    bigint
+    ended_at   bigint, -- when it was revoked or used up
+    -- Whether a seed gave it, not the exchange of a code: of the former, those that a later seed does
+    -- not have are revoked when it replaces what is kept.
+    is_seeded  boolean NOT NULL
 );
 
-CREATE TABLE refresh_tokens (
-    hash       bytea PRIMARY KEY,
-    client_id  text COLLATE "C" NOT NULL REFERENCES clients (id),
-    user_id    bigint NOT NULL REFERENCES users (id),
-    scopes     text NOT NULL, -- separated by commas
-    revoked_at bigint,
-    -- Whether a seed gave the token, not the exchange of a code: of the former, those that a later
-    -- seed does not have are revoked when it replaces what is kept.
-    is_seeded  boolean NOT NULL DEFAULT false
-);
+CREATE INDEX grants_by_user ON grants (user_id);
 
 CREATE TABLE access_tokens (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- in the order of issue
     hash         bytea NOT NULL UNIQUE,
-    refresh_hash bytea NOT NULL REFERENCES refresh_tokens (hash),
+    refresh_hash bytea NOT NULL REFERENCES grants (hash),
     issued_at    bigint NOT NULL,
     expires_at   bigint -- NULL: ended before its time
 );
@@ -97,92 +93,3 @@ CREATE TABLE audit (
 );
 
 CREATE INDEX audit_by_portal ON audit (portal_id) WHERE portal_id IS NOT NULL;
-
--- Issues an access token: 'granted', 'invalid' or 'throttled'. A function, because the limits
--- count what the row lock on the refresh token has let through, and each statement of a function
--- sees what was committed before it began; one statement alone sees what was committed before it
--- waited for the lock.
-CREATE FUNCTION grant_access_token(
-    of_client      text,
-    parent         bytea, -- the refresh token, new where a code is exchanged
-    given_code     bytea, -- NULL: the refresh token was given
-    new_token      bytea,
-    at_second      bigint,
-    code_seconds   bigint,
-    token_seconds  bigint,
-    window_seconds bigint,
-    with_limits    boolean,
-    most_in_window bigint,
-    most_alive     bigint,
-    most_of_user   bigint
-) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-    beyond bytea[];
-BEGIN
-    IF given_code IS NULL THEN
-        PERFORM FROM refresh_tokens
-        WHERE hash = parent AND client_id = of_client AND revoked_at IS NULL
-        FOR NO KEY UPDATE;
-        IF NOT FOUND THEN
-            RETURN 'invalid';
-        END IF;
-    ELSE
-        UPDATE codes SET used_at = at_second
-        WHERE hash = given_code AND client_id = of_client AND used_at IS NULL
-              AND created_at > at_second - code_seconds;
-        IF NOT FOUND THEN
-            RETURN 'invalid';
-        END IF;
-        INSERT INTO refresh_tokens (hash, client_id, user_id, scopes)
-        SELECT parent, client_id, user_id, scopes FROM codes WHERE hash = given_code;
-        INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
-        SELECT at_second, (SELECT coalesce(max(id), 0) FROM portals), email, 'code_exchanged',
-               orgs.name, client_id || ' ' || left(encode(parent, 'hex'), 12), scopes
-        FROM codes JOIN users ON users.id = user_id JOIN orgs ON orgs.id = org_id
-        WHERE hash = given_code;
-    END IF;
-
-    IF with_limits THEN
-        IF (SELECT count(*) FROM access_tokens
-            WHERE refresh_hash = parent AND issued_at > at_second - window_seconds)
-           >= most_in_window
-        THEN
-            RETURN 'throttled';
-        END IF;
-        -- Makes room for one more among those alive.
-        UPDATE access_tokens SET expires_at = NULL
-        WHERE id IN (SELECT id FROM access_tokens
-                     WHERE refresh_hash = parent AND expires_at > at_second
-                     ORDER BY id DESC OFFSET most_alive - 1);
-    END IF;
-
-    IF with_limits AND given_code IS NOT NULL THEN
-        -- The log has the order of refresh tokens, but not of those that a seed gave: the oldest.
-        beyond := ARRAY(
-            SELECT hash FROM refresh_tokens AS token
-            WHERE revoked_at IS NULL
-                  AND user_id = (SELECT user_id FROM refresh_tokens WHERE hash = parent)
-            ORDER BY (SELECT max(id) FROM audit
-                      WHERE action = 'code_exchanged'
-                            AND subject = token.client_id || ' ' || left(encode(token.hash, 'hex'), 12)
-                     ) DESC NULLS LAST
-            OFFSET most_of_user);
-        UPDATE refresh_tokens SET revoked_at = at_second WHERE hash = ANY (beyond);
-        INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
-        SELECT at_second, (SELECT coalesce(max(id), 0) FROM portals), email, 'credential_revoked',
-               orgs.name, client_id || ' ' || left(encode(hash, 'hex'), 12), scopes
-        FROM refresh_tokens JOIN users ON users.id = user_id JOIN orgs ON orgs.id = org_id
-        WHERE hash = ANY (beyond);
-        DELETE FROM access_tokens WHERE refresh_hash = ANY (beyond);
-    END IF;
-
-    -- What neither is alive nor counts for a limit is forgotten.
-    DELETE FROM access_tokens
-    WHERE refresh_hash = parent AND issued_at <= at_second - window_seconds
-          AND (expires_at IS NULL OR expires_at <= at_second);
-    INSERT INTO access_tokens (hash, refresh_hash, issued_at, expires_at)
-    VALUES (new_token, parent, at_second, at_second + token_seconds);
-    RETURN 'granted';
-END
-$$;

@@ -38,30 +38,26 @@ CREATE TABLE clients (
     secret_hash BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE codes (
+-- Refresh tokens and codes.
+CREATE TABLE grants (
     hash       BLOB PRIMARY KEY,
+    is_code    INTEGER NOT NULL CHECK (is_code IN (0, 1)),
     client_id  TEXT NOT NULL REFERENCES clients (id),
     user_id    INTEGER NOT NULL REFERENCES users (id),
     scopes     TEXT NOT NULL, -- separated by commas
     created_at INTEGER NOT NULL,
-    used_at    INTEGER
+    ended_at   INTEGER, -- when it was revoked or used up
+    -- Whether a seed gave it, not the exchange of a code: of the former, those that a later seed does
+    -- not have are revoked when it replaces what is kept.
+    is_seeded  INTEGER NOT NULL CHECK (is_seeded IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE refresh_tokens (
-    hash       BLOB PRIMARY KEY,
-    client_id  TEXT NOT NULL REFERENCES clients (id),
-    user_id    INTEGER NOT NULL REFERENCES users (id),
-    scopes     TEXT NOT NULL, -- separated by commas
-    revoked_at INTEGER,
-    -- Whether a seed gave the token, not the exchange of a code: of the former, those that a later
-    -- seed does not have are revoked when it replaces what is kept.
-    is_seeded  INTEGER NOT NULL DEFAULT 0 CHECK (is_seeded IN (0, 1))
-) STRICT, WITHOUT ROWID;
+CREATE INDEX grants_by_user ON grants (user_id);
 
 CREATE TABLE access_tokens (
     id           INTEGER PRIMARY KEY, -- in the order of issue
     hash         BLOB NOT NULL UNIQUE,
-    refresh_hash BLOB NOT NULL REFERENCES refresh_tokens (hash),
+    refresh_hash BLOB NOT NULL REFERENCES grants (hash),
     issued_at    INTEGER NOT NULL,
     expires_at   INTEGER -- NULL: ended before its time
 ) STRICT;

@@ -7,8 +7,7 @@ use portal_model::Timestamp;
 use crate::audit::AuditEntry;
 pub use crate::change::{AdminChange, AdminRefusal, Credential};
 use crate::error::RegistryError;
-use crate::org::{OrgId, User};
-use crate::people::People;
+use crate::org::User;
 use crate::registry::Registry;
 use crate::seed::{Seed, SeedDifferences};
 
@@ -20,14 +19,6 @@ use crate::seed::{Seed, SeedDifferences};
 /// # Errors
 /// Every method: [`RegistryError`] if the engine fails.
 pub trait Administration: Registry {
-    /// Reads all rows, lets `rule` decide, and writes what it changed, in one transaction that
-    /// excludes every other of its kind. `rule` runs again if the transaction is repeated.
-    #[doc(hidden)]
-    fn decide<T: Send + 'static>(
-        &self,
-        rule: impl Fn(&mut People) -> T + Send + 'static,
-    ) -> impl Future<Output = Result<T, RegistryError>> + Send;
-
     /// Adds what is in `seed` and missing from the registry, unless an existing entry differs from
     /// the seed. Revoked tokens, used codes and refresh tokens issued for a code don't count as
     /// differences.
@@ -37,10 +28,7 @@ pub trait Administration: Registry {
         &self,
         seed: &Seed,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Result<(), SeedDifferences>, RegistryError>> + Send {
-        let seed = seed.clone();
-        self.decide(move |people| people.apply_seed_unless_different(&seed, now))
-    }
+    ) -> impl Future<Output = Result<Result<(), SeedDifferences>, RegistryError>> + Send;
 
     /// Updates orgs, users and credentials to match `seed`. Revokes the refresh tokens of orgs and
     /// users that are not in it, and those that an earlier seed added and this one lacks. Portals
@@ -49,10 +37,7 @@ pub trait Administration: Registry {
         &self,
         seed: &Seed,
         now: Timestamp,
-    ) -> impl Future<Output = Result<(), RegistryError>> + Send {
-        let seed = seed.clone();
-        self.decide(move |people| people.replace_seed(&seed, now))
-    }
+    ) -> impl Future<Output = Result<(), RegistryError>> + Send;
 
     /// Applies a change on behalf of `operator`, the name of a person.
     fn administer(
@@ -60,49 +45,23 @@ pub trait Administration: Registry {
         change: &AdminChange,
         operator: &str,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Result<(), AdminRefusal>, RegistryError>> + Send {
-        let (change, actor) = (change.clone(), format!("operator {operator}"));
-        self.decide(move |people| people.administer(&change, &actor, now))
-    }
+    ) -> impl Future<Output = Result<Result<(), AdminRefusal>, RegistryError>> + Send;
 
     /// Returns the users of an org who are not removed, by number; `None` if the org doesn't exist.
     fn users_of(
         &self,
         org: &str,
-    ) -> impl Future<Output = Result<Option<Vec<User>>, RegistryError>> + Send {
-        async move {
-            let Some(org) = org_named(self, org).await? else { return Ok(None) };
-            self.users(org).await.map(Some)
-        }
-    }
+    ) -> impl Future<Output = Result<Option<Vec<User>>, RegistryError>> + Send;
 
-    /// Returns the refresh tokens of an org, by user and client.
-    #[doc(hidden)]
-    fn credentials(
-        &self,
-        org: OrgId,
-    ) -> impl Future<Output = Result<Vec<Credential>, RegistryError>> + Send;
-
-    /// The same by the name of the org; `None` if the org doesn't exist.
+    /// Returns the refresh tokens of an org, by user and client; `None` if the org doesn't exist.
     fn credentials_of(
         &self,
         org: &str,
-    ) -> impl Future<Output = Result<Option<Vec<Credential>>, RegistryError>> + Send {
-        async move {
-            let Some(org) = org_named(self, org).await? else { return Ok(None) };
-            self.credentials(org).await.map(Some)
-        }
-    }
+    ) -> impl Future<Output = Result<Option<Vec<Credential>>, RegistryError>> + Send;
 
     /// Returns the last `limit` changes, oldest first.
     fn audit_log(
         &self,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<AuditEntry>, RegistryError>> + Send;
-}
-
-/// The org of that name, unless it is removed.
-async fn org_named(registry: &impl Registry, name: &str) -> Result<Option<OrgId>, RegistryError> {
-    let orgs = registry.orgs().await?;
-    Ok(orgs.into_iter().find(|org| org.name == name).map(|org| org.id))
 }

@@ -9,7 +9,8 @@
 //! | module | contents |
 //! |---|---|
 //! | `memory`, `sqlite`, `postgres` | the engines |
-//! | `sql` | what the SQL engines share: statements and columns |
+//! | `engine` | [`Registry`] and [`Administration`] over what the SQL engines differ in |
+//! | `sql` | the statements and columns that they share |
 //! | `admin` | [`Administration`]: changing orgs, users and credentials |
 //! | `people` | every rule about changing orgs, users and credentials |
 //! | `principals` | the principals of access tokens, cached for a second |
@@ -22,6 +23,8 @@
 pub mod admin;
 pub mod audit;
 mod change;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod engine;
 pub mod error;
 pub mod memory;
 pub mod org;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 
 use portal_model::{Environment, Scope, Timestamp};
+use serde::Deserialize;
 
 /// The number of an org, in the service's format: a long decimal number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,13 +43,6 @@ impl fmt::Display for UserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
-}
-
-/// The environment of that name.
-pub(crate) fn environment(name: &str) -> Option<Environment> {
-    [Environment::Production, Environment::Sandbox, Environment::Developer]
-        .into_iter()
-        .find(|environment| environment.as_str() == name)
 }
 
 /// An org: the owner of portals.
@@ -90,7 +84,8 @@ pub struct User {
 }
 
 /// A permission of a user. Creating and renaming a portal need both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Permission {
     /// "Manage Portal".
     ManagePortal,

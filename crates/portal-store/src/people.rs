@@ -1,29 +1,42 @@
-//! [`People`]: the orgs, users and credentials of a registry, and every rule about changing them.
+//! [`People`]: the orgs, users, credentials and portals of a registry, and every rule about changing
+//! them, but for a create in a database, which is one statement.
 //!
-//! No rule is in an engine. A durable engine reads all rows, lets one rule decide, and writes the
+//! No rule is in an engine. A durable engine reads the rows, lets one rule decide, and writes the
 //! [`Change`]s that the rule recorded, in one transaction. The in-memory engine keeps a value of
 //! this type.
 
 use std::collections::{BTreeMap, HashMap};
 
-use portal_model::{Scope, Secret, Timestamp};
+use portal_model::{Portal, Scope, Secret, Timestamp};
 
 use crate::audit::{AuditAction, AuditEntry};
 use crate::org::{Org, OrgId, PortalLimit, User, UserId, first_number};
+use crate::registry::name_key;
 use crate::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
 use crate::token::Hashed;
 
 mod administer;
+mod portals;
 mod reseed;
+mod tokens;
 
-/// All rows about people, and the changes made to them.
+/// Rows, and the changes made to them.
 #[derive(Default)]
-pub struct People {
+pub(crate) struct People {
     orgs: BTreeMap<OrgId, OrgRow>,
     users: BTreeMap<UserId, UserRow>,
     /// The hashes of the secrets, by client id.
     clients: HashMap<String, Hashed>,
-    grants: HashMap<GrantKey, GrantRow>,
+    grants: HashMap<Hashed, GrantRow>,
+    /// By refresh token, in the order of issue.
+    access_tokens: HashMap<Hashed, Vec<AccessTokenRow>>,
+    /// The refresh token of each access token.
+    refresh_tokens: HashMap<Hashed, Hashed>,
+    /// In the order of their creation.
+    portals: BTreeMap<i64, PortalRow>,
+    /// By the keys of their names.
+    portals_by_name: HashMap<String, i64>,
+    portals_by_org: HashMap<OrgId, Vec<i64>>,
     orgs_by_name: HashMap<String, OrgId>,
     users_by_email: HashMap<(OrgId, String), UserId>,
     changes: Vec<Change>,
@@ -35,8 +48,19 @@ pub(crate) enum Change {
     Row(Row),
     /// The limit of an org changed, so its portals have to take or free the slot.
     PortalLimit(OrgId, PortalLimit),
+    /// The access token matters no more.
+    Forget(Hashed),
+    /// A portal has a new name.
+    Rename(Rename),
     /// The change for the audit log.
     Audit(AuditEntry),
+}
+
+/// With its entry in the audit log, which names the portal.
+pub(crate) struct Rename {
+    pub(crate) portal: i64,
+    pub(crate) by: UserId,
+    pub(crate) entry: AuditEntry,
 }
 
 #[derive(Clone)]
@@ -45,6 +69,8 @@ pub(crate) enum Row {
     User(UserRow),
     Client { id: String, secret: Hashed },
     Grant(GrantRow),
+    AccessToken(AccessTokenRow),
+    Portal(PortalRow),
 }
 
 /// A removed org keeps its number and its portals.
@@ -65,37 +91,44 @@ pub(crate) struct UserRow {
 /// tokens.
 #[derive(Clone, PartialEq)]
 pub(crate) struct GrantRow {
-    pub(crate) key: GrantKey,
+    pub(crate) hash: Hashed,
+    pub(crate) kind: GrantKind,
     pub(crate) client_id: String,
     pub(crate) user: UserId,
     pub(crate) scopes: Vec<Scope>,
-    /// Whether a seed has it. Others are in no seed and survive a seed that replaces. Stored for
-    /// refresh tokens only.
+    /// Whether a seed has it. Others are in no seed and survive a seed that replaces.
     pub(crate) is_seeded: bool,
-    /// Stored for codes only.
     pub(crate) created_at: i64,
-    /// When it was revoked or used up. It never revives.
+    /// When it was revoked or used up, and its access tokens with it. It never revives.
     pub(crate) ended_at: Option<i64>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum GrantKey {
-    Code(Hashed),
-    RefreshToken(Hashed),
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum GrantKind {
+    Code,
+    RefreshToken,
+}
+
+#[derive(Clone, PartialEq)]
+pub(crate) struct AccessTokenRow {
+    pub(crate) hash: Hashed,
+    pub(crate) refresh_token: Hashed,
+    pub(crate) issued_at: i64,
+    /// `None` if it was ended before its time.
+    pub(crate) expires_at: Option<i64>,
+}
+
+#[derive(Clone, PartialEq)]
+pub(crate) struct PortalRow {
+    /// Its `zaid`.
+    pub(crate) id: i64,
+    pub(crate) org: OrgId,
+    pub(crate) portal: Portal,
 }
 
 impl Row {
     fn client(id: &str, secret: &Secret) -> Self {
         Self::Client { id: id.to_owned(), secret: Hashed::of(secret.expose()) }
-    }
-}
-
-impl GrantKey {
-    fn of(grant: &SeedGrant) -> Self {
-        match grant {
-            SeedGrant::RefreshToken(token) => Self::RefreshToken(Hashed::of(token.expose())),
-            SeedGrant::Code(code) => Self::Code(Hashed::of(code.expose())),
-        }
     }
 }
 
@@ -116,6 +149,23 @@ impl By<'_> {
 
     fn at(&self) -> i64 {
         self.now.unix_seconds()
+    }
+
+    fn entry(
+        &self,
+        action: AuditAction,
+        org: Option<&str>,
+        subject: &str,
+        detail: Option<String>,
+    ) -> AuditEntry {
+        AuditEntry {
+            at: self.now,
+            actor: self.actor.to_owned(),
+            action,
+            org: org.map(ToOwned::to_owned),
+            subject: subject.to_owned(),
+            detail,
+        }
     }
 }
 
@@ -181,13 +231,17 @@ impl People {
             self.put(Row::client(client_id, client_secret));
         }
         let seeded = GrantRow::new(user, credential, now);
-        self.put(Row::Grant(match self.grants.get(&GrantKey::of(grant)).cloned() {
-            None => seeded,
-            Some(stored) if existing == Existing::Keep => GrantRow { is_seeded: true, ..stored },
-            Some(GrantRow { created_at, ended_at, .. }) => {
-                GrantRow { created_at, ended_at, ..seeded }
-            }
-        }));
+        self.put(Row::Grant(
+            match self.grants.get(&Hashed::of(grant.secret().expose())).cloned() {
+                None => seeded,
+                Some(stored) if existing == Existing::Keep => {
+                    GrantRow { is_seeded: true, ..stored }
+                }
+                Some(GrantRow { created_at, ended_at, .. }) => {
+                    GrantRow { created_at, ended_at, ..seeded }
+                }
+            },
+        ));
     }
 
     /// Numbers are never reused.
@@ -211,7 +265,9 @@ impl People {
             }
             Row::User(row) => (self.users.get(&row.user.id) == Some(row), None),
             Row::Client { id, secret } => (self.clients.get(id) == Some(secret), None),
-            Row::Grant(row) => (self.grants.get(&row.key) == Some(row), None),
+            Row::Grant(row) => (self.grants.get(&row.hash) == Some(row), None),
+            Row::AccessToken(row) => (self.access_token(row.hash) == Some(row), None),
+            Row::Portal(row) => (self.portals.get(&row.id) == Some(row), None),
         };
         if !is_stored {
             self.changes.push(Change::Row(row.clone()));
@@ -235,7 +291,28 @@ impl People {
                 self.clients.insert(id, secret);
             }
             Row::Grant(row) => {
-                self.grants.insert(row.key, row);
+                if row.ended_at.is_some() {
+                    for ended in self.access_tokens.remove(&row.hash).unwrap_or_default() {
+                        self.refresh_tokens.remove(&ended.hash);
+                    }
+                }
+                self.grants.insert(row.hash, row);
+            }
+            Row::AccessToken(row) => {
+                self.refresh_tokens.insert(row.hash, row.refresh_token);
+                let issued = self.access_tokens.entry(row.refresh_token).or_default();
+                match issued.iter_mut().find(|it| it.hash == row.hash) {
+                    Some(stored) => *stored = row,
+                    None => issued.push(row),
+                }
+            }
+            Row::Portal(row) => {
+                match self.portals.get(&row.id) {
+                    Some(stored) => _ = self.portals_by_name.remove(&name_key(&stored.portal.name)),
+                    None => self.portals_by_org.entry(row.org).or_default().push(row.id),
+                }
+                self.portals_by_name.insert(name_key(&row.portal.name), row.id);
+                self.portals.insert(row.id, row);
             }
         }
     }
@@ -248,14 +325,7 @@ impl People {
         subject: &str,
         detail: Option<String>,
     ) {
-        self.changes.push(Change::Audit(AuditEntry {
-            at: by.now,
-            actor: by.actor.to_owned(),
-            action,
-            org: org.map(ToOwned::to_owned),
-            subject: subject.to_owned(),
-            detail,
-        }));
+        self.changes.push(Change::Audit(by.entry(action, org, subject, detail)));
     }
 
     /// Takes the changes made so far, in their order: a row comes after those it refers to.
@@ -274,33 +344,12 @@ impl People {
         users.filter(|row| row.removed_at.is_none()).map(|row| &row.user)
     }
 
-    pub(crate) fn org(&self, id: OrgId) -> Option<&Org> {
+    fn org(&self, id: OrgId) -> Option<&Org> {
         self.orgs.get(&id).map(|row| &row.org)
-    }
-
-    pub(crate) fn user(&self, id: UserId) -> Option<&User> {
-        self.users.get(&id).map(|row| &row.user)
     }
 
     pub(crate) fn client_secret(&self, id: &str) -> Option<Hashed> {
         self.clients.get(id).copied()
-    }
-
-    /// The valid refresh tokens of a user, the oldest first.
-    pub(crate) fn refresh_tokens(&self, user: UserId) -> Vec<Hashed> {
-        let of_user = self.grants.values().filter_map(|grant| match grant.key {
-            GrantKey::RefreshToken(hash) if grant.user == user && grant.ended_at.is_none() => {
-                Some((!grant.is_seeded, grant.created_at, hash))
-            }
-            GrantKey::RefreshToken(_) | GrantKey::Code(_) => None,
-        });
-        let mut found: Vec<_> = of_user.collect();
-        found.sort_unstable();
-        found.into_iter().map(|(.., hash)| hash).collect()
-    }
-
-    pub(crate) fn grant(&self, key: GrantKey) -> Option<&GrantRow> {
-        self.grants.get(&key)
     }
 
     fn org_named(&self, name: &str) -> Option<&OrgRow> {
@@ -312,18 +361,28 @@ impl People {
     }
 
     /// The org and the user of a grant.
-    pub(crate) fn holder(&self, grant: &GrantRow) -> Option<(&Org, &User)> {
+    fn holder(&self, grant: &GrantRow) -> Option<(&Org, &User)> {
         let user = self.users.get(&grant.user)?;
         Some((self.org(user.org)?, &user.user))
+    }
+
+    /// Records a change of a refresh token or code.
+    fn record_grant(&mut self, by: By<'_>, action: AuditAction, grant: &GrantRow) {
+        let what = match grant.kind {
+            GrantKind::Code => "code",
+            GrantKind::RefreshToken => &grant.hash.fingerprint(),
+        };
+        let org = self.holder(grant).map(|(org, _)| org.name.clone());
+        let subject = format!("{} {what}", grant.client_id);
+        self.record(by, action, org.as_deref(), &subject, Some(grant.scopes_text()));
     }
 
     /// Codes before refresh tokens; each by org, user and client.
     fn sorted(&self, condition: impl Fn(&GrantRow) -> bool) -> Vec<&GrantRow> {
         let mut grants: Vec<_> = self.grants.values().filter(|grant| condition(grant)).collect();
         grants.sort_by_cached_key(|grant| {
-            let is_token = matches!(grant.key, GrantKey::RefreshToken(_));
             let org = self.users.get(&grant.user).map(|row| row.org);
-            (is_token, org, grant.user, grant.client_id.clone(), grant.key)
+            (grant.kind, org, grant.user, grant.client_id.clone(), grant.hash)
         });
         grants
     }
@@ -332,7 +391,11 @@ impl People {
 impl GrantRow {
     fn new(user: UserId, credential: &SeedCredential, now: Timestamp) -> Self {
         Self {
-            key: GrantKey::of(&credential.grant),
+            hash: Hashed::of(credential.grant.secret().expose()),
+            kind: match credential.grant {
+                SeedGrant::Code(_) => GrantKind::Code,
+                SeedGrant::RefreshToken(_) => GrantKind::RefreshToken,
+            },
             client_id: credential.client_id.clone(),
             user,
             scopes: credential.scopes.clone(),

@@ -11,8 +11,8 @@
 //! A create is a single `INSERT … ON CONFLICT DO NOTHING`. Two unique indexes decide: one over the
 //! lower-case names of all orgs, one over an org and the single slot of its limit. A statement that
 //! conflicts with the uncommitted portal of another session waits until that session commits or
-//! rolls back. Every change is one statement and one transaction, so a process that dies at any
-//! point leaves no lock behind.
+//! rolls back. A create is one statement and one transaction, so a process that dies at any point
+//! leaves no lock behind; those of other changes end with its session.
 //!
 //! # In doubt
 //! [`RegistryError::NotApplied`]: no connection accepted the statement, or the server refused it
@@ -28,9 +28,10 @@
 //! one within a second.
 //!
 //! # Orgs, users and credentials
-//! A seed or a change by an administrator is a transaction: it reads
-//! all rows, decides, and writes. An advisory lock admits one at a time, and a lock on the tables
-//! makes exchanges of codes and revocations wait for it. Creates wait only if a portal limit changes.
+//! A seed, a change by an administrator, an access token, a revocation and a rename are transactions:
+//! each reads the rows, decides, and writes. Those about tokens of one user, and renames of one portal,
+//! wait for each other; a seed and a change by an administrator, which read everybody, exclude all about
+//! tokens. Creates wait only if a portal limit changes.
 //!
 //! # Requirements
 //! A UTF8 database, and a role that can create a schema in it or owns an empty schema `portal`.
@@ -47,8 +48,6 @@
 //! | module | contents |
 //! |---|---|
 //! | `people` | reading and writing orgs, users and credentials |
-//! | `credentials` | SQL statements for tokens |
-//! | `portals` | SQL statements for portals |
 //! | `schema` | creating the schema; locks |
 //! | `pool` | the connections, with verified settings |
 //! | `url` | the address of the database |
@@ -59,28 +58,18 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use portal_model::oauth::{AccessToken, OAuthError, TokenRequest};
-use portal_model::{Portal, PortalName, Timestamp};
-
-use crate::admin::Administration;
-use crate::audit::AuditEntry;
-use crate::change::Credential;
+use crate::engine::Engine;
 use crate::error::RegistryError;
-use crate::org::{Org, OrgId, Principal, User, UserId};
 use crate::people::People;
 use crate::principals::Principals;
-use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
-use crate::seed::Seed;
-use crate::sql;
-use crate::token::{Hashed, HashedRequest, TokenRules};
-use pool::{Parameters, Pool};
+use crate::sql::{Query, Rows, Value};
+use failure::Failure;
+use pool::{Pool, parameters};
 pub use url::DatabaseUrl;
 
-mod credentials;
 mod failure;
 mod people;
 mod pool;
-mod portals;
 mod schema;
 mod tls;
 mod url;
@@ -119,7 +108,7 @@ impl PostgresRegistry {
     /// # Errors
     /// See [`Registry`].
     pub async fn is_empty(&self) -> Result<bool, RegistryError> {
-        Ok(self.0.pool.read("SELECT FROM orgs LIMIT 1", &[], |_| Ok(())).await?.is_empty())
+        Ok(self.0.pool.read("SELECT FROM orgs LIMIT 1", &[]).await?.is_empty())
     }
 
     /// Runs a change to completion, even if the caller drops its future.
@@ -145,145 +134,51 @@ impl fmt::Debug for PostgresRegistry {
     }
 }
 
-impl sealed::Sealed for PostgresRegistry {}
+/// If another transaction holds the name uncommitted, the insert waits for its end.
+const CREATE: &str = "
+    INSERT INTO portals (org_id, limit_slot, created_by, modified_by, name, name_key, created_at,
+                         modified_at)
+    VALUES ($1, (SELECT portal_limit FROM orgs WHERE id = $1), $2, $2, $3, $4, $5, $5)
+    ON CONFLICT DO NOTHING
+    RETURNING id";
 
-impl Registry for PostgresRegistry {
-    async fn apply_seed(&self, seed: &Seed, now: Timestamp) -> Result<(), RegistryError> {
-        let seed = seed.clone();
-        self.decide(move |people| people.apply_seed(&seed, now)).await
+impl Engine for PostgresRegistry {
+    fn principals(&self) -> &Principals {
+        &self.0.principals
     }
 
-    async fn issue_token(
+    async fn read<T: Send>(
         &self,
-        request: &TokenRequest,
-        rules: TokenRules,
-        now: Timestamp,
-    ) -> Result<Result<AccessToken, OAuthError>, RegistryError> {
-        let (request, granted) = match HashedRequest::new(request)? {
-            Ok(hashed) => hashed,
-            Err(error) => return Ok(Err(error)),
+        query: &Query<T>,
+        values: Vec<Value>,
+    ) -> Result<Vec<T>, RegistryError> {
+        // PostgreSQL text can't contain NUL, not even in a comparison.
+        let is_storable = |value: &Value| match value {
+            Value::Text(Some(text)) => !text.contains('\0'),
+            _ => true,
         };
-        let now = now.unix_seconds();
-        self.change(move |inner| async move {
-            let result = credentials::issue_token(&inner.pool, &request, rules, now).await;
-            // Issuing a token may have expired the oldest one.
-            if rules == TokenRules::ServiceLimits {
-                inner.principals.forget();
-            }
-            Ok(result?.map(|()| granted))
-        })
-        .await
-    }
-
-    async fn revoke(&self, refresh_token: &str, now: Timestamp) -> Result<bool, RegistryError> {
-        let (refresh_token, now) = (Hashed::of(refresh_token), now.unix_seconds());
-        self.change(move |inner| async move {
-            let parameters: &Parameters<'_> = &[&refresh_token.0.as_slice(), &now];
-            let revoked = inner.pool.change(credentials::REVOKE, parameters).await;
-            inner.principals.forget();
-            Ok(!revoked?.is_empty())
-        })
-        .await
-    }
-
-    async fn expire_access_token(&self, access_token: &str) -> Result<bool, RegistryError> {
-        let access_token = Hashed::of(access_token);
-        self.change(move |inner| async move {
-            let parameters: &Parameters<'_> = &[&access_token.0.as_slice()];
-            let ended = inner.pool.change(credentials::EXPIRE, parameters).await;
-            inner.principals.forget();
-            Ok(!ended?.is_empty())
-        })
-        .await
-    }
-
-    async fn authenticate(
-        &self,
-        access_token: &str,
-        now: Timestamp,
-    ) -> Result<Option<Arc<Principal>>, RegistryError> {
-        let (access_token, now) = (Hashed::of(access_token), now.unix_seconds());
-        let query = || async move {
-            let parameters: &Parameters<'_> = &[&access_token.0.as_slice(), &now];
-            let found = self.0.pool.read(sql::PRINCIPAL, parameters, sql::principal).await?;
-            Ok(found.into_iter().next().map(Arc::new))
-        };
-        self.0.principals.find(access_token, now, query).await
-    }
-
-    async fn orgs(&self) -> Result<Vec<Org>, RegistryError> {
-        self.0.pool.read(sql::ORGS, &[], sql::org).await
-    }
-
-    async fn users(&self, org: OrgId) -> Result<Vec<User>, RegistryError> {
-        self.0.pool.read(sql::USERS, &[&org.0], |row| sql::user(row, 0)).await
-    }
-
-    async fn create_portal(
-        &self,
-        org: OrgId,
-        user: UserId,
-        name: &PortalName,
-        now: Timestamp,
-    ) -> Result<Result<(), CreateConflict>, RegistryError> {
-        let (name, now) = (name.clone(), now.unix_seconds());
-        self.change(move |inner| async move {
-            portals::create(&inner.pool, org, user, &name, now).await
-        })
-        .await
-    }
-
-    async fn rename_portal(
-        &self,
-        org: OrgId,
-        user: UserId,
-        old: &str,
-        new: &PortalName,
-        now: Timestamp,
-    ) -> Result<Result<Portal, RenameConflict>, RegistryError> {
-        let (old, new, now) = (old.to_owned(), new.clone(), now.unix_seconds());
-        self.change(move |inner| async move {
-            portals::rename(&inner.pool, org, user, &old, &new, now).await
-        })
-        .await
-    }
-
-    async fn portals(&self, org: OrgId) -> Result<Vec<Portal>, RegistryError> {
-        self.0.pool.read(sql::PORTALS, &[&org.0], sql::portal).await
-    }
-
-    async fn portal(&self, org: OrgId, name: &str) -> Result<Option<Portal>, RegistryError> {
-        if !portals::is_storable(name) {
-            return Ok(None);
+        if !values.iter().all(is_storable) {
+            return Ok(Vec::new());
         }
-        let parameters: &Parameters<'_> = &[&org.0, &name_key(name)];
-        let found = self.0.pool.read(sql::PORTAL, parameters, sql::portal).await?;
-        Ok(found.into_iter().next())
+        let rows = self.0.pool.read(query.text, &parameters(&values)).await?;
+        let read: Result<_, _> = rows.iter().map(|row| (query.read)(row)).collect();
+        read.map_err(|damaged| Failure::from(damaged).not_applied())
     }
-}
 
-impl Administration for PostgresRegistry {
-    async fn credentials(&self, org: OrgId) -> Result<Vec<Credential>, RegistryError> {
-        self.0.pool.read(sql::CREDENTIALS, &[&org.0], sql::credential).await
+    async fn create(&self, values: Vec<Value>) -> Result<bool, RegistryError> {
+        self.change(move |inner| async move {
+            Ok(!inner.pool.change(CREATE, &parameters(&values)).await?.is_empty())
+        })
+        .await
     }
 
     async fn decide<T: Send + 'static>(
         &self,
-        rule: impl Fn(&mut People) -> T + Send + 'static,
+        rows: Rows,
+        rule: impl Fn(&mut People) -> T + Send + Sync + 'static,
     ) -> Result<T, RegistryError> {
-        self.change(|inner| async move {
-            let result = people::decide(&inner.pool, rule).await;
-            inner.principals.forget();
-            result
-        })
-        .await
-    }
-
-    async fn audit_log(&self, limit: u32) -> Result<Vec<AuditEntry>, RegistryError> {
-        let parameters: &Parameters<'_> = &[&i64::from(limit)];
-        let mut entries = self.0.pool.read(sql::AUDIT, parameters, sql::audit_entry).await?;
-        entries.reverse();
-        Ok(entries)
+        self.change(move |inner| async move { people::decide(&inner.pool, &rows, rule).await })
+            .await
     }
 }
 

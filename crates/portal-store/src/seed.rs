@@ -226,3 +226,10 @@ pub enum SeedGrant {
     /// minutes of the first application of the seed.
     Code(Secret),
 }
+
+impl SeedGrant {
+    pub(crate) fn secret(&self) -> &Secret {
+        let (Self::RefreshToken(secret) | Self::Code(secret)) = self;
+        secret
+    }
+}

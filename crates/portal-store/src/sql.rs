@@ -3,36 +3,58 @@
 //! `$1` is a parameter in both dialects. SQLite takes it as a name and numbers names as they appear,
 //! so every statement here mentions its parameters in order.
 
-use portal_model::{Portal, Scope, Timestamp, UserRef};
-use serde::Deserialize as _;
-use serde::de::{IntoDeserializer as _, value};
+use std::error::Error;
 
-use crate::audit::{AuditAction, AuditEntry};
+use portal_model::error::with_sources;
+use portal_model::{Portal, Scope, Timestamp, UserRef};
+use serde::de::value::{self, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
+
+use crate::audit::AuditEntry;
 use crate::change::Credential;
-use crate::org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId, environment};
-use crate::people::{Change, GrantKey, GrantRow, OrgRow, Row, UserRow};
+use crate::org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId};
+use crate::people::{
+    AccessTokenRow, Change, GrantKind, GrantRow, OrgRow, PortalRow, Rename, Row, UserRow,
+};
+use crate::registry::name_key;
 use crate::token::Hashed;
 
 /// A row of an engine. Columns are counted from 0.
 pub(crate) trait Columns {
-    type Error;
+    fn optional_number(&self, column: usize) -> Read<Option<i64>>;
+    fn optional_text(&self, column: usize) -> Read<Option<&str>>;
+    fn flag(&self, column: usize) -> Read<bool>;
+    fn hash(&self, column: usize) -> Read<Hashed>;
+}
 
-    fn optional_number(&self, column: usize) -> Result<Option<i64>, Self::Error>;
-    fn optional_text(&self, column: usize) -> Result<Option<&str>, Self::Error>;
-    fn flag(&self, column: usize) -> Result<bool, Self::Error>;
-    fn hash(&self, column: usize) -> Result<Hashed, Self::Error>;
+/// Why a column can't be read: it has a value that this program never writes.
+pub(crate) struct Damaged(pub(crate) String);
 
-    /// The error for a column with a value that this program never writes.
-    fn damaged(what: String) -> Self::Error;
+impl<E: Error + 'static> From<E> for Damaged {
+    fn from(error: E) -> Self {
+        Self(with_sources(&error))
+    }
+}
 
-    fn number(&self, column: usize) -> Result<i64, Self::Error> {
-        self.optional_number(column)?
-            .ok_or_else(|| Self::damaged(format!("column {column} is null")))
+pub(crate) type Read<T> = Result<T, Damaged>;
+
+/// Reads a row.
+pub(crate) type Reader<T> = fn(&dyn Columns) -> Read<T>;
+
+impl dyn Columns + '_ {
+    fn number(&self, column: usize) -> Read<i64> {
+        self.optional_number(column)?.ok_or_else(|| Damaged(format!("column {column} is null")))
     }
 
-    fn text(&self, column: usize) -> Result<&str, Self::Error> {
-        self.optional_text(column)?.ok_or_else(|| Self::damaged(format!("column {column} is null")))
+    fn text(&self, column: usize) -> Read<&str> {
+        self.optional_text(column)?.ok_or_else(|| Damaged(format!("column {column} is null")))
     }
+}
+
+/// A statement that selects, and how to read a row of it.
+pub(crate) struct Query<T> {
+    pub(crate) text: &'static str,
+    pub(crate) read: Reader<T>,
 }
 
 /// The value of a parameter.
@@ -44,79 +66,146 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    fn number(number: i64) -> Self {
+    pub(crate) fn number(number: i64) -> Self {
         Self::Number(Some(number))
     }
 
-    fn text(text: &str) -> Self {
+    pub(crate) fn text(text: &str) -> Self {
         Self::Text(Some(text.to_owned()))
     }
 
-    fn hash(hash: Hashed) -> Self {
+    pub(crate) fn hash(hash: Hashed) -> Self {
         Self::Hash(hash.0.to_vec())
     }
 }
 
-/// A table of [`People`](crate::people::People). The order is that of the references between them.
-#[derive(Clone, Copy)]
-pub(crate) enum Table {
-    Orgs,
-    Users,
-    Clients,
-    RefreshTokens,
-    Codes,
+/// The rows of [`People`](crate::people::People) that a rule reads.
+pub(crate) enum Rows {
+    /// All but access tokens.
+    Everybody,
+    /// Those about the user of a refresh token or code, with the access tokens of the former.
+    OfGrant(Hashed),
+    /// One access token.
+    AccessToken(Hashed),
+    /// An org, a user, and the portals with the key of either name.
+    OfRename { org: OrgId, user: UserId, old: String, new: String },
 }
 
-impl Table {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Orgs, Self::Users, Self::Clients, Self::RefreshTokens, Self::Codes];
+/// Selects portals with their creators and modifiers, for [`portal`].
+macro_rules! select_portals {
+    ($($condition:literal)?) => {
+        concat!(
+            "SELECT portals.id, portals.name, created_at, creator.id, creator.name,
+                    modified_at, modifier.id, modifier.name, portals.org_id
+             FROM portals
+             JOIN users AS creator ON creator.id = created_by
+             JOIN users AS modifier ON modifier.id = modified_by "
+             $(, $condition)?
+        )
+    };
+}
 
-    /// Selects all rows, for [`read`](Self::read).
-    pub(crate) fn select(self) -> &'static str {
-        match self {
-            Self::Orgs => "SELECT id, name, environment, portal_limit, removed_at FROM orgs",
-            Self::Users => {
-                "SELECT id, name, email, manage_portal, manage_portal_users, org_id, removed_at
-                 FROM users"
-            }
-            Self::Clients => "SELECT id, secret_hash FROM clients",
-            Self::RefreshTokens => {
-                "SELECT hash, client_id, user_id, scopes, revoked_at, is_seeded
-                 FROM refresh_tokens"
-            }
-            Self::Codes => {
-                "SELECT hash, client_id, user_id, scopes, used_at, created_at FROM codes"
-            }
-        }
-    }
+/// The user of the refresh token or code with the hash `$1`.
+macro_rules! from_user_of_grant {
+    () => {
+        "FROM users WHERE id = (SELECT user_id FROM grants WHERE hash = $1)"
+    };
+}
 
-    pub(crate) fn read<R: Columns>(self, row: &R) -> Result<Row, R::Error> {
-        let grant = |key, is_seeded, created_at| {
-            Ok(GrantRow {
-                key,
-                client_id: row.text(1)?.to_owned(),
-                user: UserId(row.number(2)?),
-                scopes: scopes(row, 3)?,
-                is_seeded,
-                created_at,
-                ended_at: row.optional_number(4)?,
-            })
+impl Rows {
+    /// The queries for them, each with its parameters.
+    pub(crate) fn queries(&self) -> Vec<(String, Vec<Value>, Reader<Row>)> {
+        let selected = match self {
+            Self::Everybody => {
+                let tables = [ORG_ROWS, USER_ROWS, CLIENT_ROWS, GRANT_ROWS];
+                tables.map(|table| (table, "", Vec::new())).into()
+            }
+            Self::OfGrant(hash) => {
+                let of_grant = [
+                    (ORG_ROWS, concat!("WHERE id = (SELECT org_id ", from_user_of_grant!(), ")")),
+                    (USER_ROWS, concat!("WHERE id = (SELECT id ", from_user_of_grant!(), ")")),
+                    (
+                        GRANT_ROWS,
+                        concat!("WHERE user_id = (SELECT id ", from_user_of_grant!(), ")"),
+                    ),
+                    (ACCESS_TOKEN_ROWS, "WHERE refresh_hash = $1 ORDER BY id"),
+                ];
+                of_grant.map(|(table, rows)| (table, rows, vec![Value::hash(*hash)])).into()
+            }
+            Self::AccessToken(hash) => {
+                vec![(ACCESS_TOKEN_ROWS, "WHERE hash = $1", vec![Value::hash(*hash)])]
+            }
+            Self::OfRename { org, user, old, new } => vec![
+                (ORG_ROWS, "WHERE id = $1", vec![Value::number(org.0)]),
+                (USER_ROWS, "WHERE id = $1", vec![Value::number(user.0)]),
+                (
+                    PORTAL_ROWS,
+                    "WHERE name_key IN ($1, $2)",
+                    vec![Value::text(old), Value::text(new)],
+                ),
+            ],
         };
-        Ok(match self {
-            Self::Orgs => Row::Org(OrgRow { org: org(row)?, removed_at: row.optional_number(4)? }),
-            Self::Users => Row::User(UserRow {
-                org: OrgId(row.number(5)?),
-                user: user(row, 0)?,
-                removed_at: row.optional_number(6)?,
-            }),
-            Self::Clients => Row::Client { id: row.text(0)?.to_owned(), secret: row.hash(1)? },
-            Self::RefreshTokens => {
-                Row::Grant(grant(GrantKey::RefreshToken(row.hash(0)?), row.flag(5)?, 0)?)
-            }
-            Self::Codes => Row::Grant(grant(GrantKey::Code(row.hash(0)?), true, row.number(5)?)?),
-        })
+        let complete = |(query, rows, values): (Query<Row>, &str, _)| {
+            (format!("{} {rows}", query.text), values, query.read)
+        };
+        selected.into_iter().map(complete).collect()
     }
 }
+
+const ORG_ROWS: Query<Row> = Query {
+    text: "SELECT id, name, environment, portal_limit, removed_at FROM orgs",
+    read: |row| Ok(Row::Org(OrgRow { org: org(row)?, removed_at: row.optional_number(4)? })),
+};
+
+const USER_ROWS: Query<Row> = Query {
+    text: "SELECT id, name, email, manage_portal, manage_portal_users, org_id, removed_at FROM users",
+    read: |row| {
+        let (org, removed_at) = (OrgId(row.number(5)?), row.optional_number(6)?);
+        Ok(Row::User(UserRow { org, user: user(row, 0)?, removed_at }))
+    },
+};
+
+const CLIENT_ROWS: Query<Row> = Query {
+    text: "SELECT id, secret_hash FROM clients",
+    read: |row| Ok(Row::Client { id: row.text(0)?.to_owned(), secret: row.hash(1)? }),
+};
+
+const GRANT_ROWS: Query<Row> = Query {
+    text: "SELECT hash, is_code, client_id, user_id, scopes, is_seeded, created_at, ended_at
+           FROM grants",
+    read: |row| {
+        Ok(Row::Grant(GrantRow {
+            hash: row.hash(0)?,
+            kind: if row.flag(1)? { GrantKind::Code } else { GrantKind::RefreshToken },
+            client_id: row.text(2)?.to_owned(),
+            user: UserId(row.number(3)?),
+            scopes: scopes(row, 4)?,
+            is_seeded: row.flag(5)?,
+            created_at: row.number(6)?,
+            ended_at: row.optional_number(7)?,
+        }))
+    },
+};
+
+const ACCESS_TOKEN_ROWS: Query<Row> = Query {
+    text: "SELECT hash, refresh_hash, issued_at, expires_at FROM access_tokens",
+    read: |row| {
+        Ok(Row::AccessToken(AccessTokenRow {
+            hash: row.hash(0)?,
+            refresh_token: row.hash(1)?,
+            issued_at: row.number(2)?,
+            expires_at: row.optional_number(3)?,
+        }))
+    },
+};
+
+const PORTAL_ROWS: Query<Row> = Query {
+    text: select_portals!(),
+    read: |row| {
+        let (id, org) = (row.number(0)?, OrgId(row.number(8)?));
+        Ok(Row::Portal(PortalRow { id, org, portal: portal(row)? }))
+    },
+};
 
 /// The statements that write a change, with their parameters.
 pub(crate) fn statements(change: &Change) -> Vec<(&'static str, Vec<Value>)> {
@@ -159,6 +248,20 @@ pub(crate) fn statements(change: &Change) -> Vec<(&'static str, Vec<Value>)> {
             vec![Value::text(id), Value::hash(*secret)],
         )],
         Change::Row(Row::Grant(grant)) => grant_statements(grant),
+        Change::Row(Row::AccessToken(token)) => vec![(
+            "INSERT INTO access_tokens (hash, refresh_hash, issued_at, expires_at)
+             VALUES ($1, $2, $3, $4)
+             ON CONFLICT (hash) DO UPDATE SET expires_at = excluded.expires_at",
+            vec![
+                Value::hash(token.hash),
+                Value::hash(token.refresh_token),
+                Value::number(token.issued_at),
+                Value::Number(token.expires_at),
+            ],
+        )],
+        Change::Forget(access_token) => {
+            vec![("DELETE FROM access_tokens WHERE hash = $1", vec![Value::hash(*access_token)])]
+        }
         // When a limit is introduced, the first portal takes the slot even if there are more.
         Change::PortalLimit(org, limit) => vec![(
             "UPDATE portals SET limit_slot = CASE
@@ -167,117 +270,121 @@ pub(crate) fn statements(change: &Change) -> Vec<(&'static str, Vec<Value>)> {
              WHERE org_id = $1",
             vec![Value::number(org.0), limit_value(*limit)],
         )],
-        Change::Audit(entry) => vec![(
-            "INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
-             VALUES ($1, (SELECT coalesce(max(id), 0) FROM portals), $2, $3, $4, $5, $6)",
-            vec![
-                Value::number(entry.at.unix_seconds()),
-                Value::text(&entry.actor),
-                Value::text(entry.action.as_str()),
-                Value::Text(entry.org.clone()),
-                Value::text(&entry.subject),
-                Value::Text(entry.detail.clone()),
-            ],
-        )],
+        // Only a create in memory makes one.
+        Change::Row(Row::Portal(_)) => Vec::new(),
+        Change::Rename(Rename { portal, by, entry }) => vec![
+            (
+                "UPDATE portals SET name = $1, name_key = $2, modified_at = $3, modified_by = $4
+                 WHERE id = $5",
+                vec![
+                    Value::text(&entry.subject),
+                    Value::Text(Some(name_key(&entry.subject))),
+                    Value::number(entry.at.unix_seconds()),
+                    Value::number(by.0),
+                    Value::number(*portal),
+                ],
+            ),
+            audit(entry, Some(*portal)),
+        ],
+        Change::Audit(entry) => vec![audit(entry, None)],
     }
+}
+
+fn audit(entry: &AuditEntry, portal: Option<i64>) -> (&'static str, Vec<Value>) {
+    let insert = "
+        INSERT INTO audit (at, after_portal, actor, action, org, subject, detail, portal_id)
+        VALUES ($1, (SELECT coalesce(max(id), 0) FROM portals), $2, $3, $4, $5, $6, $7)";
+    let values = vec![
+        Value::number(entry.at.unix_seconds()),
+        Value::text(&entry.actor),
+        Value::text(entry.action.as_str()),
+        Value::Text(entry.org.clone()),
+        Value::text(&entry.subject),
+        Value::Text(entry.detail.clone()),
+        Value::Number(portal),
+    ];
+    (insert, values)
 }
 
 fn grant_statements(grant: &GrantRow) -> Vec<(&'static str, Vec<Value>)> {
-    let columns = |hash: Hashed, last: Value| {
-        vec![
-            Value::hash(hash),
-            Value::text(&grant.client_id),
-            Value::number(grant.user.0),
-            Value::Text(Some(grant.scopes_text())),
-            Value::Number(grant.ended_at),
-            last,
-        ]
-    };
-    match grant.key {
-        GrantKey::RefreshToken(hash) => {
-            let put = "
-                INSERT INTO refresh_tokens (hash, client_id, user_id, scopes, revoked_at, is_seeded)
-                VALUES ($1, $2, $3, $4, $5, $6)
-                ON CONFLICT (hash) DO UPDATE SET
-                    client_id = excluded.client_id, user_id = excluded.user_id,
-                    scopes = excluded.scopes, revoked_at = excluded.revoked_at,
-                    is_seeded = excluded.is_seeded";
-            let mut statements = vec![(put, columns(hash, Value::Flag(grant.is_seeded)))];
-            if grant.ended_at.is_some() {
-                let end = "DELETE FROM access_tokens WHERE refresh_hash = $1";
-                statements.push((end, vec![Value::hash(hash)]));
-            }
-            statements
-        }
-        GrantKey::Code(hash) => vec![(
-            "INSERT INTO codes (hash, client_id, user_id, scopes, used_at, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (hash) DO UPDATE SET
-                 client_id = excluded.client_id, user_id = excluded.user_id,
-                 scopes = excluded.scopes, used_at = excluded.used_at",
-            columns(hash, Value::number(grant.created_at)),
-        )],
+    let put = "
+        INSERT INTO grants
+            (hash, is_code, client_id, user_id, scopes, is_seeded, created_at, ended_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        ON CONFLICT (hash) DO UPDATE SET
+            is_code = excluded.is_code, client_id = excluded.client_id,
+            user_id = excluded.user_id, scopes = excluded.scopes,
+            is_seeded = excluded.is_seeded, ended_at = excluded.ended_at";
+    let values = vec![
+        Value::hash(grant.hash),
+        Value::Flag(grant.kind == GrantKind::Code),
+        Value::text(&grant.client_id),
+        Value::number(grant.user.0),
+        Value::Text(Some(grant.scopes_text())),
+        Value::Flag(grant.is_seeded),
+        Value::number(grant.created_at),
+        Value::Number(grant.ended_at),
+    ];
+    let mut statements = vec![(put, values)];
+    if grant.ended_at.is_some() {
+        let end = "DELETE FROM access_tokens WHERE refresh_hash = $1";
+        statements.push((end, vec![Value::hash(grant.hash)]));
     }
+    statements
 }
 
-/// For [`org`].
-pub(crate) const ORGS: &str = "
-    SELECT id, name, environment, portal_limit FROM orgs WHERE removed_at IS NULL ORDER BY id";
+pub(crate) const ORGS: Query<Org> = Query {
+    text: "SELECT id, name, environment, portal_limit FROM orgs
+           WHERE removed_at IS NULL ORDER BY id",
+    read: org,
+};
 
-/// For [`user`].
-pub(crate) const USERS: &str = "
-    SELECT id, name, email, manage_portal, manage_portal_users FROM users
-    WHERE org_id = $1 AND removed_at IS NULL ORDER BY id";
+pub(crate) const USERS: Query<User> = Query {
+    text: "SELECT id, name, email, manage_portal, manage_portal_users FROM users
+           WHERE org_id = $1 AND removed_at IS NULL ORDER BY id",
+    read: |row| user(row, 0),
+};
 
-/// For [`credential`].
-pub(crate) const CREDENTIALS: &str = "
-    SELECT email, client_id, hash, scopes, revoked_at
-    FROM refresh_tokens JOIN users ON users.id = user_id
-    WHERE org_id = $1 ORDER BY user_id, client_id, hash";
+pub(crate) const CREDENTIALS: Query<Credential> = Query {
+    text: "SELECT email, client_id, hash, scopes, ended_at
+           FROM grants JOIN users ON users.id = user_id
+           WHERE org_id = $1 AND NOT is_code ORDER BY user_id, client_id, hash",
+    read: credential,
+};
 
-/// For [`principal`].
-pub(crate) const PRINCIPAL: &str = "
-    SELECT orgs.id, orgs.name, environment, portal_limit,
-           users.id, users.name, email, manage_portal, manage_portal_users,
-           scopes, expires_at, client_id
-    FROM access_tokens
-    JOIN refresh_tokens ON refresh_tokens.hash = refresh_hash
-    JOIN users ON users.id = user_id
-    JOIN orgs ON orgs.id = org_id
-    WHERE access_tokens.hash = $1 AND expires_at > $2 AND revoked_at IS NULL
-          AND users.removed_at IS NULL";
+pub(crate) const PRINCIPAL: Query<Principal> = Query {
+    text: "SELECT orgs.id, orgs.name, environment, portal_limit,
+                  users.id, users.name, email, manage_portal, manage_portal_users,
+                  scopes, expires_at, client_id
+           FROM access_tokens
+           JOIN grants ON grants.hash = refresh_hash
+           JOIN users ON users.id = user_id
+           JOIN orgs ON orgs.id = org_id
+           WHERE access_tokens.hash = $1 AND expires_at > $2 AND ended_at IS NULL
+                 AND users.removed_at IS NULL",
+    read: principal,
+};
 
-pub(crate) const CLIENT_SECRET: &str = "SELECT secret_hash FROM clients WHERE id = $1";
+pub(crate) const CLIENT_SECRET: Query<Hashed> =
+    Query { text: "SELECT secret_hash FROM clients WHERE id = $1", read: |row| row.hash(0) };
 
-/// Selects portals for [`portal`] from a table or changed rows, with their creator and modifier.
-macro_rules! select_portals {
-    ($from:literal $(, $rest:literal)?) => {
-        concat!(
-            "SELECT portals.id, portals.name, created_at, creator.id, creator.name,
-                    modified_at, modifier.id, modifier.name
-             FROM ", $from, "
-             JOIN users AS creator ON creator.id = created_by
-             JOIN users AS modifier ON modifier.id = modified_by "
-             $(, $rest)?
-        )
-    };
-}
-#[cfg(feature = "postgres")]
-pub(crate) use select_portals;
+pub(crate) const PORTALS: Query<Portal> =
+    Query { text: select_portals!("WHERE portals.org_id = $1 ORDER BY portals.id"), read: portal };
 
-pub(crate) const PORTALS: &str =
-    select_portals!("portals", "WHERE portals.org_id = $1 ORDER BY portals.id");
+pub(crate) const PORTAL: Query<Portal> =
+    Query { text: select_portals!("WHERE portals.org_id = $1 AND name_key = $2"), read: portal };
 
-pub(crate) const PORTAL: &str =
-    select_portals!("portals", "WHERE portals.org_id = $1 AND name_key = $2");
+/// Has a row if the org has the only portal that it can have.
+pub(crate) const ORG_IS_FULL: Query<()> = Query {
+    text: "SELECT 1 FROM portals WHERE org_id = $1 AND limit_slot IS NOT NULL",
+    read: |_| Ok(()),
+};
 
-/// Returns a row if the org has the only portal that it can have.
-pub(crate) const ORG_IS_FULL: &str =
-    "SELECT 1 FROM portals WHERE org_id = $1 AND limit_slot IS NOT NULL";
-
-/// The last entries, newest first, for [`audit_entry`]. A create is ordered by its portal and shows
-/// the name from before any rename.
-pub(crate) const AUDIT: &str = "
+/// The last entries, newest first. A create is ordered by its portal and shows the name from before
+/// any rename.
+pub(crate) const AUDIT: Query<AuditEntry> = Query {
+    read: audit_entry,
+    text: "
     SELECT at, actor, action, org, subject, detail FROM (
         SELECT * FROM (
             SELECT portals.id AS place, 0 AS id, created_at AS at, email AS actor,
@@ -293,14 +400,15 @@ pub(crate) const AUDIT: &str = "
         SELECT * FROM (
             SELECT after_portal, id, at, actor, action, org, subject, detail FROM audit
             ORDER BY id DESC LIMIT $1) AS others) AS entries
-    ORDER BY place DESC, id DESC LIMIT $1";
+    ORDER BY place DESC, id DESC LIMIT $1",
+};
 
 /// Reads the first four columns.
-pub(crate) fn org<R: Columns>(row: &R) -> Result<Org, R::Error> {
+fn org(row: &dyn Columns) -> Read<Org> {
     Ok(Org {
         id: OrgId(row.number(0)?),
         name: row.text(1)?.to_owned(),
-        environment: environment(row.text(2)?).unwrap_or_default(),
+        environment: word(row, 2)?,
         portal_limit: match row.optional_number(3)? {
             None => PortalLimit::Unlimited,
             Some(_) => PortalLimit::One,
@@ -316,7 +424,7 @@ fn limit_value(limit: PortalLimit) -> Value {
 }
 
 /// Reads five columns, starting at `first`.
-pub(crate) fn user<R: Columns>(row: &R, first: usize) -> Result<User, R::Error> {
+fn user(row: &dyn Columns, first: usize) -> Read<User> {
     let allowed = [row.flag(first + 3)?, row.flag(first + 4)?];
     let permissions = Permission::ALL.into_iter().zip(allowed);
     Ok(User {
@@ -327,12 +435,12 @@ pub(crate) fn user<R: Columns>(row: &R, first: usize) -> Result<User, R::Error> 
     })
 }
 
-fn scopes<R: Columns>(row: &R, column: usize) -> Result<Vec<Scope>, R::Error> {
+fn scopes(row: &dyn Columns, column: usize) -> Read<Vec<Scope>> {
     let scopes = row.text(column)?.split(',');
     Ok(scopes.filter(|scope| !scope.is_empty()).map(Scope::new).collect())
 }
 
-pub(crate) fn credential<R: Columns>(row: &R) -> Result<Credential, R::Error> {
+fn credential(row: &dyn Columns) -> Read<Credential> {
     Ok(Credential {
         email: row.text(0)?.to_owned(),
         client_id: row.text(1)?.to_owned(),
@@ -342,7 +450,7 @@ pub(crate) fn credential<R: Columns>(row: &R) -> Result<Credential, R::Error> {
     })
 }
 
-pub(crate) fn principal<R: Columns>(row: &R) -> Result<Principal, R::Error> {
+fn principal(row: &dyn Columns) -> Read<Principal> {
     Ok(Principal {
         org: org(row)?,
         user: user(row, 4)?,
@@ -352,8 +460,10 @@ pub(crate) fn principal<R: Columns>(row: &R) -> Result<Principal, R::Error> {
     })
 }
 
-pub(crate) fn portal<R: Columns>(row: &R) -> Result<Portal, R::Error> {
-    let user = |id: usize| Ok(UserRef::new(row.text(id + 1)?, UserId(row.number(id)?).to_string()));
+pub(crate) fn portal(row: &dyn Columns) -> Read<Portal> {
+    let user = |id: usize| -> Read<UserRef> {
+        Ok(UserRef::new(row.text(id + 1)?, UserId(row.number(id)?).to_string()))
+    };
     let mut portal = Portal::new(row.text(1)?);
     portal.zaid = Some(row.number(0)?.to_string());
     portal.active = Some(true);
@@ -364,21 +474,25 @@ pub(crate) fn portal<R: Columns>(row: &R) -> Result<Portal, R::Error> {
     Ok(portal)
 }
 
-pub(crate) fn audit_entry<R: Columns>(row: &R) -> Result<AuditEntry, R::Error> {
-    let action: Result<_, value::Error> =
-        AuditAction::deserialize(row.text(2)?.into_deserializer());
+fn audit_entry(row: &dyn Columns) -> Read<AuditEntry> {
     Ok(AuditEntry {
         at: timestamp(row, 0)?,
         actor: row.text(1)?.to_owned(),
-        action: action.map_err(|error| R::damaged(format!("the audit table: {error}")))?,
+        action: word(row, 2)?,
         org: row.optional_text(3)?.map(ToOwned::to_owned),
         subject: row.text(4)?.to_owned(),
         detail: row.optional_text(5)?.map(ToOwned::to_owned),
     })
 }
 
-fn timestamp<R: Columns>(row: &R, column: usize) -> Result<Timestamp, R::Error> {
+/// The value of an enum.
+fn word<T: DeserializeOwned>(row: &dyn Columns, column: usize) -> Read<T> {
+    let word: StrDeserializer<'_, value::Error> = row.text(column)?.into_deserializer();
+    Ok(T::deserialize(word)?)
+}
+
+fn timestamp(row: &dyn Columns, column: usize) -> Read<Timestamp> {
     let seconds = row.number(column)?;
     Timestamp::from_unix_seconds(seconds)
-        .ok_or_else(|| R::damaged(format!("the time {seconds} is out of range")))
+        .ok_or_else(|| Damaged(format!("the time {seconds} is out of range")))
 }

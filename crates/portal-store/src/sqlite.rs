@@ -8,40 +8,30 @@
 //! |---|---|
 //! | `backup` | [`backup`] |
 //! | `commit` | the writer thread with its group commit |
-//! | `readers` | the threads that read, and their queue |
+//! | `readers` | the connections that read |
 //! | `database` | creating and opening the file |
 //! | `checkpoint` | keeps the write-ahead log small |
 //! | `files`, `format` | whether the files are still the same; whether the file is a registry |
 //! | `state` | what the database must contain, stored outside of it |
-//! | `failure`, `thread` | SQLite's errors, and waiting for locks; starting and joining threads |
+//! | `failure`, `thread` | SQLite's errors, and waiting for locks; a thread that is joined |
 //! | `people` | reading and writing orgs, users and credentials |
-//! | `credentials`, `portals` | SQL statements for tokens and portals |
 
 use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portal_model::oauth::{AccessToken, OAuthError, TokenRequest};
-use portal_model::{Portal, PortalName, Timestamp};
-use rusqlite::{Connection, Params, Row};
+use rusqlite::{Connection, params_from_iter};
 use tokio::sync::watch;
 
-use crate::admin::Administration;
-use crate::audit::AuditEntry;
-use crate::change::Credential;
+use crate::engine::Engine;
 use crate::error::RegistryError;
-use crate::org::{Org, OrgId, Principal, User, UserId};
 use crate::people::People;
 use crate::principals::Principals;
-use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
-use crate::seed::Seed;
-use crate::sql;
-use crate::token::{Hashed, HashedRequest, TokenRules};
+use crate::sql::{Query, Rows, Value};
 pub use backup::backup;
 use checkpoint::Checkpoints;
 use commit::Writer;
-use credentials::Issue;
 use database::Opened;
 use files::Files;
 use readers::Readers;
@@ -50,13 +40,11 @@ use state::Closing;
 mod backup;
 mod checkpoint;
 mod commit;
-mod credentials;
 mod database;
 mod failure;
 mod files;
 mod format;
 mod people;
-mod portals;
 mod readers;
 mod state;
 mod thread;
@@ -142,29 +130,6 @@ impl SqliteRegistry {
             }
         }
     }
-
-    /// Commits a change, after which a cached principal may be wrong.
-    async fn commit_and_forget<T: Send + 'static>(
-        &self,
-        work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, RegistryError> {
-        let result = self.0.writer.commit(work).await;
-        self.0.principals.forget();
-        result
-    }
-
-    /// Reads all rows of a statement.
-    async fn rows<T: Send + 'static>(
-        &self,
-        statement: &'static str,
-        parameters: impl Params + Send + 'static,
-        read: impl Fn(&Row<'_>) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<Vec<T>, RegistryError> {
-        let work = move |connection: &Connection| {
-            connection.prepare_cached(statement)?.query_map(parameters, read)?.collect()
-        };
-        self.0.readers.read(work).await
-    }
 }
 
 impl fmt::Debug for SqliteRegistry {
@@ -173,127 +138,41 @@ impl fmt::Debug for SqliteRegistry {
     }
 }
 
-impl sealed::Sealed for SqliteRegistry {}
+/// An unknown org or user makes a NOT NULL column NULL, which is an error.
+const CREATE: &str = "
+    INSERT INTO portals (org_id, limit_slot, created_by, modified_by, name, name_key, created_at,
+                         modified_at, id)
+    VALUES ((SELECT id FROM orgs WHERE id = $1), (SELECT portal_limit FROM orgs WHERE id = $1),
+            (SELECT id FROM users WHERE id = $2), $2, $3, $4, $5, $5,
+            (SELECT coalesce(max(id) + 1, 10000000000 + abs(random()) % 80000000000) FROM portals))
+    ON CONFLICT DO NOTHING";
 
-impl Registry for SqliteRegistry {
-    async fn apply_seed(&self, seed: &Seed, now: Timestamp) -> Result<(), RegistryError> {
-        let seed = seed.clone();
-        self.decide(move |people| people.apply_seed(&seed, now)).await
+impl Engine for SqliteRegistry {
+    fn principals(&self) -> &Principals {
+        &self.0.principals
     }
 
-    async fn issue_token(
+    async fn read<T: Send>(
         &self,
-        request: &TokenRequest,
-        rules: TokenRules,
-        now: Timestamp,
-    ) -> Result<Result<AccessToken, OAuthError>, RegistryError> {
-        let (request, granted) = match HashedRequest::new(request)? {
-            Ok(hashed) => hashed,
-            Err(error) => return Ok(Err(error)),
+        query: &Query<T>,
+        values: Vec<Value>,
+    ) -> Result<Vec<T>, RegistryError> {
+        self.0.readers.read(|connection| people::query(connection, query.text, &values, query.read))
+    }
+
+    async fn create(&self, values: Vec<Value>) -> Result<bool, RegistryError> {
+        let work = move |connection: &Connection| {
+            connection.prepare_cached(CREATE)?.execute(params_from_iter(&values))
         };
-        let now = now.unix_seconds();
-        let work = move |connection: &_| Issue { connection, request: &request, now }.run(rules);
-        let issued = match rules {
-            TokenRules::LifetimesOnly => self.0.writer.commit(work).await?,
-            // This may expire the oldest one.
-            TokenRules::ServiceLimits => self.commit_and_forget(work).await?,
-        };
-        Ok(issued.map(|()| granted))
-    }
-
-    async fn revoke(&self, refresh_token: &str, now: Timestamp) -> Result<bool, RegistryError> {
-        let (refresh_token, now) = (Hashed::of(refresh_token), now.unix_seconds());
-        let work = move |connection: &_| credentials::revoke(connection, refresh_token, now);
-        self.commit_and_forget(work).await
-    }
-
-    async fn expire_access_token(&self, access_token: &str) -> Result<bool, RegistryError> {
-        let access_token = Hashed::of(access_token);
-        let work = move |connection: &_| credentials::expire(connection, access_token);
-        self.commit_and_forget(work).await
-    }
-
-    async fn authenticate(
-        &self,
-        access_token: &str,
-        now: Timestamp,
-    ) -> Result<Option<Arc<Principal>>, RegistryError> {
-        let (access_token, now) = (Hashed::of(access_token), now.unix_seconds());
-        let query = move || {
-            self.0.readers.read(move |connection| {
-                let principal = credentials::authenticate(connection, access_token, now)?;
-                Ok(principal.map(Arc::new))
-            })
-        };
-        self.0.principals.find(access_token, now, query).await
-    }
-
-    async fn orgs(&self) -> Result<Vec<Org>, RegistryError> {
-        self.rows(sql::ORGS, (), |row| sql::org(row)).await
-    }
-
-    async fn users(&self, org: OrgId) -> Result<Vec<User>, RegistryError> {
-        self.rows(sql::USERS, [org.0], |row| sql::user(row, 0)).await
-    }
-
-    async fn create_portal(
-        &self,
-        org: OrgId,
-        user: UserId,
-        name: &PortalName,
-        now: Timestamp,
-    ) -> Result<Result<(), CreateConflict>, RegistryError> {
-        let (name, now) = (name.clone(), now.unix_seconds());
-        let work = move |connection: &_| portals::create(connection, org, user, &name, now);
-        self.0.writer.commit(work).await
-    }
-
-    async fn rename_portal(
-        &self,
-        org: OrgId,
-        user: UserId,
-        old: &str,
-        new: &PortalName,
-        now: Timestamp,
-    ) -> Result<Result<Portal, RenameConflict>, RegistryError> {
-        let (old, new, now) = (old.to_owned(), new.clone(), now.unix_seconds());
-        let work = move |connection: &_| portals::rename(connection, org, user, &old, &new, now);
-        self.0.writer.commit(work).await
-    }
-
-    async fn portals(&self, org: OrgId) -> Result<Vec<Portal>, RegistryError> {
-        self.rows(sql::PORTALS, [org.0], |row| sql::portal(row)).await
-    }
-
-    async fn portal(&self, org: OrgId, name: &str) -> Result<Option<Portal>, RegistryError> {
-        let found = self.rows(sql::PORTAL, (org.0, name_key(name)), |row| sql::portal(row)).await?;
-        Ok(found.into_iter().next())
-    }
-}
-
-impl Administration for SqliteRegistry {
-    async fn credentials(&self, org: OrgId) -> Result<Vec<Credential>, RegistryError> {
-        self.rows(sql::CREDENTIALS, [org.0], |row| sql::credential(row)).await
+        self.0.writer.commit(work).await.map(|created| created == 1)
     }
 
     async fn decide<T: Send + 'static>(
         &self,
-        rule: impl Fn(&mut People) -> T + Send + 'static,
+        rows: Rows,
+        rule: impl Fn(&mut People) -> T + Send + Sync + 'static,
     ) -> Result<T, RegistryError> {
-        let work = move |connection: &Connection| {
-            let mut people = people::read(connection)?;
-            let result = rule(&mut people);
-            for change in people.take_changes() {
-                people::write(connection, &change)?;
-            }
-            Ok(result)
-        };
-        self.commit_and_forget(work).await
-    }
-
-    async fn audit_log(&self, limit: u32) -> Result<Vec<AuditEntry>, RegistryError> {
-        let mut entries = self.rows(sql::AUDIT, [limit], |row| sql::audit_entry(row)).await?;
-        entries.reverse();
-        Ok(entries)
+        let work = move |connection: &_| people::decide(connection, &rows, &rule);
+        self.0.writer.commit(work).await
     }
 }

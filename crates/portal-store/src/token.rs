@@ -12,12 +12,12 @@ pub(crate) const ACCESS_TOKEN_SECONDS: i64 = 3600;
 /// Window in which a refresh token yields [`GRANTS_PER_WINDOW`] access tokens: ten minutes.
 pub(crate) const WINDOW_SECONDS: i64 = 600;
 /// Including the access token that was issued with the code.
-pub(crate) const GRANTS_PER_WINDOW: u32 = 10;
+pub(crate) const GRANTS_PER_WINDOW: usize = 10;
 /// Maximum number of valid access tokens per refresh token; issuing one more expires the oldest.
-pub(crate) const ALIVE_PER_REFRESH_TOKEN: u32 = 15;
+pub(crate) const ALIVE_PER_REFRESH_TOKEN: usize = 15;
 
 /// Maximum number of valid refresh tokens per user; one more revokes the oldest.
-pub(crate) const REFRESH_TOKENS_PER_USER: u32 = 20;
+pub(crate) const REFRESH_TOKENS_PER_USER: usize = 20;
 
 /// Which limits apply when a token is issued. The figures are from Zoho's documentation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

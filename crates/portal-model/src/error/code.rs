@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $text:literal,)+) => {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal, $meaning:literal, $remedy:literal;)+) => {
         /// The code of an [`ApiError`](crate::ApiError). The set is open: a code that is not known here is kept
         /// verbatim in [`Other`](Self::Other).
         ///
@@ -19,7 +19,7 @@ macro_rules! codes {
         #[serde(from = "String", into = "String")]
         #[non_exhaustive]
         pub enum ErrorCode {
-            $($(#[$doc])* $variant,)+
+            $(#[doc = $meaning] $(#[$doc])* $variant,)+
             /// Any other code, as it came.
             Other(UnknownCode),
         }
@@ -33,6 +33,17 @@ macro_rules! codes {
                 match self {
                     $(Self::$variant => $text,)+
                     Self::Other(UnknownCode(text)) => text,
+                }
+            }
+
+            /// What the code means for the request, and what to do.
+            pub(crate) const fn meaning_and_remedy(&self) -> (&'static str, &'static str) {
+                match self {
+                    $(Self::$variant => ($meaning, $remedy),)+
+                    Self::Other(_) => (
+                        "The code is unknown here.",
+                        "read its message and details, and the service's documentation",
+                    ),
                 }
             }
         }
@@ -49,56 +60,95 @@ macro_rules! codes {
 }
 
 codes! {
-    /// A mandatory field is missing. Documented for create.
+    /// Documented for create.
     MandatoryNotFound = "MANDATORY_NOT_FOUND",
-    /// A value of the wrong kind or length, or a body that is not JSON. Documented for create.
+        "A mandatory field is missing from the request: `portals`, or the `name` in it.",
+        "send {\"portals\":[{\"name\":\"…\"}]}; `details.json_path` names the missing field";
+    /// Documented for create.
     InvalidData = "INVALID_DATA",
-    /// A character that is not alphanumeric. Documented for create.
+        "A value has the wrong type or length, the request does not have exactly one portal, or \
+         the body is not JSON.",
+        "send one name of 6 to 30 letters and digits; `details` names the field and its limit";
+    /// Documented for create.
     PatternNotMatched = "PATTERN_NOT_MATCHED",
-    /// The name is taken, by this org or another. Documented for create.
+        "The name has a character other than the letters A-Z, a-z and the digits 0-9.",
+        "leave out spaces, hyphens, accents and other signs";
+    /// Documented for create.
     AlreadyUsed = "ALREADY_USED",
-    /// The user lacks a permission. Documented for create.
+        "The name is taken. Names are unique across all of Zoho, and upper and lower case are the \
+         same name.",
+        "list the org's portals: if the name is missing, another organization has it, so choose \
+         another name";
+    /// Documented for create.
     NoPermission = "NO_PERMISSION",
-    /// The token is unknown, expired or revoked.
+        "The user of the token is not allowed to manage portals.",
+        "ask an administrator for the permissions that `details.permissions` lists: \"Manage \
+         Portal\" (Crm_Implied_Manage_ClientPortal) and \"Manage Portal Users\" \
+         (Crm_Implied_Manage_ClientPortal_Users); creating and renaming need both";
     InvalidToken = "INVALID_TOKEN",
-    /// No token, or one that the service does not accept.
+        "The access token is unknown, expired or revoked.",
+        "get a new access token with the refresh token; if that one is rejected too, check that \
+         the accounts server and the API host are of the same data center";
     AuthenticationFailure = "AUTHENTICATION_FAILURE",
-    /// The token's scopes don't cover the call.
+        "The request has no access token, or one that the service does not accept.",
+        "send `Authorization: Zoho-oauthtoken <access token>`, with a new token if one was sent";
     OauthScopeMismatch = "OAUTH_SCOPE_MISMATCH",
-    /// The caller is not allowed to do this.
+        "The access token is valid, but its scopes do not cover this call.",
+        "authorize again with the scopes \
+         ZohoCRM.settings.clientportal.CREATE,ZohoCRM.settings.clientportal.READ (and \
+         ZohoCRM.settings.clientportal.UPDATE to rename)";
     AuthorizationFailed = "AUTHORIZATION_FAILED",
-    /// The org has as many portals as it may have.
+        "The user is not allowed to use this part of the API.",
+        "ask an administrator of the org to check the user's profile and API access";
     LimitReached = "LIMIT_REACHED",
-    /// The licence does not cover more.
+        "The org has as many portals as it is allowed to have: one, unless agreed otherwise.",
+        "use the portal that the org has, or rename it; none can be deleted";
     LicenseLimitExceeded = "LICENSE_LIMIT_EXCEEDED",
-    /// The operation is not allowed for this record or user.
+        "The org's license does not cover another one.",
+        "ask an administrator of the org to check its license";
     NotAllowed = "NOT_ALLOWED",
-    /// Not in this environment, or not in this version.
+        "The operation is not allowed for this user or record.",
+        "ask an administrator of the org";
     ApiNotSupported = "API_NOT_SUPPORTED",
-    /// The org's edition lacks the feature.
+        "The operation does not exist here: portals don't work in a sandbox org, and the API has \
+         the versions v4 to v8.",
+        "use a production or developer org, and a version that exists";
     FeatureNotSupported = "FEATURE_NOT_SUPPORTED",
-    /// The feature is switched off in the org.
+        "The org's edition has no portals, or they are switched off.",
+        "ask an administrator of the org to check its edition and settings";
     FeatureNotEnabled = "FEATURE_NOT_ENABLED",
-    /// The user is not active.
+        "The org's edition has no portals, or they are switched off.",
+        "ask an administrator of the org to check its edition and settings";
     InactiveUser = "INACTIVE_USER",
-    /// There is nothing under that path.
+        "The user of the token is not active.",
+        "ask an administrator to activate the user, or use another user's token";
     InvalidUrlPattern = "INVALID_URL_PATTERN",
-    /// The path exists, but not with that method.
+        "Nothing exists under that path.",
+        "check the API host and the version: the path is /crm/v7/settings/portals";
     InvalidRequestMethod = "INVALID_REQUEST_METHOD",
-    /// The request is malformed.
+        "The path exists, but not with that method. No method deletes a portal.",
+        "use POST to create, GET to list or read, PUT to rename";
     BadRequest = "BAD_REQUEST",
-    /// The body is not JSON.
+        "The request could not be read.",
+        "send {\"portals\":[{\"name\":\"…\"}]} as JSON";
     JsonParseError = "JSON_PARSE_ERROR",
-    /// The body or a parameter could not be read.
+        "The request could not be read.",
+        "send {\"portals\":[{\"name\":\"…\"}]} as JSON";
     UnableToParseDataType = "UNABLE_TO_PARSE_DATA_TYPE",
-    /// Nothing changed since the time in the request.
+        "The request could not be read.",
+        "send {\"portals\":[{\"name\":\"…\"}]} as JSON";
     NotModified = "Not Modified",
-    /// More calls than allowed.
+        "Nothing changed since the time that the request names.",
+        "do nothing";
     TooManyRequests = "TOO_MANY_REQUESTS",
-    /// The service's own fault.
+        "The org or the client made more calls than allowed.",
+        "wait as long as `Retry-After` says, else a growing time, then send it again";
     InternalError = "INTERNAL_ERROR",
-    /// The service's own fault, by its other name.
+        "The service failed. The portal may have been created all the same.",
+        "list the org's portals before anything else";
     InternalServerError = "INTERNAL_SERVER_ERROR",
+        "The service failed. The portal may have been created all the same.",
+        "list the org's portals before anything else";
 }
 
 impl ErrorCode {

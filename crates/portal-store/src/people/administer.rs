@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portal_model::Timestamp;
 
-use super::{By, GrantKey, GrantRow, OrgRow, People, Row, UserRow};
+use super::{By, GrantRow, OrgRow, People, Row, UserRow};
 use crate::audit::AuditAction;
 use crate::change::{AdminChange, AdminRefusal};
 use crate::org::{Org, Permission, User, UserId};
 use crate::seed::SeedCredential;
-use crate::token::Hashed;
 
 impl People {
     /// Applies a change. A refusal changes nothing.
@@ -100,7 +99,7 @@ impl People {
             AdminChange::RevokeCredential { credential } => {
                 let fingerprint = credential.to_ascii_lowercase();
                 let ended = self.end_all(by, |grant| {
-                    grant.client_id == *credential || grant.hash().fingerprint() == fingerprint
+                    grant.client_id == *credential || grant.hash.fingerprint() == fingerprint
                 });
                 if ended == 0 {
                     return Err(AdminRefusal::UnknownCredential(credential.clone()));
@@ -125,7 +124,7 @@ impl People {
         // Not in any seed, so applying a seed must not treat it as missing from there.
         let grant = GrantRow { is_seeded: false, ..GrantRow::new(user, credential, by.now) };
         let scopes = grant.scopes_text();
-        if !self.grants.contains_key(&grant.key) {
+        if !self.grants.contains_key(&grant.hash) {
             self.put(Row::Grant(grant));
         }
         self.record(by, AuditAction::CredentialAdded, Some(org), client_id, Some(scopes));
@@ -168,26 +167,10 @@ impl People {
         let valid: Vec<_> = valid.into_iter().cloned().collect();
         let ended = valid.len();
         for grant in valid {
-            let subject = match grant.key {
-                GrantKey::Code(_) => format!("{} code", grant.client_id),
-                GrantKey::RefreshToken(hash) => {
-                    format!("{} {}", grant.client_id, hash.fingerprint())
-                }
-            };
-            let org = self.holder(&grant).map(|(org, _)| org.name.clone());
-            let scopes = Some(grant.scopes_text());
-            let action = AuditAction::CredentialRevoked;
-            self.put(Row::Grant(GrantRow { ended_at: Some(by.at()), ..grant }));
-            self.record(by, action, org.as_deref(), &subject, scopes);
+            self.put(Row::Grant(GrantRow { ended_at: Some(by.at()), ..grant.clone() }));
+            self.record_grant(by, AuditAction::CredentialRevoked, &grant);
         }
         ended
-    }
-}
-
-impl GrantRow {
-    pub(crate) fn hash(&self) -> Hashed {
-        let (GrantKey::Code(hash) | GrantKey::RefreshToken(hash)) = self.key;
-        hash
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use portal_model::Timestamp;
 
-use super::{By, Existing, GrantKey, GrantRow, People, SEED};
+use super::{By, Existing, GrantKind, GrantRow, People, SEED};
 use crate::audit::AuditAction;
 use crate::org::{Org, User};
 use crate::seed::{Seed, SeedCredential, SeedDifferences, SeedOrg, SeedUser};
@@ -29,13 +29,13 @@ impl People {
     /// it. Portals, revocations and used codes stay.
     pub(crate) fn replace_seed(&mut self, seed: &Seed, now: Timestamp) {
         let seeded = Seeded::of(seed);
-        let is_superfluous = |grant: &&GrantRow| match grant.key {
-            GrantKey::Code(_) => !seeded.grants.contains(&grant.key),
-            GrantKey::RefreshToken(_) => self.superfluity(&seeded, grant).is_some(),
+        let is_superfluous = |grant: &&GrantRow| match grant.kind {
+            GrantKind::Code => !seeded.grants.contains(&grant.hash),
+            GrantKind::RefreshToken => self.superfluity(&seeded, grant).is_some(),
         };
         let superfluous = self.grants.values().filter(is_superfluous);
-        let superfluous: HashSet<_> = superfluous.map(|grant| grant.key).collect();
-        self.end_all(By::seed(now), |grant| superfluous.contains(&grant.key));
+        let superfluous: HashSet<_> = superfluous.map(|grant| grant.hash).collect();
+        self.end_all(By::seed(now), |grant| superfluous.contains(&grant.hash));
         self.take_over(seed, Existing::Replace, now);
         self.record(By::seed(now), AuditAction::SeedReplaced, None, SEED, None);
     }
@@ -54,7 +54,7 @@ impl People {
             }
         }
         let seeded = Seeded::of(seed);
-        let tokens = self.sorted(|grant| matches!(grant.key, GrantKey::RefreshToken(_)));
+        let tokens = self.sorted(|grant| grant.kind == GrantKind::RefreshToken);
         found.extend(tokens.into_iter().filter_map(|token| self.superfluity(&seeded, token)));
         // Report each once: a client may have many credentials, and an org many users.
         let mut listed = HashSet::new();
@@ -104,7 +104,9 @@ impl People {
         if self.client_secret(client_id).is_some_and(|it| !it.matches(secret)) {
             found.push(format!("client {client_id} has a different secret"));
         }
-        let Some(stored) = self.grants.get(&GrantKey::of(&credential.grant)) else { return };
+        let Some(stored) = self.grants.get(&Hashed::of(credential.grant.secret().expose())) else {
+            return;
+        };
         let is_same_user = |(stored_org, stored_user): (&Org, &User)| {
             stored_org.name == org.name && stored_user.email == user.email
         };
@@ -130,7 +132,7 @@ impl People {
             Some(format!("org {name:?} is not in the seed"))
         } else if !users.is_some_and(|emails| emails.contains(email.as_str())) {
             Some(format!("user {email} of org {name:?} is not in the seed"))
-        } else if token.is_seeded && !seed.grants.contains(&token.key) {
+        } else if token.is_seeded && !seed.grants.contains(&token.hash) {
             // Tokens from a code or an administrator are in no seed and must survive.
             Some(format!(
                 "a refresh token of client {} for user {email} of org {name:?} is not in the seed",
@@ -146,7 +148,7 @@ impl People {
 struct Seeded<'a> {
     /// The e-mail addresses of users, by org.
     users: HashMap<&'a str, HashSet<&'a str>>,
-    grants: HashSet<GrantKey>,
+    grants: HashSet<Hashed>,
 }
 
 impl<'a> Seeded<'a> {
@@ -156,7 +158,7 @@ impl<'a> Seeded<'a> {
             let emails = org.users.iter().map(|user| user.email.as_str());
             seeded.users.entry(&org.name).or_default().extend(emails);
             let credentials = org.users.iter().flat_map(|user| &user.credentials);
-            seeded.grants.extend(credentials.map(|it| GrantKey::of(&it.grant)));
+            seeded.grants.extend(credentials.map(|it| Hashed::of(it.grant.secret().expose())));
         }
         seeded
     }

@@ -17,14 +17,12 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Whether this constraint was violated.
-    pub(super) fn breaks(&self, constraint: &str) -> bool {
-        matches!(self, Self::Refused(refused) if refused.constraint() == Some(constraint))
-    }
-
-    /// Whether the server aborted this statement to resolve a deadlock.
-    pub(super) fn is_deadlock(&self) -> bool {
-        matches!(self, Self::Refused(refused) if *refused.code() == SqlState::T_R_DEADLOCK_DETECTED)
+    /// Whether the server rolled the transaction back because of another one that it could not see: one
+    /// that took the same name, or that waited for this one in turn.
+    pub(super) fn is_race(&self) -> bool {
+        const RACES: [&SqlState; 2] =
+            [&SqlState::UNIQUE_VIOLATION, &SqlState::T_R_DEADLOCK_DETECTED];
+        matches!(self, Self::Refused(refused) if RACES.contains(&refused.code()))
     }
 
     /// Whether the connection is lost, or the statement may work over another one.

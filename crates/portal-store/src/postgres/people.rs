@@ -2,49 +2,68 @@
 
 use std::future::{Future, poll_fn};
 use std::task::Poll;
+use std::time::Duration;
 
 use deadpool_postgres::Transaction;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres::{Row, Statement};
 
 use super::failure::Failure;
-use super::pool::Pool;
+use super::pool::{Pool, RESPONSE_TIMEOUT, parameters, respond};
 use super::schema;
 use crate::error::RegistryError;
 use crate::people::{Change, People};
-use crate::sql::{self, Columns, Table, Value};
+use crate::sql::{self, Columns, Damaged, Read, Rows, Value};
 use crate::token::Hashed;
 
-async fn read(client: &Client) -> Result<People, Failure> {
+async fn read(transaction: &Transaction<'_>, rows: &Rows) -> Result<People, Failure> {
     let mut people = People::default();
-    for table in Table::ALL {
-        for row in client.query_typed(table.select(), &[]).await? {
-            people.load(table.read(&row)?);
+    for (text, values, read) in rows.queries() {
+        let statement = transaction.prepare_cached(&text).await?;
+        for row in transaction.query(&statement, &parameters(&values)).await? {
+            people.load(read(&row)?);
         }
     }
     Ok(people)
 }
 
-/// Lets `rule` decide, and commits what it changed.
+/// How often to repeat a transaction that the server rolled back because of another one.
+const RACES: usize = 5;
+
+/// Lets `rule` decide over `rows`, and commits what it changed.
 pub(super) async fn decide<T>(
     pool: &Pool,
-    rule: impl FnOnce(&mut People) -> T,
+    rows: &Rows,
+    rule: impl Fn(&mut People) -> T,
 ) -> Result<T, RegistryError> {
-    let mut client = pool.acquire().await?;
-    let decided = async {
-        let transaction = schema::begin_alone(&mut client).await?;
-        let mut people = read(transaction.client()).await?;
-        let result = rule(&mut people);
-        let changes = people.take_changes();
-        write(&transaction, &changes).await?;
-        Ok((transaction, result, !changes.is_empty()))
+    let time = match rows {
+        // It may wait for a minute for others, and have any number of rows.
+        Rows::Everybody => Duration::MAX,
+        Rows::OfGrant(_) | Rows::AccessToken(_) | Rows::OfRename { .. } => RESPONSE_TIMEOUT,
     };
-    let (transaction, result, is_changed) = decided.await.map_err(Failure::not_applied)?;
-    // Otherwise dropping the transaction ends it, which nobody has to wait for.
-    if is_changed {
-        transaction.commit().await.map_err(Failure::from)?;
+    let mut races = 0;
+    loop {
+        let mut client = pool.acquire().await?;
+        let decided = respond(time, async {
+            let transaction = schema::begin(&mut client, rows).await?;
+            let mut people = read(&transaction, rows).await?;
+            let result = rule(&mut people);
+            let changes = people.take_changes();
+            write(&transaction, &changes).await?;
+            Ok((transaction, result, !changes.is_empty()))
+        });
+        let (transaction, result, is_changed) = match decided.await {
+            Err(failure) if failure.is_race() && races < RACES => {
+                races += 1;
+                continue;
+            }
+            decided => decided.map_err(Failure::not_applied)?,
+        };
+        // Otherwise dropping the transaction ends it, which nobody has to wait for.
+        if is_changed {
+            respond(RESPONSE_TIMEOUT, async { Ok(transaction.commit().await?) }).await?;
+        }
+        return Ok(result);
     }
-    Ok(result)
 }
 
 /// Writes the changes in their order. Pipelined: a statement is sent when its future is first
@@ -78,40 +97,33 @@ async fn execute(
     statement: Statement,
     values: Vec<Value>,
 ) -> Result<(), Failure> {
-    let values = values.iter().map(|value| -> &(dyn ToSql + Sync) {
-        match value {
-            Value::Number(number) => number,
-            Value::Text(text) => text,
-            Value::Flag(flag) => flag,
-            Value::Hash(hash) => hash,
-        }
-    });
-    transaction.execute(&statement, &values.collect::<Vec<_>>()).await?;
+    transaction.execute(&statement, &parameters(&values)).await?;
     Ok(())
 }
 
 impl Columns for Row {
-    type Error = Failure;
-
-    fn optional_number(&self, column: usize) -> Result<Option<i64>, Failure> {
+    fn optional_number(&self, column: usize) -> Read<Option<i64>> {
         Ok(self.try_get(column)?)
     }
 
-    fn optional_text(&self, column: usize) -> Result<Option<&str>, Failure> {
+    fn optional_text(&self, column: usize) -> Read<Option<&str>> {
         Ok(self.try_get(column)?)
     }
 
-    fn flag(&self, column: usize) -> Result<bool, Failure> {
+    fn flag(&self, column: usize) -> Read<bool> {
         Ok(self.try_get(column)?)
     }
 
     /// A value that is not 32 bytes long matches nothing.
-    fn hash(&self, column: usize) -> Result<Hashed, Failure> {
-        Ok(Hashed(self.try_get::<_, &[u8]>(column)?.try_into().unwrap_or_default()))
+    fn hash(&self, column: usize) -> Read<Hashed> {
+        let hash: &[u8] = self.try_get(column)?;
+        Ok(Hashed(hash.try_into().unwrap_or_default()))
     }
+}
 
+impl From<Damaged> for Failure {
     /// If it happens after a change, the change was applied.
-    fn damaged(what: String) -> Failure {
-        Failure::Lost(what)
+    fn from(Damaged(what): Damaged) -> Self {
+        Self::Lost(what)
     }
 }

@@ -1,5 +1,6 @@
 //! [`Pool`]: the connections, each with verified settings.
 
+use std::future::Future;
 use std::time::Duration;
 
 use deadpool_postgres::{Hook, HookError, Manager, Object, PoolError, Runtime};
@@ -10,6 +11,7 @@ use tokio_postgres::{Client, Row};
 use super::failure::{Failure, describe};
 use super::url::DatabaseUrl;
 use crate::error::RegistryError;
+use crate::sql::Value;
 
 /// Maximum number of connections per registry. Those that commit at the same time share one flush of
 /// the server's log.
@@ -26,10 +28,23 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Response timeout of a statement. The server's `lock_timeout` is shorter.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The parameters of a statement.
-pub(super) type Parameters<'a> = [&'a (dyn ToSql + Sync)];
+/// A parameter of a statement.
+pub(super) type Parameter<'a> = &'a (dyn ToSql + Sync);
+
+/// The parameters of a statement that the engines share.
+pub(super) fn parameters(values: &[Value]) -> Vec<Parameter<'_>> {
+    let parameters = values.iter().map(|value| -> Parameter<'_> {
+        match value {
+            Value::Number(number) => number,
+            Value::Text(text) => text,
+            Value::Flag(flag) => flag,
+            Value::Hash(hash) => hash,
+        }
+    });
+    parameters.collect()
+}
 
 /// Connections to one database. A value is a handle.
 pub(super) struct Pool {
@@ -95,55 +110,52 @@ impl Pool {
         connected.map_err(|_| Failure::NotSent(format!("no connection to the database: {why}")))
     }
 
-    /// Sends a change exactly once. If the connection is lost the change is in doubt and must not
-    /// be sent again.
+    /// Sends a change exactly once, and waits until the response is complete, which is after the commit.
+    /// If the connection is lost the change is in doubt and must not be sent again.
     pub(super) async fn change(
         &self,
         statement: &str,
-        parameters: &Parameters<'_>,
+        parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, Failure> {
-        run(self.acquire().await?, statement, parameters).await
+        let client = self.acquire().await?;
+        let response = async {
+            let prepare = async { Ok(client.prepare_cached(statement).await?) };
+            let prepared =
+                respond(RESPONSE_TIMEOUT, prepare).await.map_err(Failure::before_sending)?;
+            respond(RESPONSE_TIMEOUT, async { Ok(client.query(&prepared, parameters).await?) })
+                .await
+        };
+        let response = response.await;
+        if response.as_ref().is_err_and(Failure::ends_connection) {
+            drop(Object::take(client));
+        }
+        response
     }
 
-    /// Sends a read, retrying over another connection if one is lost, and reads each row.
-    pub(super) async fn read<T>(
+    /// Sends a read, retrying over another connection if one is lost.
+    pub(super) async fn read(
         &self,
         statement: &str,
-        parameters: &Parameters<'_>,
-        read: impl Fn(&Row) -> Result<T, Failure>,
-    ) -> Result<Vec<T>, RegistryError> {
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, RegistryError> {
         let deadline = Instant::now() + ACQUIRE_TIMEOUT;
-        let rows = loop {
+        loop {
             match self.change(statement, parameters).await {
                 Err(Failure::NotSent(_) | Failure::Lost(_)) if Instant::now() < deadline => {}
-                result => break result,
+                result => return result.map_err(Failure::not_applied),
             }
-        };
-        let read = |rows: Vec<Row>| rows.iter().map(read).collect();
-        rows.and_then(read).map_err(Failure::not_applied)
+        }
     }
 }
 
-/// Sends a statement and waits until the response is complete, which is after the commit.
-async fn run(
-    client: Object,
-    statement: &str,
-    parameters: &Parameters<'_>,
-) -> Result<Vec<Row>, Failure> {
-    let silent =
-        |_| Failure::Lost(format!("no response from the database {}", within(RESPONSE_TIMEOUT)));
-    let response = async {
-        let prepared = timeout(RESPONSE_TIMEOUT, client.prepare_cached(statement)).await;
-        let prepared = prepared.map_err(silent).and_then(|prepared| Ok(prepared?));
-        let prepared = prepared.map_err(Failure::before_sending)?;
-        let rows = timeout(RESPONSE_TIMEOUT, client.query(&prepared, parameters)).await;
-        Ok(rows.map_err(silent)??)
-    };
-    let response = response.await;
-    if response.as_ref().is_err_and(Failure::ends_connection) {
-        drop(Object::take(client));
-    }
-    response
+/// Awaits a response within this time.
+pub(super) async fn respond<T>(
+    time: Duration,
+    response: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    timeout(time, response).await.unwrap_or_else(|_| {
+        Err(Failure::Lost(format!("no response from the database {}", within(time))))
+    })
 }
 
 fn within(time: Duration) -> String {

@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 
 use super::failure::Failure;
 use crate::error::RegistryError;
+use crate::sql::Rows;
 
 /// The version of [`SCHEMA`]; an empty database has 0.
 const VERSION: i32 = 1;
@@ -15,6 +16,9 @@ const SCHEMA: &str = include_str!("../../schema/postgres.sql");
 const LOCK_CLASS: i32 = 0x706f_7274;
 const SCHEMA_CREATION: i32 = 1;
 const PEOPLE: i32 = 2;
+
+/// Class of the advisory locks on names, "name" in ASCII.
+const NAME_CLASS: i32 = 0x6e61_6d65;
 
 /// Creates the schema if it is missing. If several processes try at once, one does it and the others
 /// wait. An existing schema is only read, so the role needs no other rights.
@@ -72,15 +76,32 @@ async fn lock(transaction: &Transaction<'_>, what: i32) -> Result<(), tokio_post
         .map(drop)
 }
 
-/// Begins a change of orgs, users or credentials once no other process makes one, exchanges a code
-/// or revokes a token. Creates and other token requests don't wait.
-pub(super) async fn begin_alone(
-    client: &mut ClientWrapper,
-) -> Result<Transaction<'_>, tokio_postgres::Error> {
+/// Begins a change of `rows` once no other process makes one.
+pub(super) async fn begin<'a>(
+    client: &'a mut ClientWrapper,
+    rows: &Rows,
+) -> Result<Transaction<'a>, tokio_postgres::Error> {
     let transaction = client.transaction().await?;
-    lock(&transaction, PEOPLE).await?;
-    // In the order in which the exchange of a code locks them.
-    let tables = "LOCK TABLE codes, refresh_tokens IN SHARE ROW EXCLUSIVE MODE";
-    transaction.batch_execute(tables).await?;
+    match rows {
+        Rows::Everybody => {
+            lock(&transaction, PEOPLE).await?;
+            transaction.batch_execute("LOCK TABLE grants IN SHARE ROW EXCLUSIVE MODE").await?;
+        }
+        Rows::OfGrant(hash) => {
+            // Before any row, on which the other kind of change could wait.
+            transaction.batch_execute("LOCK TABLE grants IN ROW EXCLUSIVE MODE").await?;
+            let user = "SELECT FROM users WHERE id = (SELECT user_id FROM grants WHERE hash = $1)
+                        FOR NO KEY UPDATE";
+            let user = transaction.prepare_cached(user).await?;
+            transaction.execute(&user, &[&hash.0.as_slice()]).await?;
+        }
+        // The name, not the portal that has it: that may be another one by the time it is read.
+        Rows::OfRename { old, .. } => {
+            let name = "SELECT pg_advisory_xact_lock($1, hashtext($2))";
+            let name = transaction.prepare_cached(name).await?;
+            transaction.execute(&name, &[&NAME_CLASS, old]).await?;
+        }
+        Rows::AccessToken(_) => {}
+    }
     Ok(transaction)
 }

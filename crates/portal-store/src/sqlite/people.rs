@@ -1,59 +1,73 @@
-//! Reading and writing [`People`].
+//! Running the statements that the engines share.
 
-use rusqlite::types::Type;
-use rusqlite::{Connection, Row, ToSql};
+use rusqlite::types::{ToSqlOutput, Type};
+use rusqlite::{Connection, ToSql, params_from_iter};
 
-use crate::people::{Change, People};
-use crate::sql::{self, Columns, Table, Value};
+use crate::people::People;
+use crate::sql::{self, Columns, Damaged, Read, Reader, Rows, Value};
 use crate::token::Hashed;
 
-pub(super) fn read(connection: &Connection) -> rusqlite::Result<People> {
+/// Reads all rows of a statement.
+pub(super) fn query<T>(
+    connection: &Connection,
+    statement: &str,
+    values: &[Value],
+    read: Reader<T>,
+) -> rusqlite::Result<Vec<T>> {
+    connection
+        .prepare_cached(statement)?
+        .query_and_then(params_from_iter(values), |row| Ok(read(row)?))?
+        .collect()
+}
+
+/// Lets `rule` decide over `rows`, and writes what it changed.
+pub(super) fn decide<T>(
+    connection: &Connection,
+    rows: &Rows,
+    rule: impl Fn(&mut People) -> T,
+) -> rusqlite::Result<T> {
     let mut people = People::default();
-    for table in Table::ALL {
-        let mut statement = connection.prepare_cached(table.select())?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            people.load(table.read(row)?);
+    for (statement, values, read) in rows.queries() {
+        query(connection, &statement, &values, read)?.into_iter().for_each(|row| people.load(row));
+    }
+    let result = rule(&mut people);
+    for (statement, values) in people.take_changes().iter().flat_map(sql::statements) {
+        connection.prepare_cached(statement)?.execute(params_from_iter(&values))?;
+    }
+    Ok(result)
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        match self {
+            Self::Number(number) => number.to_sql(),
+            Self::Text(text) => text.to_sql(),
+            Self::Flag(flag) => flag.to_sql(),
+            Self::Hash(hash) => hash.to_sql(),
         }
     }
-    Ok(people)
 }
 
-pub(super) fn write(connection: &Connection, change: &Change) -> rusqlite::Result<()> {
-    for (statement, values) in sql::statements(change) {
-        let values = values.iter().map(|value| -> &dyn ToSql {
-            match value {
-                Value::Number(number) => number,
-                Value::Text(text) => text,
-                Value::Flag(flag) => flag,
-                Value::Hash(hash) => hash,
-            }
-        });
-        connection.prepare_cached(statement)?.execute(rusqlite::params_from_iter(values))?;
-    }
-    Ok(())
-}
-
-impl Columns for Row<'_> {
-    type Error = rusqlite::Error;
-
-    fn optional_number(&self, column: usize) -> rusqlite::Result<Option<i64>> {
-        self.get(column)
+impl Columns for rusqlite::Row<'_> {
+    fn optional_number(&self, column: usize) -> Read<Option<i64>> {
+        Ok(self.get(column)?)
     }
 
-    fn optional_text(&self, column: usize) -> rusqlite::Result<Option<&str>> {
+    fn optional_text(&self, column: usize) -> Read<Option<&str>> {
         Ok(self.get_ref(column)?.as_str_or_null()?)
     }
 
-    fn flag(&self, column: usize) -> rusqlite::Result<bool> {
-        self.get(column)
+    fn flag(&self, column: usize) -> Read<bool> {
+        Ok(self.get(column)?)
     }
 
-    fn hash(&self, column: usize) -> rusqlite::Result<Hashed> {
-        self.get(column).map(Hashed)
+    fn hash(&self, column: usize) -> Read<Hashed> {
+        Ok(Hashed(self.get(column)?))
     }
+}
 
-    fn damaged(what: String) -> rusqlite::Error {
-        rusqlite::Error::FromSqlConversionFailure(0, Type::Null, what.into())
+impl From<Damaged> for rusqlite::Error {
+    fn from(damaged: Damaged) -> Self {
+        Self::FromSqlConversionFailure(0, Type::Null, damaged.0.into())
     }
 }

@@ -1,31 +1,25 @@
-//! Threads of an engine.
+//! [`Joined`]: the threads of an engine.
 
 use std::thread::{Builder, JoinHandle};
 
 use crate::error::RegistryError;
 
-/// Starts a thread.
-///
-/// # Errors
-/// [`RegistryError::NotApplied`] if it can't be started.
-pub(super) fn spawn<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<JoinHandle<T>, RegistryError> {
-    Builder::new().name(format!("portal-store {name}")).spawn(work).map_err(|error| {
-        RegistryError::NotApplied(format!("failed to start the {name} thread: {error}"))
-    })
-}
-
-/// On drop, waits for the thread to end. Must be dropped after what the thread waits for.
+/// A thread. On drop, waits for it to end: must be dropped after what the thread waits for.
 pub(super) struct Joined(Option<JoinHandle<()>>);
 
 impl Joined {
+    /// Starts a thread.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotApplied`] if it can't be started.
     pub(super) fn spawn(
         name: &str,
         work: impl FnOnce() + Send + 'static,
     ) -> Result<Self, RegistryError> {
-        spawn(name, work).map(Some).map(Self)
+        let started = Builder::new().name(format!("portal-store {name}")).spawn(work);
+        started.map(|thread| Self(Some(thread))).map_err(|error| {
+            RegistryError::NotApplied(format!("failed to start the {name} thread: {error}"))
+        })
     }
 }
 

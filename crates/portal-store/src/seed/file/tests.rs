@@ -78,24 +78,24 @@ fn error_names_position_and_expected_value() {
         (
             "\"sandbox\"",
             "\"test\"",
-            "line 4, column 15: expected \"production\", \"sandbox\" or \"developer\", found \"test\"",
+            "line 4, column 15: unknown variant `test`, expected one of `production`, `sandbox`, \
+             `developer`",
         ),
         (
             "\"manage_portal_users\"",
             "\"manage_users\"",
-            "line 10, column 33: expected \"manage_portal\" or \"manage_portal_users\", found \
-             \"manage_users\"",
+            "line 10, column 33: unknown variant `manage_users`, expected `manage_portal` or \
+             `manage_portal_users`",
         ),
         (
             "\"Globex\"",
             "\"Acme\"",
-            "line 29, column 8: expected a unique org name, found \"Acme\" again",
+            "line 29, column 8: expected a unique org name, found one from above",
         ),
         (
             "clerk@acme.example",
             "admin@acme.example",
-            "line 26, column 9: expected a unique e-mail address in the org, found \
-             \"admin@acme.example\" again",
+            "line 26, column 9: expected a unique e-mail address in the org, found one from above",
         ),
         (
             "refresh_token = \"1000.acme.all\"\n",
@@ -122,11 +122,11 @@ fn error_names_position_and_expected_value() {
         (
             "CREATE\", \"ZohoCRM.users",
             "CREATE,ZohoCRM.users",
-            "line 22, column 11: expected one scope, such as \
+            "line 22, column 10: expected one scope, such as \
              \"ZohoCRM.settings.clientportal.ALL\", found \
              \"ZohoCRM.settings.clientportal.CREATE,ZohoCRM.users.READ\"",
         ),
-        ("\"1000.ACME\"", "\"\"", "line 13, column 13: expected client_id, found an empty string"),
+        ("\"1000.ACME\"", "\"\"", "line 13, column 13: expected a text, found an empty string"),
         (
             "portal_limit",
             "limit",

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use portal_store::{
-    PostgresRegistry, Principal, Registry as _, RegistryError, RenameConflict, TokenRules,
-};
+use portal_store::{PostgresRegistry, Principal, Registry as _, RegistryError, TokenRules};
 use portal_testkit::{Cluster, Database, needs};
 
 use super::proxy::{Loss, Proxy};
@@ -46,10 +44,10 @@ async fn other_changes_cut_after_commit_are_unknown() {
     let (registry, proxy, acme) = behind_proxy(&database).await;
     let (old, new) = ("OldName", name("NewName"));
     registry.create_portal(acme.org.id, acme.user.id, &name(old), at(1)).await.unwrap().unwrap();
-    // Prepares the statement on the connection: what is lost is the rename.
-    let missing = registry.rename_portal(acme.org.id, acme.user.id, "Missing", &new, at(1)).await;
-    assert_eq!(missing, Ok(Err(RenameConflict::NotFound)));
     proxy.lose(Loss::Response);
+    let renamed = registry.rename_portal(acme.org.id, acme.user.id, old, &new, at(1)).await;
+    assert!(matches!(renamed, Err(RegistryError::NotApplied(_))), "before its end: {renamed:?}");
+    proxy.lose(Loss::Commit);
     let renamed = registry.rename_portal(acme.org.id, acme.user.id, old, &new, at(1)).await;
     assert!(matches!(renamed, Err(RegistryError::Unknown(_))), "{renamed:?}");
     proxy.lose(Loss::None);
@@ -58,9 +56,14 @@ async fn other_changes_cut_after_commit_are_unknown() {
     assert_eq!(registry.revoke("missing", at(1)).await, Ok(false));
     proxy.lose(Loss::Response);
     let revoked = registry.revoke("acme.token", at(1)).await;
-    assert!(matches!(revoked, Err(RegistryError::Unknown(_))), "{revoked:?}");
+    assert!(matches!(revoked, Err(RegistryError::NotApplied(_))), "before its end: {revoked:?}");
     proxy.lose(Loss::None);
     let rules = TokenRules::LifetimesOnly;
+    registry.issue_token(&refresh("acme"), rules, at(1)).await.unwrap().unwrap();
+    proxy.lose(Loss::Commit);
+    let revoked = registry.revoke("acme.token", at(1)).await;
+    assert!(matches!(revoked, Err(RegistryError::Unknown(_))), "{revoked:?}");
+    proxy.lose(Loss::None);
     assert!(registry.issue_token(&refresh("acme"), rules, at(1)).await.unwrap().is_err());
 }
 

@@ -17,11 +17,14 @@ pub(crate) enum Loss {
     Request,
     /// The database receives the request; the connection is cut before its response.
     Response,
+    /// The same for the end of a transaction only.
+    Commit,
     /// Both directions stall without being closed.
     Everything,
 }
 
-const LOSSES: [Loss; 4] = [Loss::None, Loss::Request, Loss::Response, Loss::Everything];
+const LOSSES: [Loss; 5] =
+    [Loss::None, Loss::Request, Loss::Response, Loss::Commit, Loss::Everything];
 
 pub(crate) struct Proxy {
     pub(crate) url: String,
@@ -90,16 +93,17 @@ async fn relay(
                 if length == 0 {
                     return Ok(());
                 }
+                let is_commit = sent[..length].windows(6).any(|word| word == b"COMMIT");
                 match LOSSES[usize::from(losses.load(Ordering::SeqCst))] {
-                    Loss::None => server.write_all(&sent[..length]).await?,
                     Loss::Request => return Ok(()),
-                    Loss::Response => {
+                    loss if loss == Loss::Response || loss == Loss::Commit && is_commit => {
                         server.write_all(&sent[..length]).await?;
                         // A response shows that the database has finished; drop it.
                         server.read_u8().await?;
                         return Ok(());
                     }
                     Loss::Everything => std::future::pending().await,
+                    _ => server.write_all(&sent[..length]).await?,
                 }
             }
             length = server.read(&mut received) => {
