@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use portal_http::server::{FaultSpec, PortalService};
 use portal_model::flow::Intent;
 use portal_model::oauth::{AccessToken, Grant, RevokeToken, TokenRequest};
@@ -181,7 +182,7 @@ pub fn server(data: &[u8]) {
             let (mut client, served) = tokio::io::duplex(1 << 20);
             let connection = http1::Builder::new()
                 .half_close(true)
-                .serve_connection(TokioIo::new(served), service);
+                .serve_connection(TokioIo::new(served), TowerToHyperService::new(service));
             let serving = tokio::spawn(async move { drop(connection.await) });
             // A connection that is closed early fails the write: what it sent still counts.
             let _ = client.write_all(&sent).await;

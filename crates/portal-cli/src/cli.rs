@@ -281,9 +281,15 @@ impl Cli {
         arguments: impl IntoIterator<Item: Into<OsString>>,
     ) -> clap::error::Result<Self> {
         let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-        let help = if arguments.iter().any(|it| it == "-h") { Help::Short } else { Help::Long };
-        let mut command = command(width::of_stdout(), help);
-        variables::check(&command, &arguments)
+        // What stands in a help takes longer to arrange than all else here, and only an error shows it.
+        Self::parse(Cli::command(), &arguments).or_else(|_| {
+            let help = if arguments.iter().any(|it| it == "-h") { Help::Short } else { Help::Long };
+            Self::parse(command(width::of_stdout(), help), &arguments)
+        })
+    }
+
+    fn parse(mut command: clap::Command, arguments: &[OsString]) -> clap::error::Result<Self> {
+        variables::check(&command, arguments)
             .map_err(|invalid| command.error(ErrorKind::InvalidValue, invalid))?;
         Self::from_arg_matches(&command.try_get_matches_from_mut(arguments)?)
     }

@@ -1,4 +1,4 @@
-//! The client: `SafeClient` creates and renames portals safely (feature `ledger`), [`Client::call`] makes
+//! The client: [`SafeClient`] creates and renames portals safely, [`Client::call`] makes
 //! any single call that changes nothing.
 //!
 //! # Order of the modules
@@ -8,11 +8,10 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `conformance` | the check of a host of your own (feature `test-util`) |
-//! | `safe` | [`SafeClient`] (feature `ledger`) |
+//! | `safe` | [`SafeClient`] |
 //! | `builder` | [`ClientBuilder`] |
-//! | `retry` | [`Client::call_retrying`] (feature `ledger`) |
+//! | `retry` | [`Client::call_retrying`] |
 //! | `handle` | [`Client`] |
-//! | `core` | what a client, its clones and its calls share |
 //! | `token` | the access token: one refresh in flight at most |
 //! | `accounts` | [`Accounts`] |
 //! | `exchange` | one request and its response |
@@ -27,24 +26,19 @@ mod accounts;
 mod api_url;
 mod base_url;
 mod builder;
-#[cfg(feature = "ledger")]
 mod clock;
 #[cfg(feature = "test-util")]
 pub mod conformance;
-mod core;
 mod credential;
 mod echo;
 mod error;
 mod exchange;
 mod file_token_cache;
-#[cfg(feature = "ledger")]
 mod fingerprint;
 mod handle;
 #[cfg(feature = "sockets")]
 mod http_transport;
-#[cfg(feature = "ledger")]
 mod retry;
-#[cfg(feature = "ledger")]
 mod safe;
 mod slots;
 mod token;
@@ -62,10 +56,8 @@ pub use self::handle::Client;
 pub use self::http_transport::{
     HttpTransport, HttpTransportBuilder, InvalidProxy, Proxy, TlsError, UnusableTransport,
 };
-#[cfg(feature = "ledger")]
 pub use self::safe::{Call, IdentifyError, InFlight, PreviewError, SafeClient};
 pub use self::token_cache::{CacheKey, CachedToken, TokenCache};
 pub use self::transport::{Bounds, Transport};
-#[cfg(feature = "ledger")]
 pub use portal_ledger::{Ended, Preview};
 pub use portal_model::flow::TransportError;

@@ -3,7 +3,7 @@
 #![doc = include_str!("../README.md")]
 
 /// The ledger's types, re-exported so that a service needs no second dependency.
-#[cfg(feature = "ledger")]
+#[cfg(feature = "client")]
 pub use portal_ledger as ledger;
 /// The model's types, re-exported for the same reason.
 pub use portal_model as model;

@@ -1,5 +1,6 @@
 //! Files with certificates and keys, and [`TlsError`], one that is unusable.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::CertificateDer;
@@ -18,35 +19,32 @@ pub struct TlsError {
     pub why: String,
 }
 
-/// The certificates in a file, at least one.
-pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let found = CertificateDer::pem_file_iter(path).and_then(at_least_one);
-    found.map_err(|error| unusable(path, "certificates", &error))
+/// The content of a file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(path).map_err(|error| TlsError { path: path.to_owned(), why: error.to_string() })
 }
 
-/// The same of bytes.
-#[cfg(feature = "sockets")]
-pub(crate) fn certificates_in(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    at_least_one(CertificateDer::pem_slice_iter(pem))
-        .map_err(|error| unusable(Path::new("the trusted certificates"), "certificates", &error))
+/// The certificates in the content of a file, at least one.
+pub(crate) fn certificates(
+    path: &Path,
+    pem: &[u8],
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match found {
+        Ok(found) if found.is_empty() => Err(pem::Error::NoItemsFound),
+        found => found,
+    }
+    .map_err(|error| unusable(path, "certificates", &error))
 }
 
-fn at_least_one<T>(
-    found: impl Iterator<Item = Result<T, pem::Error>>,
-) -> Result<Vec<T>, pem::Error> {
-    let found: Vec<_> = found.collect::<Result<_, _>>()?;
-    if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) }
-}
-
-/// The first private key in a file.
+/// The first private key in the content of a file.
 #[cfg(feature = "server")]
-pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| unusable(path, "a private key", &error))
+pub(crate) fn private_key(path: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| unusable(path, "a private key", &error))
 }
 
 fn unusable(path: &Path, expected: &str, error: &pem::Error) -> TlsError {
     let why = match error {
-        pem::Error::Io(error) => error.to_string(),
         pem::Error::NoItemsFound => format!("expected {expected} in PEM form, found none"),
         error => format!("expected {expected} in PEM form: {error}"),
     };

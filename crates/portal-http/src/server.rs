@@ -1,4 +1,4 @@
-//! A server of the documented API: [`PortalService`] implements it as a hyper and tower service,
+//! A server of the documented API: [`PortalService`] implements it as a tower service,
 //! [`Server`] serves that on a port, and [`LocalServer`] starts one for a test.
 //!
 //! # Order of the modules
@@ -11,8 +11,7 @@
 //! | `accept` | [`Server`]: the accept loop |
 //! | `connection` | one connection |
 //! | `tls` | the certificate of a server, and the handshake |
-//! | `timeout` | the timeouts of a body and of a response |
-//! | `connections` | the open connections, and which of them to close |
+//! | `timeout` | the timeout of a response |
 //! | `service` | [`PortalService`], its builder, and how a request is received |
 //! | `dispatch` | a received request: faults, the operation, the access log |
 //! | `handlers`, `oauth` | the operations of the API and of the accounts server |
@@ -24,6 +23,7 @@
 //! | `fault_injector` | which requests get which faults |
 //! | `past_lists` | what a stale list shows |
 //! | `mask` | takes secrets out of what is logged and recorded |
+//! | `connections` | the open connections, and which of them to close |
 //! | `limits`, `log_limit`, `host`, `listener`, `route`, `body`, `quota`, `fault` | leaves |
 
 /// The `OpenAPI` 3.1 document of what the server does, which it serves at `/openapi.json`. Its URLs are

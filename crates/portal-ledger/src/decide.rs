@@ -14,11 +14,10 @@
 //!    included, and with the name of a success for another one, which is written when it is read. A claim
 //!    that lost an entry in which it attempted something goes by what becomes of that. What this ledger did
 //!    next with the name of an entry's portal says more: if it renamed it, the portal was there, and who is
-//!    told of it hears the name by now; if it gave the name to another portal, the first one has a name that
-//!    nobody here knows, since no two have one name at once.
+//!    told of it hears the name by now; if it perhaps renamed it, or gave the name to another portal (no two
+//!    have one name at once), nobody here knows what the first one is called.
 //! 4. **Other operations' entries are waited for, not determined.** After its horizon and the list lag
-//!    an entry has an effect that the next baseline shows, or none. A token that may not list has no
-//!    baseline: it is told of such an entry, and creates nothing beside it.
+//!    an entry has an effect that the next baseline shows, or none.
 //! 5. **What is waited for**: an open entry, until its lease ends, and if an attempt was recorded until
 //!    horizon and list lag; an ended one that had or may have had an effect, until the list lag after
 //!    its end, and until horizon and list lag of any attempt that was ever in doubt: if it ended as
@@ -95,6 +94,8 @@ pub fn claim(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> (Vec<Ent
 pub(crate) struct Look {
     /// The last entry of the same operation.
     pub entry: Option<Entry>,
+    /// One by which something may be done yet about what is wanted, in what may be the org.
+    pub undecided: Option<Entry>,
     /// What this ledger created besides.
     pub receipts: Vec<Receipt>,
     /// What would be decided.
@@ -133,8 +134,23 @@ pub(crate) fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Lo
     };
     let entry = entry.map(|entry| view.named_by_now(entry.clone()).unwrap_or(entry.clone()));
     let in_doubt = entry.as_ref().filter(|entry| entry.is_in_doubt()).map(|entry| &entry.id);
-    let receipts = view.certain_receipts(in_doubt);
-    Look { entry, receipts, decision: view.decide() }
+    let receipts = view.receipts(in_doubt);
+    let is_undecided =
+        |entry: &&Entry| is_undecided(entry, request, now) && !is_other_org(entry, request);
+    let own = entry.iter().find(is_undecided);
+    let undecided = own.or_else(|| view.entries.iter().find(is_undecided)).cloned();
+    Look { entry, undecided, receipts, decision: view.decide() }
+}
+
+/// Whether something may be done yet by an entry about what is wanted.
+pub(crate) fn is_undecided(entry: &Entry, request: &ClaimRequest, now: &Moment) -> bool {
+    let is_wanted = match &request.wanted {
+        Wanted::Do(operation) => {
+            has_common_name(entry, operation) || operation.concerns(entry.name())
+        }
+        Wanted::Recover(id) => entry.id == *id,
+    };
+    is_wanted && entry.may_be_done(now)
 }
 
 /// Decides whether the holder may make the attempt that `intent` describes. Returns the row to write.
@@ -332,7 +348,7 @@ impl<'a> View<'a> {
             .into_iter()
             .reduce(|one, other| if one.until.since(&other.until).is_none() { other } else { one });
         if let Some(wait) = longest {
-            let receipts = self.certain_receipts(own.as_ref());
+            let receipts = self.receipts(own.as_ref());
             let is_in_doubt = adopted.is_some_and(|entry| entry.attempts > 0);
             let why = match wait.why {
                 _ if is_in_doubt => Why::InDoubt,
@@ -445,12 +461,12 @@ impl<'a> View<'a> {
             let has_key = has_equal_key(entry, self.request);
             let has_label = entry.label.is_some() && entry.label == self.request.label;
             let moved = is_other_org(entry, self.request);
+            if has_label && is_first && moved {
+                return Some(conflict(Conflict::LabelMoved, entry));
+            }
             let is_wish = is_same_wish(entry, operation)
                 || entry.old_name().is_none() && self.concerns(operation, entry);
-            if has_key && (moved || !is_wish) {
-                return Some(conflict(Conflict::KeyOfAnother, entry));
-            }
-            (has_label && is_first && moved).then(|| conflict(Conflict::LabelMoved, entry))
+            (has_key && (moved || !is_wish)).then(|| conflict(Conflict::KeyOfAnother, entry))
         })
     }
 
@@ -537,6 +553,7 @@ impl<'a> View<'a> {
             return None;
         }
         let rename = self.next_of_name(entry).filter(|next| is_rename_of(entry, next))?;
+        let rename = Some(rename).filter(|rename| !rename.is_in_doubt())?;
         let portal = rename.ending().and_then(|ending| ending.portal.clone());
         let name = Some(entry.name().to_owned());
         let ending = Ending { name, portal, ..Ending::new(EndingKind::Appeared) };
@@ -549,7 +566,7 @@ impl<'a> View<'a> {
     fn told(&self, entry: &Entry) -> Decision {
         let named = self.named_by_now(entry.clone());
         named.map_or_else(
-            || Decision::Blocked(conflict(Conflict::NameReused, entry)),
+            || Decision::Blocked(conflict(Conflict::NameUncertain, entry)),
             |entry| Decision::Ended(entry.into()),
         )
     }
@@ -559,7 +576,7 @@ impl<'a> View<'a> {
     fn named_by_now(&self, mut entry: Entry) -> Option<Entry> {
         let mut last = &entry;
         while let Some(next) = self.next_of_name(last) {
-            last = Some(next).filter(|next| is_rename_of(last, next))?;
+            last = Some(next).filter(|next| is_rename_of(last, next) && !next.is_in_doubt())?;
         }
         let name = (last.id != entry.id).then(|| last.name().to_owned());
         if let (State::Ended { ending, .. }, Some(name)) = (&mut entry.state, name) {
@@ -572,11 +589,12 @@ impl<'a> View<'a> {
     /// another one.
     fn next_of_name(&self, entry: &Entry) -> Option<&Entry> {
         let is_about = |name: &str| is_same_name(name, entry.name());
+        let is_done = |next: &Entry| next.ending().is_some_and(|ending| ending.kind.is_own());
         let is_it = |next: &&Entry| {
             next.id != entry.id
                 && next.turn() >= entry.turn()
-                && next.ending().is_some_and(|ending| ending.kind.is_own())
-                && (is_about(next.name()) || next.old_name().is_some_and(is_about))
+                && (is_done(next) && is_about(next.name())
+                    || next.may_be_own() && next.old_name().is_some_and(is_about))
         };
         let all = self.entries.iter().filter(|_| entry.may_be_own());
         all.filter(is_it).min_by_key(|next| next.turn())
@@ -608,8 +626,7 @@ impl<'a> View<'a> {
     }
 
     fn grant(&mut self, mut entry: Entry) -> Decision {
-        // One that may be of the org forbids what no list can clear.
-        let receipts = self.receipts(Some(&entry.id), |other| !is_other_org(other, self.request));
+        let receipts = self.receipts(Some(&entry.id));
         let has_rival = self.has_rival(&entry);
         // The attempt of a holder that went away ended with its lease at the latest.
         entry.doubt_ended = entry.last_doubtful_end().cloned();
@@ -662,30 +679,18 @@ impl<'a> View<'a> {
     fn under_way(&self, entry: &Entry, lease: &Lease) -> Decision {
         let until = lease.until.on(self.now, entry.times.attempt_budget);
         let id = entry.id.clone();
-        let receipts = self.certain_receipts(Some(&id));
+        let receipts = self.receipts(Some(&id));
         let is_outcome = is_theirs_too(entry, self.request);
         let why = if is_outcome { Why::UnderWay } else { Why::SameUnderWay };
         Decision::Wait(Wait { why, entry: id, until, receipts })
     }
 
-    /// The receipts that end a wait by themselves.
-    fn certain_receipts(&self, own: Option<&EntryId>) -> Vec<Receipt> {
-        self.receipts(own, |other| is_same_org(other, self.request))
-    }
-
-    /// What this ledger created in what may be the org, apart from the entry `own`.
-    fn receipts(&self, own: Option<&EntryId>, counts: impl Fn(&Entry) -> bool) -> Vec<Receipt> {
-        let in_doubt = own.and_then(|id| self.entry(id));
-        // What it made may be what they renamed: where their org is not known, nothing else tells.
-        let renamed = in_doubt.and_then(|own| self.next_of_name(own));
-        let may_be_renamed = |entry: &Entry| {
-            entry.old_name().is_some() && renamed.is_some_and(|renamed| renamed.id == entry.id)
-        };
+    /// What this ledger created in the org, apart from the entry `own`.
+    fn receipts(&self, own: Option<&EntryId>) -> Vec<Receipt> {
         // The newest first: of several that created a portal of one name, it is the last one's.
         let others = self.entries.iter().filter(|entry| {
             own != Some(&entry.id)
-                && counts(entry)
-                && !may_be_renamed(entry)
+                && is_same_org(entry, self.request)
                 // While a rename is in doubt, the portal may have either name; by its old one a key still finds
                 // what a copy may have made.
                 && (self.is_refused_under_key(entry)
@@ -698,7 +703,6 @@ impl<'a> View<'a> {
             Some(Receipt {
                 entry: entry.id.to_string(),
                 name: entry.name().to_owned(),
-                is_of_org: is_same_org(entry, self.request),
                 id: portal.and_then(|portal| portal.id.clone()),
                 baseline: entry.intent.as_ref().and_then(|intent| intent.baseline.clone()),
                 has_same_key: has_equal_key(entry, self.request),
@@ -708,7 +712,7 @@ impl<'a> View<'a> {
         others.filter_map(receipt).collect()
     }
 
-    /// What is known of the portal of an entry, if there is one or may be.
+    /// What is known of the portal of an entry, if it made one or may have.
     fn evidence(&self, entry: &Entry) -> Option<Evidence> {
         match &entry.state {
             State::Ended { ending, at } if ending.kind.is_own() => {
@@ -717,11 +721,6 @@ impl<'a> View<'a> {
                 Some(Evidence::Made { age: age.unwrap_or_default() })
             }
             _ if self.is_refused_under_key(entry) => Some(Evidence::Refused),
-            // A name that was only refused is another org's, unless a copy of the attempt took it. What is
-            // perhaps renamed is there under one name or the other.
-            _ if entry.is_in_doubt() && entry.last_doubtful_end().is_some() => {
-                Some(Evidence::InDoubt)
-            }
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 //! [`Ledger`] and [`Permit`]: the decisions over a store that lasts.
 
+use std::collections::BTreeSet;
 use std::future::{Future, ready};
 use std::pin::Pin;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::memory::Memory;
 #[cfg(feature = "postgres")]
 use crate::postgres::Postgres;
 use crate::process::Process;
-use crate::rows::{Decide, Filter, Lookup, Rows};
+use crate::rows::{self, Decide, Filter, Lookup, Rows};
 #[cfg(feature = "sqlite")]
 use crate::sqlite::{OpenError, Sqlite};
 use crate::time::Moment;
@@ -145,7 +146,7 @@ impl Ledger {
     /// granted again, and otherwise the entry is held for one attempt budget.
     pub async fn claim(&self, request: &ClaimRequest, now: &Moment) -> Result<Claim, LedgerError> {
         let asked = ClaimRequest { process: Process::current(), ..request.clone() };
-        let (claim, at) = self.decide(&asked, now, decide::claim).await?;
+        let (claim, at) = self.decide(&asked, now, Lookup::of_claim, decide::claim).await?;
         let claim = claim.map(|grant| Permit {
             ledger: self.clone(),
             holder: request.id.clone(),
@@ -176,21 +177,53 @@ impl Ledger {
         self.transact(Lookup::org_of(identity), find).await
     }
 
-    /// What a claim would find.
+    /// What a claim would find, of what was done under its key or about its names.
     pub(crate) async fn look(
         &self,
         request: &ClaimRequest,
         now: &Moment,
     ) -> Result<decide::Look, LedgerError> {
         let look = |rows, asked: &_, at: &_| (Vec::new(), decide::look(rows, asked, at));
-        Ok(self.decide(request, now, look).await?.0)
+        Ok(self.decide(request, now, Lookup::of_names, look).await?.0)
     }
 
-    /// Decides over every entry that may concern the claim, and says when.
+    /// The same of many claims, with few transactions.
+    pub(crate) async fn looks(
+        &self,
+        requests: &[&ClaimRequest],
+        now: &Moment,
+    ) -> Result<Vec<decide::Look>, LedgerError> {
+        let terms_of = |request: &&ClaimRequest| {
+            Lookup::of_names(request, &decide::names_of(&[], request)).terms
+        };
+        let mut terms: BTreeSet<String> = requests.iter().flat_map(terms_of).collect();
+        let (mut rows, mut now, mut read) = (Vec::new(), now.clone(), 0);
+        while read < terms.len() {
+            read = terms.len();
+            let lookup = Lookup { terms: terms.iter().cloned().collect(), ..Lookup::default() };
+            let asked = Rows { lookup: Some(lookup), filter: Some(Filter::default()) };
+            let all = |rows, clock: Option<&Moment>| (Vec::new(), (rows, clock.cloned()));
+            let found: (Vec<Entry>, _) = self.transact(asked, all).await?;
+            (rows, now) = (found.0, found.1.unwrap_or(now));
+            // Renames may have given the portals other names.
+            terms.extend(rows.iter().flat_map(rows::name_terms));
+        }
+        rows.reverse();
+        let copy = Self::in_memory();
+        copy.transact(Lookup::default(), |_, _| (rows, ())).await?;
+        let mut looks = Vec::with_capacity(requests.len());
+        for request in requests {
+            looks.push(copy.look(request, &now).await?);
+        }
+        Ok(looks)
+    }
+
+    /// Decides over every entry that `lookup` selects by the names that the claim turns on, and says when.
     async fn decide<T: Send + 'static>(
         &self,
         request: &ClaimRequest,
         now: &Moment,
+        lookup: impl Fn(&ClaimRequest, &BTreeSet<String>) -> Lookup,
         decide: impl Fn(Vec<Entry>, &ClaimRequest, &Moment) -> (Vec<Entry>, T) + Copy + Send + 'static,
     ) -> Result<(T, Moment), LedgerError> {
         let mut names = decide::names_of(&[], request);
@@ -205,7 +238,7 @@ impl Ledger {
                 let (written, decision) = decide(rows, &asked, &at);
                 (written, Ok((decision, at)))
             };
-            match self.transact(Lookup::of_claim(request, &names), decide).await? {
+            match self.transact(lookup(request, &names), decide).await? {
                 Ok(decided) => return Ok(decided),
                 Err(more) => names = more,
             }

@@ -54,7 +54,7 @@ pub use host::{Host, Terms};
 pub use late::Late;
 pub use ledger::{Claim, Ledger, Permit, RecordError};
 pub use rows::Filter;
-pub use run::{Ended, Preview, end_unclaimed, preview, run};
+pub use run::{Ended, Preview, end_unclaimed, preview, previews, run};
 #[cfg(feature = "sqlite")]
 pub use sqlite::OpenError;
 pub use time::{Mark, Moment, Times};

@@ -57,11 +57,9 @@ pub struct Filter {
 enum Reach {
     /// None.
     Named,
-    /// Those of its org, if it is the newest such: that there is a portal is enough.
-    Newest,
     /// Those of its org: it tells whose a portal is, whatever its name is by now.
     Org,
-    /// Those of what may be its org: it may be waited for, or there may be its portal.
+    /// Those of what may be its org: it may be waited for.
     MaybeOrg,
 }
 
@@ -74,8 +72,6 @@ impl Reach {
         match entry.operation {
             Operation::Rename(_) if entry.may_be_own() => Self::Org,
             Operation::Create(_) if ending.kind.is_own() && has_id => Self::Org,
-            Operation::Create(_) if ending.kind.is_own() => Self::Newest,
-            Operation::Create(_) if entry.is_in_doubt() => Self::MaybeOrg,
             Operation::Create(_) | Operation::Rename(_) => Self::Named,
         }
     }
@@ -94,14 +90,21 @@ impl Lookup {
         // What may be of the org, too.
         let maybe = if request.org.org().is_some() { "unknown" } else { "any" };
         terms.push(format!("open {origin} {maybe}"));
-        terms.extend(request.key.iter().map(|key| format!("key {origin} {key}")));
-        terms.extend(names.iter().map(|name| format!("name {origin} {name}")));
+        terms.extend(Self::of_names(request, names).terms);
         Self {
             origin: Some(origin.to_owned()),
             ids: ids.map(EntryId::to_string).collect(),
             terms,
-            newest: same_org("newest", &request.org),
+            ..Self::default()
         }
+    }
+
+    /// What is of its key, or about these names.
+    pub(crate) fn of_names(request: &ClaimRequest, names: &BTreeSet<String>) -> Self {
+        let origin = request.org.origin();
+        let key = request.key.iter().map(|key| format!("key {origin} {key}"));
+        let names = names.iter().map(|name| format!("name {origin} {name}"));
+        Self { terms: key.chain(names).collect(), ..Self::default() }
     }
 
     /// The newest entry of a credential that the service told the org of.
@@ -150,7 +153,6 @@ pub(crate) fn terms(entry: &Entry) -> Vec<String> {
     let mut terms = Vec::new();
     match Reach::of(entry) {
         Reach::Named => {}
-        Reach::Newest => terms.extend(of_org("newest")),
         Reach::Org => terms.extend(of_org("org")),
         Reach::MaybeOrg => {
             terms.extend(of_org("org"));
@@ -161,11 +163,16 @@ pub(crate) fn terms(entry: &Entry) -> Vec<String> {
     terms.extend(org.told_org().map(|_| format!("known {origin} {credential}")));
     terms.extend(entry.is_unfinished().then(|| UNFINISHED.to_owned()));
     terms.extend(entry.key.iter().map(|key| format!("key {origin} {key}")));
-    let names = entry.operation.names().chain([entry.name()]);
-    terms.extend(names.map(|name| format!("name {origin} {}", name_key(name))));
+    terms.extend(name_terms(entry));
     terms.sort_unstable();
     terms.dedup();
     terms
+}
+
+/// The terms of entries that are about a name of this one.
+pub(crate) fn name_terms(entry: &Entry) -> impl Iterator<Item = String> {
+    let names = entry.operation.names().chain([entry.name()]);
+    names.map(|name| format!("name {} {}", entry.org.origin(), name_key(name)))
 }
 
 /// The terms of entries that are certainly of the same org: of the same id, or of the same credential

@@ -9,17 +9,20 @@ use std::future::{Future, pending, ready};
 use std::pin::pin;
 
 use portal_model::flow::Flow;
-use portal_model::outcome::{NotDone, Origin, Owner};
-use portal_model::{ApiVersion, Operation, Outcome};
+use portal_model::outcome::{NotDone, Origin, Owner, Unverified};
+use portal_model::{ApiVersion, Operation, Outcome, Portal};
 
 use self::stop::Stop;
 use crate::claim::{Blocked, ClaimRequest, Wanted, Why};
-use crate::decide::{Adopted, Decision, Look};
+use crate::decide::{Decision, Look};
 use crate::entry::{Entry, EntryId};
 use crate::error::LedgerError;
 use crate::host::Host;
 use crate::ledger::Ledger;
 use crate::time::Moment;
+
+/// Operations that are looked at in one transaction.
+const AT_ONCE: usize = 1000;
 
 /// How an operation ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,34 +80,81 @@ pub async fn preview(
     version: ApiVersion,
     host: &mut impl Host,
 ) -> Result<Preview, LedgerError> {
-    let Look { entry, receipts, decision } = ledger.look(&request, &host.now()).await?;
-    let operation = match (&request.wanted, &entry) {
-        (Wanted::Do(operation), _) => operation.clone(),
-        (Wanted::Recover(_), Some(entry)) => entry.operation.clone(),
-        (Wanted::Recover(id), None) => {
-            return Err(LedgerError::NotApplied(Blocked::NoEntry(id.clone()).to_string()));
-        }
-    };
-    let flow = Flow::preview(operation.clone(), request.policy.clone(), version);
+    let now = host.now();
+    let look = ledger.look(&request, &now).await?;
     let stop = Stop { future: pin!(pending()), is_raised: false };
-    let mut run = Run::new(ledger, request, version, host, stop);
-    // As in a run: no list makes up for what the ledger has against it.
-    let why = match decision {
-        Decision::Blocked(blocked) => {
-            return Ok(Preview { entry, outcome: run.blocked(blocked).outcome });
+    let mut run = Run::new(ledger, request.clone(), version, host, stop);
+    let outcome = look.outcome(&request, version, &now, async |flow| run.listed(flow).await);
+    // As in `run`.
+    let outcome = Box::pin(outcome).await;
+    Ok(Preview { entry: look.entry, outcome })
+}
+
+/// The same of many operations, each with a complete list of its org if there is one; without one, what it
+/// would decide stays [`NotDone::Preview`]. In the ledger it looks only at what was done under their keys
+/// or about their names.
+///
+/// # Errors
+/// [`LedgerError`].
+pub async fn previews(
+    ledger: &Ledger,
+    operations: &[(ClaimRequest, Option<&[Portal]>)],
+    now: &Moment,
+) -> Result<Vec<Preview>, LedgerError> {
+    let mut previews = Vec::with_capacity(operations.len());
+    for operations in operations.chunks(AT_ONCE) {
+        let requests: Vec<_> = operations.iter().map(|(request, _)| request).collect();
+        let looks = ledger.looks(&requests, now).await?;
+        for ((request, portals), look) in operations.iter().zip(looks) {
+            let listed = async |flow: Flow| portals.map(|portals| flow.outcome_by(portals));
+            let outcome = look.outcome(request, ApiVersion::default(), now, listed).await;
+            previews.push(Preview { entry: look.entry, outcome });
         }
-        Decision::Ended(ended) => return Ok(Preview { entry, outcome: run.told(&ended).outcome }),
-        Decision::Wait(wait) => Some(wait.why),
-        Decision::Granted(_) => None,
-    };
-    let driven = run.drive(flow.with_receipts(receipts), None).await;
-    let open = not_done(&operation, NotDone::Preview);
-    let outcome = match (driven, why) {
-        (Ok(outcome), Some(Why::Rename)) if may_lag_behind_rename(&outcome) => open,
-        (Ok(outcome), _) => outcome,
-        (Err(Adopted), _) => open,
-    };
-    Ok(Preview { entry, outcome: run.previewed(outcome).await })
+    }
+    Ok(previews)
+}
+
+impl Look {
+    /// What would come of it; `listed` is what a flow comes to by a list, if there is one.
+    async fn outcome(
+        &self,
+        request: &ClaimRequest,
+        version: ApiVersion,
+        now: &Moment,
+        listed: impl AsyncFnOnce(Flow) -> Option<Outcome>,
+    ) -> Outcome {
+        let operation = match (&self.decision, &request.wanted) {
+            // As in a run: no list makes up for what the ledger has against it.
+            (Decision::Blocked(blocked), _) => return request.blocked(blocked.clone()).outcome,
+            (Decision::Ended(ended), _) => return request.told(ended, None).outcome,
+            (_, Wanted::Recover(id)) => {
+                return request.blocked(Blocked::NoEntry(id.clone())).outcome;
+            }
+            (_, Wanted::Do(operation)) => operation,
+        };
+        let flow = Flow::preview(operation.clone(), request.policy.clone(), version);
+        let is_renamed = matches!(&self.decision, Decision::Wait(wait) if wait.why == Why::Rename);
+        let listed = listed(flow.with_receipts(self.receipts.iter().cloned())).await;
+        let outcome = listed
+            .filter(|outcome| !is_renamed || !may_lag_behind_rename(outcome))
+            .unwrap_or_else(|| not_done(operation, NotDone::Preview));
+        let Some(entry) = &self.undecided else { return outcome };
+        let is_other_create = matches!(entry.operation, Operation::Create(_))
+            && !operation.is_same_as(&entry.operation)
+            && self.entry.as_ref().is_none_or(|own| own.id != entry.id);
+        match outcome {
+            // Known from the ledger, not from the list.
+            Outcome::Present { origin: Origin::CreatedEarlier { .. }, .. } => outcome,
+            // It stays, whoever made it, unless a rename gives it another name.
+            Outcome::Present { portal, taken, .. } if is_other_create => {
+                Outcome::Present { portal, origin: Origin::Undetermined, taken }
+            }
+            _ if entry.is_under_way(now) => {
+                request.unknown(Unverified::Elsewhere, Some(entry)).outcome
+            }
+            _ => request.unknown(Unverified::Stopped, Some(entry)).outcome,
+        }
+    }
 }
 
 /// How an operation ends that got no further than before its claim, for the reason `why`: nothing was

@@ -1,15 +1,16 @@
 //! The ledger of one machine: one file, one connection, on a thread of its own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::Duration;
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
 use crate::entry::Entry;
@@ -80,7 +81,8 @@ pub(crate) struct Sqlite {
     path: PathBuf,
     /// `None` only during `drop`.
     jobs: Option<Sender<Job>>,
-    thread: JoinHandle<()>,
+    /// Closed by the thread, once the file is.
+    ended: Mutex<Receiver<()>>,
 }
 
 impl Sqlite {
@@ -93,6 +95,7 @@ impl Sqlite {
             open(&path)?
         };
         let (jobs, queue) = mpsc::channel::<Job>();
+        let (ending, ended) = mpsc::channel::<()>();
         let name = path.clone();
         let work = move || {
             while let Ok(first) = queue.recv() {
@@ -102,9 +105,12 @@ impl Sqlite {
                 // For people, also from a file that can't be written.
                 perform(&mut connection, reads, TransactionBehavior::Deferred, &name);
             }
+            drop(connection);
+            drop(ending);
         };
         let thread = thread::Builder::new().name("portal-ledger".to_owned());
-        Ok(Self { path: path.clone(), jobs: Some(jobs), thread: thread.spawn(work).map_err(io)? })
+        thread.spawn(work).map_err(io)?;
+        Ok(Self { path, jobs: Some(jobs), ended: Mutex::new(ended) })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -132,11 +138,9 @@ const STOPPED: &str = "the thread of the ledger has stopped";
 impl Drop for Sqlite {
     fn drop(&mut self) {
         self.jobs = None;
-        let began = Instant::now();
         // A disk that hangs does not keep the process from its end: what is queued is best effort.
-        while !self.thread.is_finished() && began.elapsed() < ENDING {
-            thread::sleep(Duration::from_millis(1));
-        }
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = ended.recv_timeout(ENDING);
     }
 }
 
@@ -190,40 +194,36 @@ fn failure(error: &rusqlite::Error, path: &Path, is_commit: bool) -> LedgerError
     }
 }
 
+// Statements that need no table of their own: its cache takes SQLite longer than what is looked up.
 const FIND: &str = "
-    SELECT position, entry FROM entries WHERE position IN (
-        SELECT position FROM entries WHERE id IN (SELECT value FROM json_each(?1))
-        UNION SELECT position FROM terms WHERE term IN (SELECT value FROM json_each(?2))
-        UNION SELECT (SELECT max(position) FROM terms WHERE term = value) FROM json_each(?3))
-    ORDER BY position DESC";
-const ALL: &str = "SELECT position, entry FROM entries ORDER BY position DESC";
-const WRITE: &str = "INSERT INTO entries (id, entry) VALUES (?1, ?2)
-    ON CONFLICT (id) DO UPDATE SET entry = ?2 RETURNING position";
-const DROP_TERMS: &str =
-    "DELETE FROM terms WHERE position = ?1 AND term NOT IN (SELECT value FROM json_each(?2))";
+    SELECT position, entry FROM json_each(?1) JOIN entries ON entries.id = value
+    UNION ALL SELECT position, entry
+        FROM json_each(?2) JOIN terms ON term = value JOIN entries USING (position)
+    UNION ALL SELECT position, entry FROM json_each(?3) JOIN entries
+        ON position = (SELECT max(position) FROM terms WHERE term = value)";
+const ALL: &str = "SELECT position, entry FROM entries";
+const POSITION: &str = "SELECT position FROM entries WHERE id = ?1";
+const ADD: &str = "INSERT INTO entries (entry, id) VALUES (?1, ?2)";
+const REPLACE: &str = "UPDATE entries SET entry = ?1 WHERE id = ?2";
+const TERMS: &str = "SELECT term FROM terms WHERE position = ?1";
+const DROP_TERM: &str = "DELETE FROM terms WHERE term = ?1 AND position = ?2";
 const ADD_TERMS: &str = "INSERT OR IGNORE INTO terms SELECT value, ?1 FROM json_each(?2)";
 
 fn read(connection: &Connection, rows: &Rows) -> rusqlite::Result<Vec<Entry>> {
-    let sql = if rows.lookup.is_some() { FIND } else { ALL };
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut found = match &rows.lookup {
-        Some(Lookup { ids, terms, newest, .. }) => {
-            statement.query([json_array(ids), json_array(terms), json_array(newest)])?
-        }
-        None => statement.query([])?,
+    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let found: BTreeMap<i64, String> = match &rows.lookup {
+        Some(Lookup { ids, terms, newest, .. }) => connection
+            .prepare_cached(FIND)?
+            .query_map([ids, terms, newest].map(|texts| json_array(texts)), row)?
+            .collect::<Result<_, _>>()?,
+        None => connection.prepare_cached(ALL)?.query_map([], row)?.collect::<Result<_, _>>()?,
     };
-    let mut entries = Vec::new();
-    while entries.len() < rows.limit()
-        && let Some(row) = found.next()?
-    {
-        let entry = from_row(row.get(0)?, row.get_ref(1)?.as_str()?).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(1, Type::Text, error.into())
-        })?;
-        if rows.selects(&entry) {
-            entries.push(entry);
-        }
-    }
-    Ok(entries)
+    let entries = found.iter().rev().map(|(position, text)| {
+        from_row(*position, text)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, error.into()))
+    });
+    let selected = entries.filter(|entry| entry.as_ref().map_or(true, |it| rows.selects(it)));
+    selected.take(rows.limit()).collect()
 }
 
 fn json_array(texts: &[String]) -> String {
@@ -231,14 +231,23 @@ fn json_array(texts: &[String]) -> String {
 }
 
 fn write(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
-    let row =
+    let text =
         to_row(entry).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    let position: i64 = connection
-        .prepare_cached(WRITE)?
-        .query_one(params![entry.id.as_str(), row], |row| row.get(0))?;
-    let terms = json_array(&terms(entry));
-    connection.prepare_cached(DROP_TERMS)?.execute(params![position, terms])?;
-    connection.prepare_cached(ADD_TERMS)?.execute(params![position, terms])?;
+    let row = params![text, entry.id.as_str()];
+    if connection.prepare_cached(REPLACE)?.execute(row)? == 0 {
+        connection.prepare_cached(ADD)?.execute(row)?;
+    }
+    let position: i64 =
+        connection.prepare_cached(POSITION)?.query_one([entry.id.as_str()], |row| row.get(0))?;
+    let terms = terms(entry);
+    let mut old_terms = connection.prepare_cached(TERMS)?;
+    let old_terms = old_terms.query_map([position], |row| row.get::<_, String>(0))?;
+    for old in old_terms.collect::<Result<Vec<_>, _>>()? {
+        if !terms.contains(&old) {
+            connection.prepare_cached(DROP_TERM)?.execute(params![old, position])?;
+        }
+    }
+    connection.prepare_cached(ADD_TERMS)?.execute(params![position, json_array(&terms)])?;
     Ok(())
 }
 
@@ -247,10 +256,11 @@ fn open(path: &Path) -> Result<Connection, OpenError> {
     let prepare = || -> rusqlite::Result<_> {
         let mut connection = Connection::open(path)?;
         connection.busy_handler(Some(wait))?;
-        // One file that can be copied; each commit is on the disk before its result is sent. On Windows
-        // the journal would stay open in this mode, and a process that opens the file after a crash of
+        // One file that can be copied: between commits the journal is void, and what is left in it is
+        // overwritten by the next. Each commit is on the disk before its result is sent. On Windows the
+        // journal would stay open in this mode, and a process that opens the file after a crash of
         // another could not remove it.
-        let journal_mode = if cfg!(windows) { "DELETE" } else { "TRUNCATE" };
+        let journal_mode = if cfg!(windows) { "DELETE" } else { "PERSIST" };
         connection.pragma_update(None, "journal_mode", journal_mode)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -181,9 +181,10 @@ pub fn origin(url: &str) -> String {
 ///
 /// A rule of ours: a response can correct a guess, but never directs a token to a host that nobody
 /// configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ApiDomain {
     /// Not configured: the response decides among the hosts of Zoho's APIs.
+    #[default]
     Unset,
     /// By data center: the account may be in another one.
     DataCenter(DataCenter, Environment),

@@ -15,7 +15,7 @@
 //! # Ok::<(), http::Error>(())
 //! ```
 
-use ::http::{HeaderValue, Method as HttpMethod};
+use ::http::{HeaderName, HeaderValue, Method as HttpMethod};
 
 use crate::endpoint::{Method, Request, Response};
 
@@ -28,13 +28,16 @@ impl Request {
     /// [`http::Error`] if the URL or a header value is invalid.
     pub fn into_http(self, base_url: &str) -> Result<::http::Request<Vec<u8>>, ::http::Error> {
         let uri = [base_url.trim_end_matches('/'), &self.path].concat();
-        let mut request = ::http::Request::builder().method(self.method).uri(uri);
+        // Not by a builder, which moves all of it with each part.
+        let mut request = ::http::Request::new(self.body);
+        *request.method_mut() = self.method.into();
+        *request.uri_mut() = uri.try_into()?;
         for (name, value) in self.headers {
             let mut value = HeaderValue::try_from(value)?;
             value.set_sensitive(name == "authorization");
-            request = request.header(name, value);
+            request.headers_mut().append(HeaderName::try_from(name)?, value);
         }
-        request.body(self.body)
+        Ok(request)
     }
 }
 

@@ -1,19 +1,16 @@
 //! The orgs of a plan: which each is, and which portals it has.
 
-use std::collections::BTreeSet;
 use std::collections::hash_map::{Entry, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use futures_util::{StreamExt as _, stream};
 use portal_http::client::{ClientError, HttpTransport, SafeClient};
 use portal_ledger::Ledger;
 use portal_model::flow::Policy;
 use portal_model::server::rejections;
-use portal_model::{ApiVersion, CanCreate, ListPortals, OrgIdentity, ProbeCreate};
-use tracing::Instrument as _;
+use portal_model::{
+    ApiError, ApiVersion, CanCreate, ListPortals, OrgIdentity, Portal, ProbeCreate,
+};
 
-use super::plan::{Plan, Seen};
 use super::rows::Row;
 use crate::org::profile::Profiles;
 use crate::org::target::Target;
@@ -21,18 +18,35 @@ use crate::report::cause::{self, TRIES};
 use crate::report::failure::Failure;
 use crate::report::permission;
 
-/// Orgs that are looked at at once.
-const AT_ONCE: usize = 16;
-
 /// The org of a profile.
 #[derive(Debug)]
 pub(crate) struct Org {
     pub(crate) target: Target,
     pub(crate) safe: SafeClient,
-    /// Which org it is, once it was [looked at](look) and if that could be determined.
-    pub(crate) identity: Option<OrgIdentity>,
+    /// What it shows, once it was looked at.
+    pub(crate) seen: Seen,
     /// The rows of the profile for which something may be sent, in the order of the file.
     pub(crate) rows: Vec<usize>,
+}
+
+/// What an org shows without anything being created.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Which org it is.
+    pub(crate) identity: Option<OrgIdentity>,
+    /// Its portals, if they could be listed.
+    pub(crate) portals: Option<Vec<Portal>>,
+    /// The rejection of every create.
+    pub(crate) rejection: Option<ApiError>,
+    /// Why something about it could not be found out.
+    pub(crate) unchecked: Option<Failure>,
+}
+
+impl Org {
+    /// Which org it is, as far as that is known.
+    pub(crate) fn identity(&self) -> OrgIdentity {
+        self.seen.identity.clone().unwrap_or_else(|| self.target.identity())
+    }
 }
 
 /// What the clients of all orgs share.
@@ -46,13 +60,13 @@ pub(crate) struct Clients<'a> {
 }
 
 impl Clients<'_> {
-    /// The orgs of what is left, in the order of the file.
+    /// The orgs of `rows`, in their order.
     ///
     /// # Errors
     /// A profile can't be used.
-    pub(crate) fn orgs(&self, plan: &Plan, profiles: &Profiles) -> Result<Vec<Org>, Failure> {
+    pub(crate) fn orgs(&self, rows: &[Row], profiles: &Profiles) -> Result<Vec<Org>, Failure> {
         let (mut orgs, mut transports) = (HashMap::new(), HashMap::new());
-        for (index, row) in plan.left() {
+        for (index, row) in rows.iter().enumerate() {
             let org = match orgs.entry(&row.profile) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => {
@@ -83,55 +97,12 @@ impl Clients<'_> {
         };
         let client = target.client_over(transport.clone(), target.policy(self.policy.clone()))?;
         let safe = target.safe(client, self.ledger, self.file.clone());
-        Ok(Org { target, safe, identity: None, rows: Vec::new() })
+        Ok(Org { target, safe, seen: Seen::default(), rows: Vec::new() })
     }
 }
 
-/// States that all orgs of the plan are different ones, also those whose ids are not known. What a profile
-/// led to earlier may be the org to which it leads now.
-pub(crate) fn state_distinct(plan: &Plan, orgs: &mut [Org]) {
-    let now = orgs.iter().filter_map(|org| org.identity.as_ref());
-    let all = now.chain(plan.earlier.iter().map(|(_, org)| org));
-    let all: BTreeSet<_> = all.map(|org| org.fingerprint().to_owned()).collect();
-    let all = Arc::new(all);
-    let mut earlier = HashMap::<_, Vec<_>>::new();
-    for (profile, org) in &plan.earlier {
-        earlier.entry(profile.as_str()).or_default().push(org.fingerprint());
-    }
-    for org in orgs {
-        let own = org.target.place.profile().and_then(|profile| earlier.get(profile));
-        let distinct = own.map_or_else(
-            || Arc::clone(&all),
-            |own| Arc::new(all.iter().filter(|it| !own.contains(&it.as_str())).cloned().collect()),
-        );
-        org.safe = org.safe.clone().with_distinct_orgs(distinct);
-    }
-}
-
-/// Looks at the orgs, and completes the plan: identifies each, lists its portals, and, with `probes`, sends
-/// it a create without a name. With `same_org`, new credentials of a profile lead to the same org.
-pub(crate) async fn look(
-    plan: &mut Plan,
-    orgs: &mut [Org],
-    allow_another: bool,
-    same_org: bool,
-    probes: bool,
-) {
-    let looks = stream::iter(orgs.iter()).map(|org| {
-        let profile = org.target.place.profile();
-        see(&org.safe, probes).instrument(tracing::debug_span!("batch", profile))
-    });
-    let seen: Vec<Seen> = looks.buffered(AT_ONCE).collect().await;
-    for (org, seen) in orgs.iter_mut().zip(seen) {
-        for &index in &org.rows {
-            plan.complete(index, &seen, allow_another, same_org);
-        }
-        org.rows.retain(|index| plan.rows.get(*index).is_some_and(Row::is_left));
-        org.identity = seen.identity;
-    }
-}
-
-async fn see(safe: &SafeClient, probes: bool) -> Seen {
+/// Looks at an org; with `probes`, also by a create without a name.
+pub(super) async fn see(safe: &SafeClient, probes: bool) -> Seen {
     let mut seen = Seen::default();
     seen.unchecked = find_out(safe, probes, &mut seen).await.err();
     seen
@@ -144,7 +115,7 @@ async fn find_out(safe: &SafeClient, probes: bool, seen: &mut Seen) -> Result<()
     seen.identity = Some(identity.map_err(|error| cause::unidentified(&error))?);
     let listed = match client.call_retrying(&ListPortals, TRIES).await {
         Ok(portals) => {
-            seen.portals = portals;
+            seen.portals = Some(portals);
             Ok(())
         }
         Err(ClientError::Api(error)) if error.is_scope_mismatch() => {

@@ -1,212 +1,120 @@
 //! [`Plan`]: what was done of a file, what is there, what is in doubt, and what is left.
 //!
-//! A row is its profile and its first name: the ledger has what earlier runs did about it, under that
-//! key, whatever else the file had then. Data only, so that a plan shown, a plan run and a report are
-//! the same.
+//! A row is its profile and its first name: under that key the ledger decides what its run would come to,
+//! whatever else the file had when it was begun.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
-use portal_ledger::{EndingKind, Entry};
+use futures_util::{StreamExt as _, stream};
+use portal_ledger::{
+    ClaimRequest, Clock, Entry, EntryId, Filter, Ledger, Preview, Wanted, previews,
+};
 use portal_model::identity::SameOrg;
-use portal_model::name::{is_same_name, name_key};
 use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Unverified};
-use portal_model::{ApiError, Operation, OrgIdentity, Outcome, Portal, PortalName};
+use portal_model::{Operation, Outcome};
+use tracing::Instrument as _;
 
+use super::orgs::{Org, Seen, see};
 use super::rows::{self, Row, State};
+use crate::org::ledger;
 use crate::report::failure::Failure;
 
-/// The rows of a file with the state of each.
-#[derive(Debug)]
+/// Orgs that are looked at at once.
+const AT_ONCE: usize = 16;
+
+/// The rows of a file with the state of each, and what carries it out.
 pub(crate) struct Plan {
     pub(crate) rows: Vec<Row>,
-    /// How many portals of rows exist that this ledger knows nothing of.
-    pub(crate) foreign: usize,
-    /// The orgs of rows that were created earlier, with the profile of each.
-    pub(crate) earlier: Vec<(String, OrgIdentity)>,
-    history: History,
-}
-
-/// What an org shows without anything being created.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    pub(crate) identity: Option<OrgIdentity>,
-    pub(crate) portals: Vec<Portal>,
-    /// The rejection of every create.
-    pub(crate) rejection: Option<ApiError>,
-    /// Why something about it could not be found out.
-    pub(crate) unchecked: Option<Failure>,
-}
-
-/// What the ledger has, newest first.
-#[derive(Debug)]
-struct History {
-    entries: Vec<Entry>,
-    /// Their places by name: the first that was wanted, and the last.
-    by_name: HashMap<String, Vec<usize>>,
-    /// The places of those by which something may be done yet.
-    unfinished: Vec<usize>,
-    /// The places of renames that were done.
-    renames: Vec<usize>,
-}
-
-impl History {
-    fn new(entries: Vec<Entry>) -> Self {
-        let mut by_name = HashMap::<String, Vec<usize>>::new();
-        let (mut unfinished, mut renames) = (Vec::new(), Vec::new());
-        for (place, entry) in entries.iter().enumerate() {
-            unfinished.extend(entry.is_unfinished().then_some(place));
-            let is_done = entry.ending().is_some_and(|end| end.kind == EndingKind::Renamed);
-            renames.extend(is_done.then_some(place));
-            let first = entry.operation.names().next().unwrap_or_default();
-            for name in HashSet::from([first, entry.name()].map(name_key)) {
-                by_name.entry(name).or_default().push(place);
-            }
-        }
-        Self { entries, by_name, unfinished, renames }
-    }
-
-    /// The entries of a name that the profile has, or its org as far as that is known.
-    fn of(&self, name: &str, profile: &str, org: Option<&OrgIdentity>) -> Vec<&Entry> {
-        let places = self.by_name.get(&name_key(name)).into_iter().flatten();
-        let entries = places.filter_map(|place| self.entries.get(*place));
-        let is_of = |entry: &&Entry| {
-            entry.label.as_deref() == Some(profile)
-                || org.is_some_and(|org| entry.org.compare(org) == SameOrg::Yes)
-        };
-        entries.filter(is_of).collect()
-    }
-
-    /// Whether a portal may be the doing of an entry.
-    fn knows(&self, portal: &Portal, profile: &str, org: Option<&OrgIdentity>) -> bool {
-        let is_it = |entry: &&Entry| is_same_name(entry.name(), &portal.name) && entry.may_be_own();
-        self.of(&portal.name, profile, org).iter().any(is_it)
-    }
-
-    /// One by which something may be done yet about the names of a row, in what may be its org: by another
-    /// credential, or with one of them as a fallback.
-    fn undecided(&self, row: &Row, org: Option<&OrgIdentity>) -> Option<&Entry> {
-        let concerns = |entry: &&Entry| {
-            row.create.names().any(|name| entry.operation.concerns(name.as_str()))
-                || row.create.includes(entry.name())
-        };
-        let may_be_here =
-            |entry: &&Entry| org.is_none_or(|org| entry.org.compare(org) != SameOrg::No);
-        let entries = self.unfinished.iter().filter_map(|place| self.entries.get(*place));
-        entries.filter(may_be_here).find(concerns)
-    }
-
-    /// The name that the portal of an entry has by now, if it was renamed since.
-    fn renamed_to(&self, entry: &Entry) -> Option<&PortalName> {
-        let later = self.renames.iter().rev().filter_map(|place| self.entries.get(*place));
-        let here = later
-            .filter(|rename| rename.order > entry.order)
-            .filter(|rename| rename.org.compare(&entry.org) == SameOrg::Yes);
-        here.fold(None, |now: Option<&PortalName>, rename| match &rename.operation {
-            Operation::Rename(rename)
-                if is_same_name(&rename.old, now.map_or(entry.name(), PortalName::as_str)) =>
-            {
-                Some(&rename.new)
-            }
-            _ => now,
-        })
-    }
-
-    /// The entry that a row goes on from: a profile may have another name since, or two lead to one org.
-    fn last(&self, row: &Row, org: Option<&OrgIdentity>) -> Option<&Entry> {
-        // One that was asked for otherwise, and is there, is for the list to show.
-        let counts = |entry: &Entry| is_of_row(entry) || entry.key.is_none() && entry.is_in_doubt();
-        let wanted = row.create.name.as_str();
-        let is_same = |entry: &Entry| match &entry.operation {
-            Operation::Create(create) => create.name.is_same_as(wanted) && counts(entry),
-            Operation::Rename(_) => false,
-        };
-        let mut all = self.of(wanted, &row.profile, org);
-        all.retain(|entry| is_same(entry));
-        // What ended without a portal says nothing of one that came before.
-        all.iter().find(|entry| entry.may_be_own()).or(all.first()).copied()
-    }
+    /// The orgs of rows for which something may be sent, in the order of the file.
+    pub(crate) orgs: Vec<Org>,
+    ledger: Ledger,
+    /// What the ledger has as unfinished, newest first.
+    unfinished: Vec<Entry>,
+    /// Whether new credentials of a profile lead to the same org, as the user states.
+    is_same_org: bool,
+    /// Fingerprints of credentials that lead to different orgs, as the user states.
+    distinct: Arc<BTreeSet<String>>,
 }
 
 impl Plan {
-    /// The plan as far as the ledger has it. `entries` are newest first; `org` is where a profile leads, as
-    /// far as that is known without a request.
-    pub(crate) fn new(
+    /// The plan as far as the ledger has it: nothing is requested.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub(crate) async fn new(
         rows: Vec<Row>,
-        entries: Vec<Entry>,
-        org: impl Fn(&str) -> Option<OrgIdentity>,
-    ) -> Self {
-        let history = History::new(entries);
-        let mut plan = Self { rows, foreign: 0, earlier: Vec::new(), history };
-        for row in &mut plan.rows {
-            let Some(entry) = plan.history.last(row, None) else { continue };
-            let Some(now) = org(&row.profile) else { continue };
-            let is_moved =
-                now.org().zip(entry.org.org()).is_some_and(|(now, then)| now.id != then.id);
-            // That the portal was created is only said of the org to which the profile still leads.
-            if is_moved || entry.is_in_doubt() || entry.org.compare(&now) == SameOrg::Yes {
-                let renamed_to = plan.history.renamed_to(entry);
-                go_on(row, entry, is_moved, renamed_to, &mut plan.earlier);
+        mut orgs: Vec<Org>,
+        ledger: Ledger,
+        is_same_org: bool,
+        are_distinct: bool,
+    ) -> Result<Self, Failure> {
+        let mut distinct = Arc::default();
+        if are_distinct {
+            distinct =
+                Arc::new(orgs.iter().map(|org| org.identity().fingerprint().to_owned()).collect());
+            for org in &mut orgs {
+                org.safe = org.safe.clone().with_distinct_orgs(Arc::clone(&distinct));
             }
         }
-        plan
+        let mut filter = Filter::default();
+        filter.is_unfinished = true;
+        let unfinished = ledger::entries_of(&ledger, &filter).await?;
+        let mut plan = Self { rows, orgs, ledger, unfinished, is_same_org, distinct };
+        plan.ask().await?;
+        Ok(plan)
+    }
+
+    /// Completes the plan by what the orgs show: identifies each, lists its portals, and, with `probes`,
+    /// sends it a create without a name.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub(crate) async fn look(&mut self, probes: bool) -> Result<(), Failure> {
+        let looks = stream::iter(std::mem::take(&mut self.orgs)).map(|org| {
+            let profile = org.target.place.profile().map(ToOwned::to_owned);
+            async move { Org { seen: see(&org.safe, probes).await, ..org } }
+                .instrument(tracing::debug_span!("batch", profile))
+        });
+        self.orgs = looks.buffered(AT_ONCE).collect().await;
+        self.ask().await
+    }
+
+    /// Asks the ledger what the runs of the rows would come to.
+    async fn ask(&mut self) -> Result<(), Failure> {
+        let Self { rows, orgs, .. } = self;
+        let mut claims = Vec::new();
+        for org in orgs.iter() {
+            for row in org.rows.iter().filter_map(|row| rows.get(*row)) {
+                let wanted = Wanted::Do(row.create.clone().into());
+                let mut claim = ClaimRequest::new(EntryId::new(""), org.identity(), wanted);
+                claim.label = Some(row.profile.clone());
+                claim.policy = org.safe.client().policy().clone();
+                claim.distinct_from = Arc::clone(&self.distinct);
+                let mut keyed = claim.clone();
+                keyed.key = Some(row.key.clone());
+                claims.extend([keyed, claim].map(|claim| (claim, org.seen.portals.as_deref())));
+            }
+        }
+        let previews = previews(&self.ledger, &claims, &Clock::system().now()).await;
+        let previews = previews.map_err(|error| ledger::unreadable(error.to_string()))?;
+        let mut previews = previews.into_iter();
+        for org in orgs.iter_mut() {
+            for index in &org.rows {
+                let own = rows.get_mut(*index).zip(previews.next());
+                if let (Some((row, own)), Some(alone)) = (own, previews.next()) {
+                    row.state = state(row, org, own, alone, self.is_same_org);
+                }
+            }
+            org.rows.retain(|row| rows.get(*row).is_some_and(Row::is_left));
+        }
+        orgs.retain(|org| !org.rows.is_empty());
+        Ok(())
     }
 
     /// The rows for which something may be sent, in the order of the file.
     pub(crate) fn left(&self) -> impl Iterator<Item = (usize, &Row)> {
         self.rows.iter().enumerate().filter(|(_, row)| row.is_left())
-    }
-
-    /// Completes the state of a row by what its org shows. With `same_org`, what may be another org than
-    /// that of an earlier run is the same.
-    pub(crate) fn complete(
-        &mut self,
-        index: usize,
-        seen: &Seen,
-        allow_another: bool,
-        same_org: bool,
-    ) {
-        let Some(row) = self.rows.get_mut(index) else { return };
-        let org = seen.identity.as_ref();
-        // An entry of the org may be its own, and one of another org is not.
-        if let (Some(now), Some(entry)) = (org, self.history.last(row, org)) {
-            let is_moved = match entry.org.compare(now) {
-                SameOrg::Yes => false,
-                SameOrg::No => true,
-                // That it is absent in what may be another org would prove nothing.
-                SameOrg::Unknown => !same_org,
-            };
-            let renamed_to = self.history.renamed_to(entry);
-            go_on(row, entry, is_moved, renamed_to, &mut self.earlier);
-        }
-        // A doubt is determined by a list of its own.
-        let State::Left { .. } = row.state else { return };
-        let undecided = self.history.undecided(row, org);
-        let is_wanted = |portal: &&Portal| row.create.includes(&portal.name);
-        let name = row.create.name.clone();
-        let outcome = if let Some(portal) = seen.portals.iter().find(is_wanted) {
-            self.foreign += usize::from(!self.history.knows(portal, &row.profile, org));
-            let origin =
-                if undecided.is_some() { Origin::Undetermined } else { Origin::Preexisting };
-            Outcome::Present { portal: portal.clone(), origin, taken: Vec::new() }
-        } else if let Some(portal) = seen.portals.first().filter(|_| !allow_another) {
-            Outcome::OrgHasPortal { name, portal: portal.clone() }
-        } else if let Some(error) = &seen.rejection {
-            Outcome::Rejected { name, error: error.clone() }
-        } else {
-            if let Some(why) = &seen.unchecked {
-                row.state = State::Unchecked(why.clone());
-            }
-            return;
-        };
-        let is_create = |entry: &Entry| matches!(entry.operation, Operation::Create(_));
-        row.state = match undecided {
-            // Left to its run, which waits for what may be done yet (rule 11). A portal that is there stays,
-            // unless a rename gives it another name.
-            Some(entry) if !(outcome.exists() && is_create(entry)) => {
-                State::InDoubt(Box::new(entry.clone()))
-            }
-            _ => State::Ended(Box::new(outcome)),
-        };
     }
 
     /// Ends rows that were run.
@@ -218,81 +126,93 @@ impl Plan {
         }
     }
 
+    /// How many portals of rows exist that this ledger knows nothing of.
+    pub(crate) fn foreign(&self) -> usize {
+        let is_foreign = |row: &&Row| {
+            matches!(row.outcome(), Some(Outcome::Present { origin: Origin::Preexisting, .. }))
+        };
+        self.rows.iter().filter(is_foreign).count()
+    }
+
     /// Rows in doubt that the file does not have any more.
     pub(crate) fn dropped(&self) -> impl Iterator<Item = &Entry> {
         let keys: HashSet<_> = self.rows.iter().map(|row| row.key.as_str()).collect();
-        let is_there =
-            move |entry: &&Entry| !entry.key.as_deref().is_some_and(|key| keys.contains(key));
-        let rows = self.history.entries.iter().filter(|entry| is_of_row(entry));
-        rows.filter(|entry| entry.is_in_doubt()).filter(is_there)
+        self.unfinished.iter().filter(move |entry| {
+            let first = entry.operation.target().as_str();
+            let key = entry.label.as_ref().map(|label| rows::key(label, first));
+            let is_of_row = matches!(entry.operation, Operation::Create(_)) && entry.key == key;
+            entry.is_in_doubt() && key.is_some_and(|key| is_of_row && !keys.contains(key.as_str()))
+        })
     }
 }
 
-/// Sets the state of a row by the entry that it goes on from. `is_moved`: its profile leads to another org
-/// than that of the entry. `earlier` gets the org of a row that was created.
-fn go_on(
-    row: &mut Row,
-    entry: &Entry,
-    is_moved: bool,
-    renamed_to: Option<&PortalName>,
-    earlier: &mut Vec<(String, OrgIdentity)>,
-) {
-    row.state = state_of(row, entry, is_moved, renamed_to);
-    match row.state {
-        State::Earlier(_) => earlier.push((row.profile.clone(), entry.org.clone())),
-        State::InDoubt(_) => row.key = entry.key.clone().unwrap_or_else(|| row.key.clone()),
-        State::Left { .. } | State::Unchecked(_) | State::Ended(_) => {}
-    }
-}
-
-/// The state of a row by the entry that it goes on from.
-fn state_of(row: &Row, entry: &Entry, is_moved: bool, renamed_to: Option<&PortalName>) -> State {
-    if !entry.may_be_own() {
-        return State::Left { note: entry.ending().and_then(|ending| ending.cause.clone()) };
-    }
-    if is_moved && entry.key.is_none() {
-        // A create without a key is of this row only if it is of the same org.
-        State::Left { note: None }
-    } else if is_moved {
-        State::Ended(Box::new(blocked(entry, row, Conflict::LabelMoved)))
-    } else if !row.create.includes(entry.name()) {
-        State::Ended(Box::new(blocked(entry, row, Conflict::NameDropped)))
-    } else if entry.is_in_doubt() {
-        State::InDoubt(Box::new(entry.clone()))
-    } else {
-        State::Earlier(Box::new(created(entry, row, renamed_to)))
-    }
-}
-
-/// Whether it was the row of a file.
-fn is_of_row(entry: &Entry) -> bool {
-    let (Operation::Create(create), Some(label)) = (&entry.operation, &entry.label) else {
-        return false;
+/// The state of a row by what its run would come to: under its key, and without one.
+fn state(row: &mut Row, org: &Org, own: Preview, alone: Preview, is_same_org: bool) -> State {
+    let is_new = !own.entry.as_ref().is_some_and(Entry::may_be_own);
+    let Preview { entry, outcome, .. } = match &alone.entry {
+        // Under the key of another profile of the org, from where the row goes on.
+        Some(entry) if is_new && entry.is_in_doubt() => {
+            row.key = entry.key.clone().unwrap_or_default();
+            alone
+        }
+        _ => own,
     };
-    entry.key.as_ref() == Some(&rows::key(label, create.name.as_str()))
+    let entry = entry.as_ref();
+    // Done with other credentials, in what may be another org.
+    let elsewhere = entry.filter(|entry| {
+        let is_of_row = entry.key.as_ref() == Some(&row.key) && entry.may_be_own();
+        is_of_row && !is_same_org && entry.org.compare(&org.identity()) == SameOrg::Unknown
+    });
+    match (outcome, elsewhere) {
+        // That it is absent there would prove nothing.
+        (_, Some(entry)) if org.seen.identity.is_some() => {
+            State::Ended(Box::new(moved(entry, row)))
+        }
+        (Outcome::NotCreated { why: NotDone::Preview, .. }, _) => {
+            let ending = entry.and_then(Entry::ending);
+            org.seen.state(row, ending.and_then(|ending| ending.cause.clone()))
+        }
+        (outcome, Some(_)) if outcome.is_ours() => org.seen.state(row, None),
+        (outcome, None) if outcome.is_ours() => State::Earlier(Box::new(created(outcome, row))),
+        (outcome @ Outcome::Unknown { why: Unverified::Conflict(_), .. }, _) => {
+            State::Ended(Box::new(outcome))
+        }
+        (outcome @ Outcome::Unknown { .. }, _) => State::InDoubt(Box::new(outcome)),
+        (outcome, _) => State::Ended(Box::new(outcome)),
+    }
+}
+
+impl Seen {
+    /// The state of a row that the ledger and the list leave open.
+    fn state(&self, row: &Row, note: Option<String>) -> State {
+        match (&self.rejection, &self.unchecked) {
+            (Some(error), _) => {
+                let (name, error) = (row.create.name.clone(), error.clone());
+                State::Ended(Box::new(Outcome::Rejected { name, error }))
+            }
+            (None, Some(why)) => State::Unchecked(why.clone()),
+            (None, None) => State::Left { note },
+        }
+    }
 }
 
 /// The outcome of a row that the ledger has as created, with the name of its portal by now.
-fn created(entry: &Entry, row: &Row, renamed_to: Option<&PortalName>) -> Outcome {
-    let taken = entry.taken().to_vec();
-    if entry.ending().is_some_and(|ending| ending.kind == EndingKind::Appeared) {
-        let portal = Portal::new(renamed_to.map_or(entry.name(), PortalName::as_str));
-        return Outcome::Present { portal, origin: Origin::Appeared, taken };
+fn created(outcome: Outcome, row: &Row) -> Outcome {
+    match outcome {
+        Outcome::Present { origin: Origin::CreatedEarlier { .. }, portal, taken } => {
+            let name = portal.name.parse().unwrap_or_else(|_| row.create.name.clone());
+            Outcome::Created { name, taken }
+        }
+        outcome => outcome,
     }
-    let is_it = |name: &&PortalName| name.is_same_as(entry.name());
-    let name = renamed_to.or_else(|| row.create.names().find(is_it)).unwrap_or(&row.create.name);
-    Outcome::Created { name: name.clone(), taken }
 }
 
-/// The outcome of a row that contradicts what the ledger has.
-fn blocked(entry: &Entry, row: &Row, conflict: Conflict) -> Outcome {
-    let name = entry.name().to_owned();
+/// The outcome of a row whose profile may lead to another org than when it was begun.
+fn moved(entry: &Entry, row: &Row) -> Outcome {
+    let (name, conflict) = (entry.name().to_owned(), Conflict::LabelMoved);
     if entry.is_in_doubt() {
-        return Outcome::Unknown {
-            name,
-            doubt: Doubt::Earlier,
-            why: Unverified::Conflict(conflict),
-        };
+        let why = Unverified::Conflict(conflict);
+        return Outcome::Unknown { name, doubt: Doubt::Earlier, why };
     }
     let why = NotDone::Conflict { conflict, name };
     Outcome::NotCreated { name: row.create.name.clone(), why }

@@ -6,9 +6,7 @@ use std::hash::BuildHasher as _;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use portal_ledger::Entry;
 use portal_model::name::name_key;
-use portal_model::outcome::{Doubt, Unverified};
 use portal_model::{CreateOperation, Outcome, PortalName};
 
 use super::csv;
@@ -37,7 +35,7 @@ pub(crate) enum State {
     Unchecked(Failure),
     /// An attempt of it, or of another operation about its names, may have taken effect, which is
     /// determined first.
-    InDoubt(Box<Entry>),
+    InDoubt(Box<Outcome>),
     /// It created its portal in an earlier run.
     Earlier(Box<Outcome>),
     /// What came of it in this run, or why nothing is sent.
@@ -59,16 +57,12 @@ impl Row {
     }
 
     /// What came of the row, unless nothing did so far. What an earlier run left in doubt is unknown.
-    pub(crate) fn outcome(&self) -> Option<Outcome> {
+    pub(crate) fn outcome(&self) -> Option<&Outcome> {
         match &self.state {
             State::Left { .. } | State::Unchecked(_) => None,
-            State::InDoubt(entry) => {
-                // What is in doubt may be another operation, of which one of the names is this row's.
-                let reached = Some(entry.name()).filter(|name| self.create.includes(name));
-                let name = reached.unwrap_or(self.create.name.as_str()).to_owned();
-                Some(Outcome::Unknown { name, doubt: Doubt::Earlier, why: Unverified::Stopped })
+            State::InDoubt(outcome) | State::Earlier(outcome) | State::Ended(outcome) => {
+                Some(outcome)
             }
-            State::Earlier(outcome) | State::Ended(outcome) => Some((**outcome).clone()),
         }
     }
 }

@@ -38,7 +38,7 @@ impl Lanes {
         for (index, org) in orgs.iter().enumerate() {
             let rows = org.rows.iter().filter(|row| **row < end);
             let tasks = rows.map(|row| (*row, org.safe.clone()));
-            if !is_apart && org.identity.as_ref().is_some_and(|org| org.org().is_none()) {
+            if !is_apart && org.seen.identity.as_ref().is_some_and(|org| org.org().is_none()) {
                 last.extend(tasks);
             } else {
                 apart.entry(key(org, index)).or_default().extend(tasks);
@@ -62,7 +62,7 @@ impl Lanes {
 
 /// Two profiles of one org share a lane.
 fn key(org: &Org, index: usize) -> (String, String) {
-    let known = org.identity.as_ref().and_then(|identity: &OrgIdentity| {
+    let known = org.seen.identity.as_ref().and_then(|identity: &OrgIdentity| {
         Some((identity.origin().to_owned(), identity.org()?.id.clone()))
     });
     known.unwrap_or_else(|| (String::new(), index.to_string()))

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use portal_ledger::{Entry, Filter, Ledger};
+use portal_ledger::{Entry, Ledger};
 use portal_model::flow::Policy;
 use portal_model::neutral::{cut, printable, shell_word};
 use portal_model::outcome::NotDone;
@@ -22,7 +22,7 @@ use self::progress::Progress;
 use self::words::{Kind, View};
 use crate::batch::csv::RESULT;
 use crate::batch::mistake::{self, Problem};
-use crate::batch::orgs::{self, Clients, Org};
+use crate::batch::orgs::Clients;
 use crate::batch::plan::Plan;
 use crate::batch::rows::{self, Row, State};
 use crate::batch::run::{Lanes, Run};
@@ -135,15 +135,17 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     // Before anything is sent, so that its results can be written.
     let report = report.map(OutputFile::open).transpose()?;
     let ledger = ledger::Place::new()?.open().await?;
-    let mut batch = Batch::new(args, rows, &policy, &profiles, &ledger).await?;
+    let mut batch = Batch::new(args, rows, &policy, &profiles, ledger).await?;
     let is_asked = !args.dry_run && !args.yes && !batch.is_rehearsal();
-    if is_asked && !batch.orgs.is_empty() {
+    if is_asked && !batch.plan.orgs.is_empty() {
         prompt::require_terminal(IRREVERSIBLE, HOW_TO_CONFIRM)?;
     }
-    let lanes = tokio::select! {
-        lanes = batch.look(args.dry_run || is_asked) => lanes,
+    tokio::select! {
+        looked = batch.plan.look(args.dry_run || is_asked) => looked?,
         () = signal::interrupted() => return Ok(cancelled(printer)),
-    };
+    }
+    let limit = args.limit.map_or(usize::MAX, NonZeroUsize::get);
+    let lanes = Lanes::new(&batch.plan.orgs, limit, args.distinct_orgs || args.allow_another);
     let count = lanes.len();
     let notes = batch.notes(&lanes, &policy, &ledger::Place::new()?);
     if args.dry_run {
@@ -190,7 +192,6 @@ fn cancelled(printer: &Printer) -> ExitClass {
 struct Batch<'a> {
     args: &'a Args,
     plan: Plan,
-    orgs: Vec<Org>,
     /// Those that a suggested command needs, too.
     flags: String,
 }
@@ -202,38 +203,26 @@ impl<'a> Batch<'a> {
         rows: Vec<Row>,
         policy: &Policy,
         profiles: &Profiles,
-        ledger: &Ledger,
+        ledger: Ledger,
     ) -> Result<Self, Failure> {
-        let entries = ledger::entries_of(ledger, &Filter::default()).await?;
-        let org = |name: &str| Some(profiles.get(name).ok()?.target(name, None).identity());
-        let plan = Plan::new(rows, entries, org);
         let file = (args.file != Path::new("-")).then(|| std::path::absolute(&args.file));
         let file = file.transpose()?.map(|path| path.display().to_string());
         let (version, ca_file) = (args.api_version, args.ca_file.as_deref());
-        let orgs = Clients { ledger, file, policy, version, ca_file }.orgs(&plan, profiles)?;
+        let clients = Clients { ledger: &ledger, file, policy, version, ca_file };
+        let orgs = clients.orgs(&rows, profiles)?;
+        let plan = Plan::new(rows, orgs, ledger, args.same_org, args.distinct_orgs).await?;
         let target = TargetArgs {
             api_version: version,
             ca_file: args.ca_file.clone(),
             ..TargetArgs::default()
         };
         let flags = target.arguments(&Place::Explicit(None));
-        Ok(Self { args, plan, orgs, flags })
+        Ok(Self { args, plan, flags })
     }
 
     /// Whether a create is only a rehearsal there: the real service never runs on this machine.
     fn is_rehearsal(&self) -> bool {
-        self.orgs.iter().all(|org| org.target.hosts.is_this_machine())
-    }
-
-    /// Completes the plan, and returns what is to be run.
-    async fn look(&mut self, probes: bool) -> Lanes {
-        let Args { allow_another, same_org, distinct_orgs, limit, .. } = *self.args;
-        orgs::look(&mut self.plan, &mut self.orgs, allow_another, same_org, probes).await;
-        if distinct_orgs {
-            orgs::state_distinct(&self.plan, &mut self.orgs);
-        }
-        let limit = limit.map_or(usize::MAX, NonZeroUsize::get);
-        Lanes::new(&self.orgs, limit, distinct_orgs || allow_another)
+        self.plan.orgs.iter().all(|org| org.target.hosts.is_this_machine())
     }
 
     /// What is to be known beside the rows.
@@ -242,11 +231,11 @@ impl<'a> Batch<'a> {
         if !self.args.rehearsal {
             notes.push(format!("ledger: {ledger}"));
         }
-        if self.plan.foreign > 0 {
+        let foreign = self.plan.foreign();
+        if foreign > 0 {
             notes.push(format!(
-                "portals that exist, and that this ledger did not create: {}; if another machine \
-                 ran this file, run it there",
-                self.plan.foreign
+                "portals that exist, and that this ledger did not create: {foreign}; if another machine \
+                 ran this file, run it there"
             ));
         }
         let name = |entry: &Entry| {
@@ -282,7 +271,8 @@ impl<'a> Batch<'a> {
     /// undone`
     fn summary(&self, lanes: &Lanes) -> String {
         let tasks: HashSet<usize> = lanes.rows().collect();
-        let orgs = self.orgs.iter().filter(|org| org.rows.iter().any(|row| tasks.contains(row)));
+        let orgs =
+            self.plan.orgs.iter().filter(|org| org.rows.iter().any(|row| tasks.contains(row)));
         let orgs: Vec<_> = orgs.collect();
         let servers: HashSet<_> = orgs.iter().map(|org| &org.target.hosts.accounts).collect();
         let place = if self.is_rehearsal() {
@@ -349,10 +339,9 @@ impl<'a> Batch<'a> {
     }
 
     fn text(&self, is_over: bool, columns: usize) -> String {
-        let ensure = self.args.ensure;
         let mut text = words::text(&self.plan, self.view(is_over, columns));
         let has = |kinds: &[Kind]| self.plan.rows.iter().any(|row| kinds.contains(&Kind::of(row)));
-        if !ensure && has(&[Kind::Existing]) {
+        if !self.args.ensure && has(&[Kind::Existing]) {
             let hint = "Pass --ensure to count an existing portal as success.";
             let _ = write!(text, "\n{}", wrap(hint, 0, columns));
         }
@@ -373,8 +362,7 @@ impl<'a> Batch<'a> {
     }
 
     fn view(&self, is_over: bool, columns: usize) -> View<'_> {
-        let Args { ensure, rehearsal: is_rehearsal, .. } = *self.args;
-        View { is_over, ensure, is_rehearsal, flags: &self.flags, columns }
+        View { args: self.args, is_over, flags: &self.flags, columns }
     }
 
     /// Prints the rows for machines. Returns the exit status.

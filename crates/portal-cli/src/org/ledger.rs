@@ -109,7 +109,7 @@ async fn open_in(directory: &Path) -> Result<Ledger, Failure> {
 }
 
 /// Something may be in doubt that can't be read.
-fn unreadable(why: String) -> Failure {
+pub(crate) fn unreadable(why: String) -> Failure {
     Failure::new(ErrorKind::UnreadableLedger, why).hint(
         "end the program that has the file locked, or make it readable and writable; else restore a \
          copy of it, or, without one, move it away and check in Zoho CRM what may be in doubt",

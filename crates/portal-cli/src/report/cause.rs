@@ -226,10 +226,6 @@ fn contradiction(conflict: Conflict, name: &str) -> (String, String) {
             format!("when {name} was begun, the profile led to another org, or to what may be one"),
             "log in to that org again, or log in to this one with another `--profile`".to_owned(),
         ),
-        Conflict::InDoubt => (
-            format!("{conflict}: {name}"),
-            format!("run `portal recover {name}` with a token that has the scope {READ}"),
-        ),
         other => (
             format!("{other}: {name}"),
             format!("run `portal history {name}` to see what the ledger has"),

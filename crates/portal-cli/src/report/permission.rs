@@ -9,7 +9,8 @@ pub(crate) const EVERY_SCOPE: &str = "create a code with every scope, and log in
 /// What a token that cannot list portals costs.
 pub(crate) fn cannot_verify() -> String {
     format!(
-        "the token lacks the scope {}: a create whose response is lost cannot be verified",
+        "the token lacks the scope {}: it creates portals only with `--allow-another`, and one whose \
+         response is lost cannot be verified",
         Scope::PORTAL_READ
     )
 }

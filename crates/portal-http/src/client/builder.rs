@@ -1,6 +1,6 @@
 //! [`ClientBuilder`]: configures a client.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use portal_model::datacenter::ApiDomain;
 use portal_model::flow::{DeadlineTooShort, Policy};
@@ -10,40 +10,26 @@ use portal_model::{ApiVersion, DataCenter, Environment};
 use super::accounts::Accounts;
 use super::api_url::ApiUrl;
 use super::base_url::{BaseUrl, InvalidBaseUrl};
-use super::core::Core;
 use super::credential::{Credential, InvalidCredential};
-use super::handle::Client;
+use super::handle::{Client, Core};
 #[cfg(feature = "sockets")]
 use super::http_transport::HttpTransport;
 use super::slots::Slots;
 use super::token::{Refreshed, Tokens};
-use super::token_cache::{CacheKey, DynTokenCache, NoCache, TokenCache};
+use super::token_cache::{CacheKey, DynTokenCache, TokenCache};
 use super::transport::{DynTransport, Transport};
 
 /// Options of a [`Client`].
+#[derive(Default)]
 #[must_use]
 pub struct ClientBuilder {
     api: ApiDomain,
     accounts_url: Option<String>,
     version: ApiVersion,
     policy: Policy,
-    concurrency: usize,
+    concurrency: Option<usize>,
     transport: Option<Arc<dyn DynTransport>>,
-    cache: Box<dyn DynTokenCache>,
-}
-
-impl Default for ClientBuilder {
-    fn default() -> Self {
-        Self {
-            api: ApiDomain::Unset,
-            accounts_url: None,
-            version: ApiVersion::default(),
-            policy: Policy::default(),
-            concurrency: Self::CONCURRENCY,
-            transport: None,
-            cache: Box::new(NoCache),
-        }
-    }
+    cache: Option<Box<dyn DynTokenCache>>,
 }
 
 impl ClientBuilder {
@@ -90,7 +76,7 @@ impl ClientBuilder {
     /// Limits the number of concurrent requests to what the org's edition allows; at least one.
     /// Default: [`CONCURRENCY`](Self::CONCURRENCY).
     pub fn concurrency(mut self, calls: usize) -> Self {
-        self.concurrency = calls.max(1);
+        self.concurrency = Some(calls.max(1));
         self
     }
 
@@ -104,7 +90,7 @@ impl ClientBuilder {
 
     /// Sets where access tokens are shared with other processes. Default: not at all.
     pub fn token_cache(mut self, cache: impl TokenCache) -> Self {
-        self.cache = Box::new(cache);
+        self.cache = Some(Box::new(cache));
         self
     }
 
@@ -118,7 +104,6 @@ impl ClientBuilder {
         let api_url = ApiUrl::new(self.api.clone(), self.accounts_url.as_deref());
         let api_url = Arc::new(api_url.map_err(BuildError::ApiUrl)?);
         let transport = self.shared_transport()?;
-        #[cfg(feature = "ledger")]
         let fingerprint = credential.fingerprint(self.accounts_url.as_deref());
         let tokens = match credential {
             Credential::AccessToken(_) if api_url.get().is_none() => {
@@ -130,8 +115,9 @@ impl ClientBuilder {
                 let key = CacheKey::new(&accounts.url, &client_id, &client_secret, &refresh_token);
                 let grant = Grant::RefreshToken(refresh_token);
                 let request = TokenRequest::new(client_id, client_secret, grant);
-                let (cache, api_url, state) = (self.cache, api_url.clone(), Mutex::default());
-                let tokens = Refreshed { accounts, request, cache, key, api_url, state };
+                let (cache, api_url) = (self.cache, api_url.clone());
+                let (state, turn) = Default::default();
+                let tokens = Refreshed { accounts, request, cache, key, api_url, state, turn };
                 Tokens::Refreshed(Arc::new(tokens))
             }
         };
@@ -139,12 +125,10 @@ impl ClientBuilder {
             transport,
             tokens,
             api_url,
-            #[cfg(feature = "ledger")]
             fingerprint,
             version: self.version,
             policy: self.policy,
-            slots: Slots::new(self.concurrency),
-            #[cfg(feature = "ledger")]
+            slots: Slots::new(self.concurrency.unwrap_or(ClientBuilder::CONCURRENCY)),
             turns: Arc::default(),
         })))
     }

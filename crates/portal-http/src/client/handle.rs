@@ -3,20 +3,37 @@
 use std::fmt;
 use std::sync::Arc;
 
-use portal_model::flow::{Policy, TokenError};
-use portal_model::{ApiVersion, Endpoint, Method, ReadOnly, ResponseError};
+use portal_model::flow::{NotSent, Policy, TokenError, TransportError};
+use portal_model::{ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError};
+use tokio::sync::Mutex;
 
+use super::api_url::ApiUrl;
 use super::base_url::BaseUrl;
-use super::core::Core;
+use super::echo;
 use super::error::ClientError;
-use super::slots::Urgency;
-use super::token::Token;
-use super::transport::Bounds;
+use super::exchange::exchange;
+use super::slots::{Slots, Urgency};
+use super::token::{Token, Tokens};
+use super::transport::{Bounds, DynTransport};
 
 /// A client of one org. Cloning is cheap; clones share their token, connections and limit of
 /// concurrent requests.
 #[derive(Clone)]
 pub struct Client(pub(super) Arc<Core>);
+
+/// What a client, its clones and its calls share.
+pub(super) struct Core {
+    pub(super) transport: Arc<dyn DynTransport>,
+    pub(super) tokens: Tokens,
+    pub(super) api_url: Arc<ApiUrl>,
+    /// Tells credentials apart.
+    pub(super) fingerprint: String,
+    pub(super) version: ApiVersion,
+    pub(super) policy: Policy,
+    pub(super) slots: Slots,
+    /// Held by the operation in progress, unless the org may have several portals.
+    pub(super) turns: Arc<Mutex<()>>,
+}
 
 impl Client {
     /// Makes a single call that changes nothing. A rejected token is replaced once; nothing else is
@@ -85,8 +102,23 @@ impl Client {
         };
         let _slot = self.0.slots.acquire(urgency).await;
         bounds.is_attempt = is_attempt;
-        let response = self.0.exchange(request, Some(token), bounds).await?;
+        let response = self.send(request, Some(token), bounds).await?;
         Ok(endpoint.decode(&response))
+    }
+
+    /// Sends `request` with `token`, once.
+    pub(super) async fn send(
+        &self,
+        request: Request,
+        token: Option<&Token>,
+        bounds: Bounds,
+    ) -> Result<Response, TransportError> {
+        let (Some(url), Some(token)) = (self.api_url(), token) else {
+            return Err(NotSent::NotStarted("the API's URL is not known".to_owned()).into());
+        };
+        let request = request.authorized(&token.secret);
+        let response = exchange(self.0.transport.as_ref(), &url, request, bounds).await?;
+        Ok(echo::without(response, &[&token.secret]))
     }
 
     /// Returns the policy of safe calls over this client.
@@ -94,7 +126,6 @@ impl Client {
         &self.0.policy
     }
 
-    #[cfg(feature = "ledger")]
     pub(super) fn fingerprint(&self) -> &str {
         &self.0.fingerprint
     }

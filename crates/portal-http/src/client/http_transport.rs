@@ -1,6 +1,5 @@
 //! [`HttpTransport`]: the transport over sockets.
 
-mod attempt;
 mod connect;
 mod failure;
 mod layer;
@@ -13,25 +12,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::USER_AGENT;
+use http::header::{HOST, USER_AGENT};
 use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::Full;
-use hyper_util::client::legacy::connect::capture_connection;
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use portal_model::flow::{NoResponse, NotSent, TransportError};
 use tokio::time::{Instant, timeout_at};
 
 use self::connect::Connector;
-use self::failure::{find, lost};
+use self::failure::lost;
+use self::layer::Purpose;
 pub use self::proxy::{InvalidProxy, Proxy};
 use self::tls::{Tls, Trust};
-use self::wire::LONGEST_HEAD;
+use self::wire::Idle;
 use super::transport::{Bounds, Transport, after, read};
 pub use crate::pem::TlsError;
-
-/// How long an idle connection is kept.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// HTTP/1.1 over pooled connections, with TLS by rustls.
 ///
@@ -46,51 +40,60 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// after connecting, a second at least (`TCP_USER_TIMEOUT`), in case the process is frozen.
 #[derive(Clone, Debug)]
 pub struct HttpTransport {
-    pooled: Client<Connector, Full<Bytes>>,
-    connector: Connector,
+    connector: Arc<Connector>,
+    idle: Arc<Idle>,
 }
 
 impl HttpTransport {
     /// Creates a transport with the defaults of [`HttpTransportBuilder`].
     pub fn new() -> Self {
-        Self::assemble(HttpTransportBuilder::default(), Tls::default())
+        Self::assemble(Self::builder(), Tls::default())
     }
 
     /// Configures a transport.
     pub fn builder() -> HttpTransportBuilder {
-        HttpTransportBuilder::default()
+        let (proxy, trust) = (Proxy::from_env(), Trust::default());
+        HttpTransportBuilder { proxy, trust, connect_timeout: Duration::from_secs(10) }
     }
 
     fn assemble(builder: HttpTransportBuilder, tls: Tls) -> Self {
         let connector = Connector::new(builder.proxy, tls, builder.connect_timeout);
-        let mut client = Client::builder(TokioExecutor::new());
-        // Never retry a request that was handed to a connection: it may have been sent.
-        client.retry_canceled_requests(false);
-        client.http1_max_buf_size(LONGEST_HEAD);
-        client.pool_idle_timeout(IDLE_TIMEOUT).pool_timer(TokioTimer::new());
-        Self { pooled: client.build(connector.clone()), connector }
+        Self { connector: Arc::new(connector), idle: Arc::default() }
     }
 
-    async fn send_pooled(
+    /// Sends `request`: an attempt over a connection of its own. When this returns or is dropped, its
+    /// socket is closed, and unless the response was read, the kernel sends nothing of the request any
+    /// more (rule 9).
+    async fn exchange(
         &self,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
         bounds: Bounds,
     ) -> Result<Response<Bytes>, TransportError> {
         let end = after(Instant::now(), bounds.time);
         let destination = request.uri().clone();
-        let connection = capture_connection(&mut request);
-        let exchange = async {
-            let response = self.pooled.request(request).await;
-            let response = response.map_err(|error| classify(&destination, &error))?;
-            Ok(read(response, bounds).await?)
+        let idle = if bounds.is_attempt { None } else { self.idle.take(&destination) };
+        let purpose = if bounds.is_attempt { Purpose::Attempt(end) } else { Purpose::Pool };
+        let wire = match idle {
+            Some(wire) => Ok(Ok(wire)),
+            None => timeout_at(end, self.connector.connect(&destination, purpose)).await,
         };
-        match timeout_at(end, exchange).await {
-            Ok(response) => response,
-            Err(_) if connection.connection_metadata().is_none() => {
-                Err(NotSent::ConnectTimedOut.into())
-            }
-            Err(_) => Err(NoResponse::TimedOut.into()),
+        let mut wire = match wire {
+            // A process that was suspended while it connected must not start late.
+            Ok(Ok(wire)) if Instant::now() < end && bounds.may_begin() => wire,
+            Ok(Err(error)) => return Err(error.into()),
+            Ok(Ok(_)) | Err(_) => return Err(NotSent::ConnectTimedOut.into()),
+        };
+        let response = wire.exchange(addressed(request)?, |response| async {
+            let response = response.map_err(|error| lost(&destination, &error))?;
+            Ok::<_, TransportError>(read(response, bounds).await?)
+        });
+        let response = timeout_at(end, response).await.map_err(|_| NoResponse::TimedOut)??;
+        if bounds.is_attempt {
+            wire.close();
+        } else {
+            self.idle.put(destination, wire);
         }
+        Ok(response)
     }
 }
 
@@ -110,20 +113,20 @@ impl Transport for HttpTransport {
             HeaderValue::from_static(concat!("portal-http/", env!("CARGO_PKG_VERSION")));
         let mut request = request.map(Full::new);
         request.headers_mut().entry(USER_AGENT).or_insert(PRODUCT);
-        if bounds.is_attempt {
-            attempt::send(&self.connector, request, bounds).await
-        } else {
-            self.send_pooled(request, bounds).await
-        }
+        self.exchange(request, bounds).await
     }
 }
 
-/// Classifies an error of the pooled client, which wraps the error that counts.
-fn classify(destination: &Uri, error: &Error) -> TransportError {
-    match find::<NotSent>(error) {
-        Some(not_sent) => not_sent.clone().into(),
-        None => lost(destination, std::error::Error::source(error).unwrap_or(error)),
-    }
+/// Adds `Host`, and leaves only the path in the URL.
+fn addressed(mut request: Request<Full<Bytes>>) -> Result<Request<Full<Bytes>>, NotSent> {
+    let authority = request.uri().authority().map_or("", |authority| authority.as_str());
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let host = HeaderValue::from_str(host);
+    let host = host.map_err(|error| NotSent::NotStarted(error.to_string()))?;
+    request.headers_mut().entry(HOST).or_insert(host);
+    let path = request.uri().path_and_query().cloned();
+    *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
+    Ok(request)
 }
 
 /// Options of an [`HttpTransport`].
@@ -132,16 +135,6 @@ pub struct HttpTransportBuilder {
     proxy: Proxy,
     trust: Trust,
     connect_timeout: Duration,
-}
-
-impl Default for HttpTransportBuilder {
-    fn default() -> Self {
-        Self {
-            proxy: Proxy::from_env(),
-            trust: Trust::default(),
-            connect_timeout: Duration::from_secs(10),
-        }
-    }
 }
 
 impl HttpTransportBuilder {

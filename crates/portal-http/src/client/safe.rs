@@ -4,11 +4,11 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | `in_flight` | [`InFlight`]: the task of an operation |
 //! | `call` | [`Call`]: an operation before it starts |
-//! | `in_flight` | [`InFlight`]: its task |
 //! | `host` | what `run` needs of a client |
-//! | `client` | what a [`SafeClient`] is made of |
 //! | `identity` | which org it is |
+//! | `client` | what a [`SafeClient`] is made of |
 //! | `operations` | what is running, and how it is ended |
 
 mod call;
@@ -30,7 +30,6 @@ pub use self::call::{Call, PreviewError};
 pub use self::client::SafeClient;
 pub use self::identity::IdentifyError;
 pub use self::in_flight::InFlight;
-use self::in_flight::Work;
 
 impl SafeClient {
     /// Creates a portal. Nothing happens until the [`Call`] is awaited or started.
@@ -92,7 +91,9 @@ impl SafeClient {
     /// # }
     /// ```
     pub fn perform(&self, operation: impl Into<Operation>) -> Call {
-        Call::new(self.clone(), operation.into())
+        let operation = operation.into();
+        let name = operation.names().next().unwrap_or_default().to_owned();
+        Call::new(self.clone(), Wanted::Do(operation), name)
     }
 
     /// Determines what came of every operation of this org that the ledger has as unfinished, oldest
@@ -162,8 +163,7 @@ impl SafeClient {
     }
 
     fn recover_named(&self, entry: EntryId, name: String) -> InFlight {
-        let (wanted, policy) = (Wanted::Recover(entry), self.client.policy().clone());
-        in_flight::start(self.clone(), Work { wanted, policy, key: None, name })
+        Call::new(self.clone(), Wanted::Recover(entry), name).start()
     }
 
     /// The unfinished entries of this org, newest first.

@@ -8,7 +8,7 @@ use portal_model::Secret;
 use portal_model::error::with_sources;
 use portal_model::flow::{TokenError, TokenId};
 use portal_model::oauth::{TokenRequest, TokenState};
-use tokio::sync::watch;
+use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -49,25 +49,29 @@ impl Tokens {
 pub(super) struct Refreshed {
     pub(super) accounts: Accounts,
     pub(super) request: TokenRequest,
-    pub(super) cache: Box<dyn DynTokenCache>,
+    pub(super) cache: Option<Box<dyn DynTokenCache>>,
     pub(super) key: CacheKey,
     pub(super) api_url: Arc<ApiUrl>,
     pub(super) state: Mutex<State>,
+    /// Held by whoever refreshes the token.
+    pub(super) turn: Arc<AsyncMutex<()>>,
 }
 
 /// No token yet.
 #[derive(Default)]
 pub(super) struct State {
     held: Option<Held>,
-    /// The id of the last token.
+    /// How many refreshes have ended; the id of a token is the count after its own.
     count: u64,
-    refresh: Option<Refresh>,
-    /// When a refresh last failed, and why.
-    failed: Option<(Instant, TokenError)>,
+    failed: Option<Failed>,
 }
 
-/// A refresh in flight, and eventually its result.
-type Refresh = watch::Receiver<Option<Result<Token, TokenError>>>;
+/// The last failed refresh.
+struct Failed {
+    count: u64,
+    at: Instant,
+    error: TokenError,
+}
 
 /// A token, with its age when it was received.
 struct Held {
@@ -92,59 +96,49 @@ enum Shared<'a> {
 
 impl Refreshed {
     async fn get(self: &Arc<Self>, rejected: Option<TokenId>) -> Result<Token, TokenError> {
-        let mut refresh = {
-            let mut state = self.lock();
-            let held = state.held.as_ref().filter(|held| Some(held.token.id) != rejected);
-            match held.map(|held| (held.state(), held.token.clone())) {
-                Some((TokenState::Valid, token)) => return Ok(token),
-                Some((TokenState::RefreshSoon, token)) => {
-                    if state.failure_within(PAUSE).is_none() {
-                        self.refresh(&mut state);
-                    }
-                    return Ok(token);
+        let asked = {
+            let state = self.lock();
+            if let Some(result) = state.at_hand(rejected, state.count) {
+                if state.is_due()
+                    && let Ok(turn) = self.turn.clone().try_lock_owned()
+                {
+                    let tokens = self.clone();
+                    let work = async move { (tokens.refresh().await.ok(), turn) };
+                    tokio::spawn(work.in_current_span());
                 }
-                // Expired.
-                _ => {}
+                return result;
             }
-            if let Some(error) = state.failure_within(Duration::ZERO) {
-                return Err(error.clone());
-            }
-            self.refresh(&mut state)
+            state.count
         };
-        let result = refresh.wait_for(Option::is_some).await.map(|result| result.clone());
-        result
-            .ok()
-            .flatten()
-            .unwrap_or_else(|| Err(TokenError::Local("the token refresh was aborted".to_owned())))
-    }
-
-    /// Returns the refresh in flight, starting one if there is none.
-    fn refresh(self: &Arc<Self>, state: &mut State) -> Refresh {
-        if let Some(refresh) = &state.refresh
-            && refresh.has_changed().is_ok()
-        {
-            return refresh.clone();
-        }
-        let (done, refresh) = watch::channel(None);
-        state.refresh = Some(refresh.clone());
-        let old = state.held.as_ref().map(|held| held.token.secret.clone());
         let tokens = self.clone();
         let work = async move {
-            let result = tokens.renew(old.as_ref()).await;
-            let mut state = tokens.lock();
-            state.refresh = None;
-            let result = match result {
-                Ok(token) => Ok(state.hold(&token)),
-                Err(error) => {
-                    tracing::warn!(error = with_sources(&error), "cannot refresh the access token");
-                    state.failed = Some((Instant::now(), error.clone()));
-                    Err(error)
-                }
-            };
-            done.send_replace(Some(result));
+            let _turn = tokens.turn.lock().await;
+            // What another refresh came to while this one waited.
+            let at_hand = tokens.lock().at_hand(rejected, asked);
+            match at_hand {
+                Some(result) => result,
+                None => tokens.refresh().await,
+            }
         };
-        tokio::spawn(work.in_current_span());
-        refresh
+        let aborted = |_| Err(TokenError::Local("the token refresh was aborted".to_owned()));
+        tokio::spawn(work.in_current_span()).await.unwrap_or_else(aborted)
+    }
+
+    /// Refreshes the token. It is the caller's turn.
+    async fn refresh(&self) -> Result<Token, TokenError> {
+        let old = self.lock().held.as_ref().map(|held| held.token.secret.clone());
+        let renewed = self.renew(old.as_ref()).await;
+        let mut state = self.lock();
+        state.count += 1;
+        match renewed {
+            Ok(found) => Ok(state.hold(&found)),
+            Err(error) => {
+                tracing::warn!(error = with_sources(&error), "cannot refresh the access token");
+                let (count, at) = (state.count, Instant::now());
+                state.failed = Some(Failed { count, at, error: error.clone() });
+                Err(error)
+            }
+        }
     }
 
     /// Returns a token other than `old`: one that another process has cached, or a new one.
@@ -168,8 +162,8 @@ impl Refreshed {
         let granted = self.accounts.token(&self.request).await?;
         let granted = CachedToken::new(&granted, SystemTime::now());
         self.api_url.learn(granted.api_domain.as_deref())?;
-        if lock.is_some()
-            && let Err(error) = self.cache.store_boxed(&self.key, &granted).await
+        if let (Some(_lock), Some(cache)) = (&lock, &self.cache)
+            && let Err(error) = cache.store_boxed(&self.key, &granted).await
         {
             token_cache::warn_unusable(&error);
         }
@@ -179,14 +173,15 @@ impl Refreshed {
     /// Returns a token other than `old` from the cache, or the lock to replace it.
     async fn shared(&self, old: Option<&Secret>) -> io::Result<Shared<'_>> {
         let is_new = |found: &CachedToken| Some(&found.access_token) != old;
-        if let Some(found) = self.cache.load_boxed(&self.key).await?.filter(is_new)
+        let Some(cache) = &self.cache else { return Ok(Shared::Locked(Box::new(()))) };
+        if let Some(found) = cache.load_boxed(&self.key).await?.filter(is_new)
             && found.state(SystemTime::now()) != TokenState::Expired
         {
             return Ok(Shared::Found(found));
         }
-        let lock = self.cache.lock_boxed(&self.key).await?;
+        let lock = cache.lock_boxed(&self.key).await?;
         // Check again: another process may have refreshed the token while this one waited.
-        if let Some(found) = self.cache.load_boxed(&self.key).await?.filter(is_new)
+        if let Some(found) = cache.load_boxed(&self.key).await?.filter(is_new)
             && found.state(SystemTime::now()) == TokenState::Valid
         {
             return Ok(Shared::Found(found));
@@ -217,14 +212,26 @@ fn lasts(error: &TokenError) -> Duration {
 }
 
 impl State {
-    /// The error of the last refresh, if it failed within `pause` or is one that lasts.
-    fn failure_within(&self, pause: Duration) -> Option<&TokenError> {
-        let (at, error) = self.failed.as_ref()?;
-        (at.elapsed() < pause.max(lasts(error))).then_some(error)
+    /// A token other than the `rejected` one, or a failure: one that still counts, or that came after
+    /// somebody `asked` at that count.
+    fn at_hand(&self, rejected: Option<TokenId>, asked: u64) -> Option<Result<Token, TokenError>> {
+        let usable =
+            |held: &&Held| Some(held.token.id) != rejected && held.state() != TokenState::Expired;
+        if let Some(held) = self.held.as_ref().filter(usable) {
+            return Some(Ok(held.token.clone()));
+        }
+        let Failed { count, at, error } = self.failed.as_ref()?;
+        (*count > asked || at.elapsed() < lasts(error)).then(|| Err(error.clone()))
+    }
+
+    /// Whether the token can be used and should be refreshed.
+    fn is_due(&self) -> bool {
+        let has_failed = |failed: &Failed| failed.at.elapsed() < PAUSE.max(lasts(&failed.error));
+        self.held.as_ref().is_some_and(|held| held.state() == TokenState::RefreshSoon)
+            && !self.failed.as_ref().is_some_and(has_failed)
     }
 
     fn hold(&mut self, found: &CachedToken) -> Token {
-        self.count += 1;
         let token = Token { id: TokenId(self.count), secret: found.access_token.clone() };
         self.held = Some(Held {
             token: token.clone(),

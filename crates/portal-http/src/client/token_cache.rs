@@ -188,25 +188,6 @@ pub(super) fn warn_unusable(error: &io::Error) {
     tracing::warn!(%error, "cannot use the token cache; continuing without it");
 }
 
-/// Stores nothing: each client requests its own token.
-pub(super) struct NoCache;
-
-impl TokenCache for NoCache {
-    type Lock = ();
-
-    async fn load(&self, _: &CacheKey) -> io::Result<Option<CachedToken>> {
-        Ok(None)
-    }
-
-    async fn lock(&self, _: &CacheKey) -> io::Result<()> {
-        Ok(())
-    }
-
-    async fn store(&self, _: &CacheKey, _: &CachedToken) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
 
 /// Object-safe form of [`TokenCache`].

@@ -15,7 +15,6 @@ use portal_model::flow::{NoResponse, NotSent, TransportError};
 use tokio::time::Instant;
 use tower_service::Service;
 
-#[cfg(feature = "ledger")]
 use super::clock::NotAfter;
 
 /// Sends a request once and waits for its response.
@@ -114,7 +113,6 @@ pub struct Bounds {
     /// Whether the request is an attempt: it can't be undone, and has to end when its caller says
     /// so. [`Transport`] says what that requires.
     pub is_attempt: bool,
-    #[cfg(feature = "ledger")]
     not_after: Option<NotAfter>,
 }
 
@@ -127,13 +125,7 @@ impl Bounds {
 
     /// Bounds with this timeout and [`BODY`](Self::BODY).
     pub const fn new(time: Duration) -> Self {
-        Self {
-            time,
-            body: Self::BODY,
-            is_attempt: false,
-            #[cfg(feature = "ledger")]
-            not_after: None,
-        }
+        Self { time, body: Self::BODY, is_attempt: false, not_after: None }
     }
 
     /// Bounds with this timeout and [`LIST`](Self::LIST).
@@ -148,7 +140,6 @@ impl Bounds {
 
     /// The same bounds for a request that must not begin later than this. The ledger may have given the
     /// attempt to somebody else by then.
-    #[cfg(feature = "ledger")]
     pub fn not_after(self, moment: &portal_ledger::Moment) -> Self {
         Self { not_after: Some(NotAfter::new(moment)), ..self }
     }
@@ -156,11 +147,7 @@ impl Bounds {
     /// Whether the request may still begin, to be asked right before its first byte: connecting may
     /// have taken long, and the system may have been suspended meanwhile.
     pub fn may_begin(&self) -> bool {
-        #[cfg(feature = "ledger")]
-        let has_passed = self.not_after.is_some_and(NotAfter::has_passed);
-        #[cfg(not(feature = "ledger"))]
-        let has_passed = false;
-        !has_passed
+        !self.not_after.is_some_and(NotAfter::has_passed)
     }
 
     /// Returns the limit for the body of a response with this status.

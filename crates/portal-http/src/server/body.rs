@@ -8,6 +8,8 @@ use bytes::{Buf, Bytes};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, SizeHint};
+use portal_model::ApiError;
+use portal_model::server::rejections;
 
 /// Longest request body that is accepted: 64 KiB.
 pub const BODY_LIMIT: usize = 64 * 1024;
@@ -19,35 +21,29 @@ pub(super) const DISCARD_LIMIT: usize = 1024 * 1024;
 /// How long the body of a rejected request is read and discarded.
 pub(super) const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The body of a request, as far as it was received.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum ReceivedBody {
-    Complete(Bytes),
-    TooLarge,
-    /// The client stopped, or took too long.
-    Incomplete,
-}
-
 /// Receives a body to its end.
-pub(super) async fn receive<B: Body>(headers: &HeaderMap, body: B) -> ReceivedBody {
+///
+/// # Errors
+/// It is too large, or the client stopped.
+pub(super) async fn receive<B: Body>(headers: &HeaderMap, body: B) -> Result<Bytes, ApiError> {
     let limit = if expects_continue(headers) { BODY_LIMIT } else { DISCARD_LIMIT };
     if body.size_hint().lower() > limit as u64 {
-        return ReceivedBody::TooLarge;
+        return Err(rejections::body_too_large(BODY_LIMIT));
     }
     read(body, BODY_LIMIT).await
 }
 
 /// Reads a body up to [`DISCARD_LIMIT`], and keeps it unless it is longer than `limit`.
-async fn read<B: Body>(body: B, limit: usize) -> ReceivedBody {
+async fn read<B: Body>(body: B, limit: usize) -> Result<Bytes, ApiError> {
     let mut body = std::pin::pin!(body);
     let mut complete = Vec::new();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return ReceivedBody::Incomplete };
+        let frame = frame.map_err(|_| rejections::invalid_body())?;
         let Ok(mut data) = frame.into_data() else { continue };
         length += data.remaining();
         if length > DISCARD_LIMIT {
-            return ReceivedBody::TooLarge;
+            break;
         }
         while length <= limit && data.has_remaining() {
             let chunk = data.chunk();
@@ -55,7 +51,7 @@ async fn read<B: Body>(body: B, limit: usize) -> ReceivedBody {
             data.advance(chunk.len());
         }
     }
-    if length > limit { ReceivedBody::TooLarge } else { ReceivedBody::Complete(complete.into()) }
+    if length > limit { Err(rejections::body_too_large(limit)) } else { Ok(complete.into()) }
 }
 
 /// Whether the client waits for `100 Continue` before it sends the body. hyper sends that when the
@@ -165,10 +161,10 @@ mod tests {
     async fn receive_reads_up_to_limit() {
         let headers = HeaderMap::new();
         let of = |length: usize| receive(&headers, Full::new(Bytes::from(vec![b'x'; length])));
-        assert_eq!(of(0).await, ReceivedBody::Complete(Bytes::new()));
-        assert_eq!(of(BODY_LIMIT).await, ReceivedBody::Complete(vec![b'x'; BODY_LIMIT].into()));
-        assert_eq!(of(BODY_LIMIT + 1).await, ReceivedBody::TooLarge);
-        assert_eq!(of(DISCARD_LIMIT + 1).await, ReceivedBody::TooLarge);
+        assert_eq!(of(0).await, Ok(Bytes::new()));
+        assert_eq!(of(BODY_LIMIT).await, Ok(vec![b'x'; BODY_LIMIT].into()));
+        assert_eq!(of(BODY_LIMIT + 1).await, Err(rejections::body_too_large(BODY_LIMIT)));
+        assert_eq!(of(DISCARD_LIMIT + 1).await, Err(rejections::body_too_large(BODY_LIMIT)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -195,7 +191,7 @@ mod tests {
     async fn receive_aborted_body_is_incomplete() {
         let frames = [Ok(Frame::data(Bytes::from_static(b"{}"))), Err(InjectedAbort)];
         let body = StreamBody::new(futures_util::stream::iter(frames));
-        assert_eq!(receive(&HeaderMap::new(), body).await, ReceivedBody::Incomplete);
+        assert_eq!(receive(&HeaderMap::new(), body).await, Err(rejections::invalid_body()));
     }
 
     #[tokio::test]

@@ -19,8 +19,8 @@ use super::body::ResponseBody;
 use super::connections::{Connection, Phase, Registration};
 use super::host::HostPolicy;
 use super::limits::ServerLimits;
-use super::service::PortalService;
-use super::timeout::{TimeoutBody, TimeoutStream};
+use super::service::{Arrival, PortalService};
+use super::timeout::TimeoutStream;
 use super::tls::ServerTls;
 
 /// What all connections of a server have in common.
@@ -96,9 +96,9 @@ async fn respond<R: Registry>(
         // For the base URL that a token response has: the target of a request has no scheme.
         head.extensions.insert(scheme);
     }
-    let body = TimeoutBody::new(body, config.limits.body_timeout, Arc::clone(&state));
-    let request = Request::from_parts(head, body);
-    let response = config.service.respond(request, checked).await;
+    let (body_timeout, connection) = (config.limits.body_timeout, Some(Arc::clone(&state)));
+    let arrival = Arrival { checked, body_timeout, connection };
+    let response = config.service.respond(Request::from_parts(head, body), arrival).await;
     state.enter(Phase::Write);
     response
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// A connection younger than this is not closed for a new one: the head of its request may be
@@ -36,8 +36,7 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Connection {
     peer: IpAddr,
-    state: Mutex<State>,
-    close: Notify,
+    state: watch::Sender<State>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,14 +56,17 @@ impl State {
 }
 
 impl Connection {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> State {
+        *self.state.borrow()
     }
 
     /// Enters `phase`. Called on the connection's own task only.
     pub(super) fn enter(&self, phase: Phase) {
-        let mut state = self.state();
-        *state = State::new(phase, state.has_served || phase == Phase::Service);
+        self.state.send_if_modified(|state| {
+            *state = State::new(phase, state.has_served || phase != Phase::Body);
+            // Only a connection that is chosen has to be woken.
+            false
+        });
     }
 
     /// Enters `to` if the connection is in phase `from`.
@@ -76,22 +78,17 @@ impl Connection {
 
     /// Asks the connection's task to close it if it still waits for the same as when it was `seen`.
     fn close_if(&self, seen: State) {
-        let mut state = self.state();
-        if *state == seen {
-            state.is_chosen = true;
-            self.close.notify_one();
-        }
+        self.state.send_if_modified(|state| {
+            state.is_chosen |= *state == seen;
+            state.is_chosen
+        });
     }
 
     /// Completes when the connection must be closed. Poll it after the connection itself, so that
     /// a request that has arrived meanwhile is served instead.
     pub(super) async fn closed(&self) {
-        loop {
-            self.close.notified().await;
-            if self.state().is_chosen {
-                return;
-            }
-        }
+        // The sender is this very value.
+        let _ = self.state.subscribe().wait_for(|state| state.is_chosen).await;
     }
 }
 
@@ -143,8 +140,8 @@ impl Connections {
 
     /// Adds a connection. `id` must be new.
     pub(super) fn register(self: &Arc<Self>, id: u64, peer: IpAddr) -> Registration {
-        let state = Mutex::new(State::new(Phase::Head, false));
-        let connection = Arc::new(Connection { peer, state, close: Notify::new() });
+        let state = watch::Sender::new(State::new(Phase::Head, false));
+        let connection = Arc::new(Connection { peer, state });
         self.open().insert(id, Arc::clone(&connection));
         Registration { table: Arc::clone(self), id, connection }
     }
@@ -184,7 +181,7 @@ impl Connections {
         let longest = candidates
             .filter_map(|connection| {
                 // Read once: the connection changes it meanwhile, and `close_if` compares.
-                let seen = *connection.state();
+                let seen = connection.state();
                 let age = now.duration_since(seen.since);
                 let weight = if seen.has_served { 1 } else { NEWCOMER_WEIGHT };
                 let rank = match seen.phase {
@@ -204,7 +201,7 @@ impl Connections {
     pub(super) fn close_waiting(&self, phases: &[Phase], timeout: Duration) -> usize {
         let mut closed = 0;
         for connection in self.open().values() {
-            let seen = *connection.state();
+            let seen = connection.state();
             if seen.since.elapsed() >= timeout && phases.contains(&seen.phase) {
                 connection.close_if(seen);
                 closed += 1;

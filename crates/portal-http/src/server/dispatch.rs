@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::request::Parts;
+use portal_model::Response;
 use portal_model::oauth::{AccessToken, TOKEN_PATH};
-use portal_model::{ApiVersion, Response};
-use portal_store::{Principal, Registry};
+use portal_store::Registry;
 
 use super::authorize::{Access, access, authorize};
 use super::fault::{FaultSpec, Point};
+use super::handlers::Call;
 use super::log_limit::log_limited;
 use super::past_lists::PastLists;
 use super::request::{ServerRequest, access_token};
@@ -18,7 +19,7 @@ use super::response::ServerResponse;
 use super::route::{Operation, Route};
 use super::served_request::ServedRequest;
 use super::state::ServiceState;
-use super::{OPENAPI, handlers, oauth};
+use super::{OPENAPI, oauth};
 
 /// Responds to `request` and reports it to the access log.
 pub(super) async fn dispatch<R: Registry>(
@@ -90,7 +91,10 @@ async fn with_faults<R: Registry>(
     }
     let response = match allowed? {
         Access::Crm { version, operation, principal } => {
-            crm(state, request, version, &operation, &principal, injected.past).await
+            let call = Call { state, request, version, principal: &principal };
+            let mut response = crm(&call, &operation, injected.past).await;
+            response.principal = Some(principal);
+            response
         }
         Access::Token => oauth::token(state, request).await.into(),
         Access::Revoke => oauth::revoke(state, request).await.into(),
@@ -117,42 +121,32 @@ async fn with_faults<R: Registry>(
 }
 
 async fn crm<R: Registry>(
-    state: &ServiceState<R>,
-    request: &ServerRequest,
-    version: ApiVersion,
+    call: &Call<'_, R>,
     operation: &Operation,
-    principal: &Arc<Principal>,
     past: Option<Arc<PastLists>>,
 ) -> ServerResponse {
+    let principal = call.principal;
     // Before authorization: a request without scope or permission costs as much as any other.
-    let admitted = state
-        .quotas
-        .as_ref()
-        .map(|quotas| quotas.admit(principal.org.id, &principal.client_id, state.now()));
-    let (result, admission) = match (admitted.transpose(), authorize(principal, operation)) {
-        (Err(wait), _) => (Err(ServerResponse::rate_limited(false, Some(wait))), None),
-        (Ok(admission), Err(error)) => (Err(error.into()), admission),
-        (Ok(admission), Ok(())) => {
-            record_lists(state, request, principal).await;
-            let past = past.as_deref();
-            let result =
-                handlers::perform(state, request, version, operation, principal, past).await;
-            record_lists(state, request, principal).await;
-            (result, admission)
+    let quotas = call.state.quotas.as_ref();
+    let admission = quotas.map(|quotas| quotas.admit(principal.org.id, &principal.client_id));
+    let result = match (&admission, authorize(principal, operation)) {
+        (Some(None), _) => Err(ServerResponse::rate_limited(false, Some(Duration::from_secs(1)))),
+        (_, Err(error)) => Err(error.into()),
+        (_, Ok(())) => {
+            record_lists(call).await;
+            let result = call.perform(operation, past.as_deref()).await;
+            record_lists(call).await;
+            result
         }
     };
     let mut response = ServerResponse::from(result);
-    response.principal = Some(Arc::clone(principal));
-    response.admission = admission;
+    response.admission = admission.flatten();
     response
 }
 
 /// Records the list of the org for later stale ones, before a request that may change it and after.
-async fn record_lists<R: Registry>(
-    state: &ServiceState<R>,
-    request: &ServerRequest,
-    principal: &Principal,
-) {
+async fn record_lists<R: Registry>(call: &Call<'_, R>) {
+    let Call { state, request, principal, .. } = call;
     if Route::is_change(&request.head.method) {
         for past in state.faults.past_lists() {
             // A registry that fails here fails the next list too; the change is not undone.

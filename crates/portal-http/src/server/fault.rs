@@ -36,6 +36,7 @@ use http::Method;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultSpec {
+    text: String,
     pub(super) matches: Matches,
     pub(super) point: Point,
     pub(super) action: Action,
@@ -65,16 +66,6 @@ pub(super) enum Action {
     Stale(Duration),
     Respond(FaultResponse),
 }
-
-/// The actions that are one word.
-const WORDS: [(Action, &str); 6] = [
-    (Action::Expire, "expire"),
-    (Action::Respond(FaultResponse::Drop), "drop"),
-    (Action::Respond(FaultResponse::RateLimit(None)), "429"),
-    (Action::Respond(FaultResponse::Fail), "500"),
-    (Action::Respond(FaultResponse::Html), "html"),
-    (Action::Respond(FaultResponse::Cut), "cut"),
-];
 
 /// Which of the requests that a fault matches get it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,9 +165,9 @@ impl FromStr for FaultSpec {
 }
 
 /// Parses a specification; the error is the invalid part.
-fn parse(text: &str) -> Result<FaultSpec, String> {
-    let (matches, rest) = match text.split_once(' ') {
-        None => (Matches::All, text),
+fn parse(whole: &str) -> Result<FaultSpec, String> {
+    let (matches, rest) = match whole.split_once(' ') {
+        None => (Matches::All, whole),
         Some(("TOKEN", rest)) => (Matches::Token, rest),
         Some((method @ ("GET" | "POST" | "PUT"), rest)) => {
             (Matches::Crm(method.parse().map_err(|_| method.to_owned())?), rest)
@@ -200,7 +191,8 @@ fn parse(text: &str) -> Result<FaultSpec, String> {
         None => Which::All,
         Some(which) => parse_which(which).ok_or(which)?,
     };
-    Ok(FaultSpec { matches, point, action: action.ok_or(text)?, which })
+    let (text, action) = (whole.to_owned(), action.ok_or(text)?);
+    Ok(FaultSpec { text, matches, point, action, which })
 }
 
 fn parse_action(text: &str) -> Option<Action> {
@@ -209,11 +201,18 @@ fn parse_action(text: &str) -> Option<Action> {
         Some((word, argument)) => (word, Some(argument)),
     };
     Some(match (word, argument) {
-        (word, None) => WORDS.iter().find(|(_, known)| *known == word)?.0,
+        // A line break between `1m` and `30s` would be one in a log too.
+        (_, Some(argument)) if argument.contains(char::is_control) => return None,
+        ("expire", None) => Action::Expire,
+        ("drop", None) => Action::Respond(FaultResponse::Drop),
+        ("500", None) => Action::Respond(FaultResponse::Fail),
+        ("html", None) => Action::Respond(FaultResponse::Html),
+        ("cut", None) => Action::Respond(FaultResponse::Cut),
         ("delay", Some(duration)) => Action::Delay(humantime::parse_duration(duration).ok()?),
         ("stale", Some(duration)) => Action::Stale(humantime::parse_duration(duration).ok()?),
-        ("429", Some(seconds)) => {
-            Action::Respond(FaultResponse::RateLimit(Some(seconds.parse().ok()?)))
+        ("429", seconds) => {
+            let seconds = seconds.map(str::parse).transpose().ok()?;
+            Action::Respond(FaultResponse::RateLimit(seconds))
         }
         _ => return None,
     })
@@ -235,38 +234,11 @@ fn parse_which(text: &str) -> Option<Which> {
     }
 }
 
+/// As it was written.
 impl fmt::Display for FaultSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.matches {
-            Matches::All => {}
-            Matches::Crm(method) => write!(f, "{method} ")?,
-            Matches::Token => f.write_str("TOKEN ")?,
-        }
-        f.write_str(match self.point {
-            Point::Request => "request:",
-            Point::Committed => "committed:",
-        })?;
-        match self.action {
-            Action::Delay(duration) => write!(f, "delay={}", without_spaces(duration)),
-            Action::Stale(duration) => write!(f, "stale={}", without_spaces(duration)),
-            Action::Respond(FaultResponse::RateLimit(Some(seconds))) => write!(f, "429={seconds}"),
-            other => WORDS
-                .iter()
-                .filter(|(action, _)| *action == other)
-                .try_for_each(|(_, word)| f.write_str(word)),
-        }?;
-        match self.which {
-            Which::All | Which::Once => Ok(()),
-            Which::Share { hit, of } => write!(f, ":{hit}/{of}"),
-            Which::Nth(number) => write!(f, ":@{number}"),
-            Which::From(number) => write!(f, ":@{number}+"),
-        }
+        f.pad(&self.text)
     }
-}
-
-/// Without spaces: the first one of a specification ends the method.
-fn without_spaces(duration: Duration) -> String {
-    humantime::format_duration(duration).to_string().replace(' ', "")
 }
 
 /// The text is not a valid [`FaultSpec`].
@@ -340,6 +312,7 @@ mod tests {
             ("committed:stale=5s", "stale=5s"),
             ("POST request:stale=5s", "stale=5s"),
             ("TOKEN request:stale=5s", "stale=5s"),
+            ("GET request:delay=1m\n30s", "delay=1m\n30s"),
         ] {
             let error = text.parse::<FaultSpec>().unwrap_err();
             assert_eq!(error.wrong, wrong, "{text}");

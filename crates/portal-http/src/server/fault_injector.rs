@@ -1,7 +1,7 @@
 //! [`FaultInjector`]: which requests get which faults.
 
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -16,8 +16,6 @@ use super::route::{Operation, Route};
 #[derive(Debug, Default)]
 pub(super) struct FaultInjector {
     armed: RwLock<Vec<Armed>>,
-    /// Spares a server without faults the lock.
-    is_armed: AtomicBool,
 }
 
 /// One fault in force.
@@ -67,9 +65,6 @@ impl FaultInjector {
     /// Counts a request that has reached `point` and combines the faults to inject.
     pub(super) fn check(&self, point: Point, method: &Method, path: &str) -> Injected {
         let mut injected = Injected::default();
-        if !self.is_armed.load(Ordering::Acquire) {
-            return injected;
-        }
         let mut is_spent = false;
         for fault in self.armed.read().unwrap_or_else(PoisonError::into_inner).iter() {
             if !fault.spec.includes(point, method, path) {
@@ -95,9 +90,6 @@ impl FaultInjector {
 
     /// The past of every stale list in force.
     pub(super) fn past_lists(&self) -> Vec<Arc<PastLists>> {
-        if !self.is_armed.load(Ordering::Acquire) {
-            return Vec::new();
-        }
         let armed = self.armed.read().unwrap_or_else(PoisonError::into_inner);
         armed.iter().filter_map(|fault| fault.past.clone()).collect()
     }
@@ -113,7 +105,6 @@ impl FaultInjector {
             let kept = old.iter().position(|fault| fault.spec == spec);
             armed.push(kept.map_or_else(|| Armed::new(spec), |at| old.swap_remove(at)));
         }
-        self.is_armed.store(!armed.is_empty(), Ordering::Release);
         result
     }
 }
@@ -206,7 +197,7 @@ mod tests {
         faults.update(|in_force| in_force.push(fault.once()));
         assert_eq!(faults.check(Point::Request, &Method::GET, "/crm/v7/org").faults, []);
         assert_eq!([check(), check()], [1, 0]);
-        assert!(!faults.is_armed.load(Ordering::Relaxed));
+        assert_eq!(faults.specs(), []);
     }
 
     #[test]

@@ -12,42 +12,118 @@ use super::response::ServerResponse;
 use super::route::Operation;
 use super::state::ServiceState;
 
-/// Performs `operation` for a principal who is authorized; a list comes from `past`, if there is one.
-pub(super) async fn perform<R: Registry>(
-    state: &ServiceState<R>,
-    request: &ServerRequest,
-    version: ApiVersion,
-    operation: &Operation,
-    principal: &Principal,
-    past: Option<&PastLists>,
-) -> Result<Response, ServerResponse> {
-    let org = principal.org.id;
-    match operation {
-        Operation::List => {
-            let mut portals = match past {
-                None => state.registry.portals(org).await?,
-                Some(past) => past.look(&state.registry, org, &state.clock).await?,
-            };
-            for portal in &mut portals {
-                add_login_url(version, portal);
+/// A request under `/crm`, and who sent it.
+pub(super) struct Call<'a, R> {
+    pub(super) state: &'a ServiceState<R>,
+    pub(super) request: &'a ServerRequest,
+    pub(super) version: ApiVersion,
+    pub(super) principal: &'a Principal,
+}
+
+impl<R: Registry> Call<'_, R> {
+    /// Performs `operation` for a principal who is authorized; a list comes from `past`, if there is
+    /// one.
+    pub(super) async fn perform(
+        &self,
+        operation: &Operation,
+        past: Option<&PastLists>,
+    ) -> Result<Response, ServerResponse> {
+        let (state, org) = (self.state, self.principal.org.id);
+        match operation {
+            Operation::List => {
+                let mut portals = match past {
+                    None => state.registry.portals(org).await?,
+                    Some(past) => past.look(&state.registry, org, &state.clock).await?,
+                };
+                for portal in &mut portals {
+                    add_login_url(self.version, portal);
+                }
+                Ok(server::list(&portals))
             }
-            Ok(server::list(&portals))
-        }
-        Operation::Get(name) => {
-            let mut portal = state.registry.portal(org, name).await?;
-            if let Some(portal) = &mut portal
-                && version == ApiVersion::V8
-            {
-                add_login_url(version, portal);
-                // A single portal always has it. Here it is never configured: `rename` refuses it.
-                portal.other.insert("saml_configuration", Value::Null);
+            Operation::Get(name) => {
+                let mut portal = state.registry.portal(org, name).await?;
+                if let Some(portal) = &mut portal
+                    && self.version == ApiVersion::V8
+                {
+                    add_login_url(self.version, portal);
+                    // A single portal always has it. Here it is never configured: `rename` refuses it.
+                    portal.other.insert("saml_configuration", Value::Null);
+                }
+                Ok(server::portal(portal.as_ref()))
             }
-            Ok(server::portal(portal.as_ref()))
+            Operation::Create => self.create().await,
+            Operation::Rename(old) => self.rename(old).await,
+            Operation::Users => self.users().await,
+            Operation::Org => Ok(current_org(self.principal)),
         }
-        Operation::Create => create(state, request, version, principal).await,
-        Operation::Rename(old) => rename(state, request, version, old, principal).await,
-        Operation::Users => users(state, request.head.uri.query(), principal).await,
-        Operation::Org => Ok(current_org(principal)),
+    }
+
+    async fn create(&self) -> Result<Response, ServerResponse> {
+        let CreatePortal { name, .. } = server::parse_create(self.request.complete_body()?)?;
+        let (org, user) = (self.principal.org.id, self.principal.user.id);
+        let now = self.state.now();
+        match self.state.registry.create_portal(org, user, &name, now).await? {
+            Ok(()) => Ok(server::created(self.version, name.as_str())),
+            Err(CreateConflict::LimitReached) => Err(rejections::limit_reached(1).into()),
+            // About the item, while the limit is about the org: the envelopes differ.
+            Err(CreateConflict::NameTaken) => Err(Refusal::Item(rejections::already_used()).into()),
+        }
+    }
+
+    async fn rename(&self, old: &str) -> Result<Response, ServerResponse> {
+        let body = self.request.complete_body()?;
+        refuse_saml_configuration(body)?;
+        let RenamePortal { new, .. } = server::parse_rename(old, body)?;
+        let (org, user) = (self.principal.org.id, self.principal.user.id);
+        let now = self.state.now();
+        match self.state.registry.rename_portal(org, user, old, &new, now).await? {
+            Ok(portal) => Ok(server::renamed(self.version, &portal.name)),
+            Err(RenameConflict::NotFound) => Err(rejections::no_such_portal().into()),
+            Err(RenameConflict::NameTaken) => Err(Refusal::Item(rejections::already_used()).into()),
+        }
+    }
+
+    /// `GET /crm/{version}/users?type=&page=&per_page=`
+    async fn users(&self) -> Result<Response, ServerResponse> {
+        let (principal, query) = (self.principal, self.request.head.uri.query());
+        let parameters: Vec<_> = server::form_parameters(query.unwrap_or_default()).collect();
+        let parameter = |wanted: &str| {
+            let mut parameters = parameters.iter();
+            parameters.find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
+        };
+        let invalid = |name: &str| {
+            ApiError::new(400, ErrorCode::InvalidData, "invalid data").with("param_name", name)
+        };
+        let kind = parameter("type").unwrap_or("AllUsers");
+        let (_, includes) = USER_TYPES.iter().find(|(name, _)| *name == kind).ok_or_else(|| {
+            invalid("type").with("supported_values", USER_TYPES.map(|(name, _)| name).to_vec())
+        })?;
+        let number = |name: &str, default: usize| match parameter(name) {
+            None => Ok(default),
+            Some(text) => {
+                text.parse().ok().filter(|number| *number > 0).ok_or_else(|| invalid(name))
+            }
+        };
+        let page = number("page", 1)?;
+        let per_page = number("per_page", USERS_PER_PAGE)?.min(USERS_PER_PAGE);
+
+        let mut users = if kind == "CurrentUser" {
+            // The official SDKs send this one before anything else.
+            vec![principal.user.clone()]
+        } else {
+            self.state.registry.users(principal.org.id).await?
+        };
+        users.retain(|user| includes(user, principal));
+        let before = (page - 1).saturating_mul(per_page);
+        let more_records = users.len().saturating_sub(before) > per_page;
+        let shown: Vec<_> = users.iter().skip(before).take(per_page).map(user_json).collect();
+        if shown.is_empty() {
+            return Ok(Response::new(204, ""));
+        }
+        let info = json!({
+            "per_page": per_page, "count": shown.len(), "page": page, "more_records": more_records,
+        });
+        Ok(Response::new(200, json!({"users": shown, "info": info}).to_string()))
     }
 }
 
@@ -58,40 +134,6 @@ fn add_login_url(version: ApiVersion, portal: &mut Portal) {
         let host = portal.name.to_ascii_lowercase();
         let url = format!("https://{host}.zcrmportals.example");
         portal.other.insert("login_url", url);
-    }
-}
-
-async fn create<R: Registry>(
-    state: &ServiceState<R>,
-    request: &ServerRequest,
-    version: ApiVersion,
-    principal: &Principal,
-) -> Result<Response, ServerResponse> {
-    let CreatePortal { name, .. } = server::parse_create(request.complete_body()?)?;
-    let (org, user) = (principal.org.id, principal.user.id);
-    match state.registry.create_portal(org, user, &name, state.now()).await? {
-        Ok(()) => Ok(server::created(version, name.as_str())),
-        Err(CreateConflict::LimitReached) => Err(rejections::limit_reached(1).into()),
-        // About the item, while the limit is about the org: the envelopes differ.
-        Err(CreateConflict::NameTaken) => Err(Refusal::Item(rejections::already_used()).into()),
-    }
-}
-
-async fn rename<R: Registry>(
-    state: &ServiceState<R>,
-    request: &ServerRequest,
-    version: ApiVersion,
-    old: &str,
-    principal: &Principal,
-) -> Result<Response, ServerResponse> {
-    let body = request.complete_body()?;
-    refuse_saml_configuration(body)?;
-    let RenamePortal { new, .. } = server::parse_rename(old, body)?;
-    let (org, user) = (principal.org.id, principal.user.id);
-    match state.registry.rename_portal(org, user, old, &new, state.now()).await? {
-        Ok(portal) => Ok(server::renamed(version, &portal.name)),
-        Err(RenameConflict::NotFound) => Err(rejections::no_such_portal().into()),
-        Err(RenameConflict::NameTaken) => Err(Refusal::Item(rejections::already_used()).into()),
     }
 }
 
@@ -133,50 +175,6 @@ const USER_TYPES: [(&str, UserFilter); 10] = [
 
 fn is_admin(user: &User) -> bool {
     user.permissions.len() == Permission::ALL.len()
-}
-
-/// `GET /crm/{version}/users?type=&page=&per_page=`
-async fn users<R: Registry>(
-    state: &ServiceState<R>,
-    query: Option<&str>,
-    principal: &Principal,
-) -> Result<Response, ServerResponse> {
-    let parameters: Vec<_> = server::form_parameters(query.unwrap_or_default()).collect();
-    let parameter = |wanted: &str| {
-        let mut parameters = parameters.iter();
-        parameters.find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
-    };
-    let invalid = |name: &str| {
-        ApiError::new(400, ErrorCode::InvalidData, "invalid data").with("param_name", name)
-    };
-    let kind = parameter("type").unwrap_or("AllUsers");
-    let (_, includes) = USER_TYPES.iter().find(|(name, _)| *name == kind).ok_or_else(|| {
-        invalid("type").with("supported_values", USER_TYPES.map(|(name, _)| name).to_vec())
-    })?;
-    let number = |name: &str, default: usize| match parameter(name) {
-        None => Ok(default),
-        Some(text) => text.parse().ok().filter(|number| *number > 0).ok_or_else(|| invalid(name)),
-    };
-    let page = number("page", 1)?;
-    let per_page = number("per_page", USERS_PER_PAGE)?.min(USERS_PER_PAGE);
-
-    let mut users = if kind == "CurrentUser" {
-        // The official SDKs send this one before anything else.
-        vec![principal.user.clone()]
-    } else {
-        state.registry.users(principal.org.id).await?
-    };
-    users.retain(|user| includes(user, principal));
-    let before = (page - 1).saturating_mul(per_page);
-    let more_records = users.len().saturating_sub(before) > per_page;
-    let shown: Vec<_> = users.iter().skip(before).take(per_page).map(user_json).collect();
-    if shown.is_empty() {
-        return Ok(Response::new(204, ""));
-    }
-    let info = json!({
-        "per_page": per_page, "count": shown.len(), "page": page, "more_records": more_records,
-    });
-    Ok(Response::new(200, json!({"users": shown, "info": info}).to_string()))
 }
 
 fn user_json(user: &User) -> Value {

@@ -21,7 +21,6 @@ use super::fault::FaultSpec;
 use super::listener::BindError;
 use super::served_request::{RequestRecord, ServedRequest};
 use super::service::{PortalService, PortalServiceBuilder};
-use super::state::OnRequest;
 #[cfg(feature = "client")]
 use crate::client::{Client, Credential};
 
@@ -289,14 +288,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct LocalServerBuilder<R = MemoryRegistry> {
     service: PortalServiceBuilder<R>,
     seed: Seed,
-    on_request: Option<OnRequest>,
 }
 
 impl<R: Registry> LocalServerBuilder<R> {
     /// Configures a server whose data is in `registry`.
     pub fn over(registry: R) -> Self {
         let seed = Seed::new([own_org()]);
-        Self { service: PortalService::builder(registry), seed, on_request: None }
+        Self { service: PortalService::builder(registry), seed }
     }
 
     /// Adds a fault, such as `"POST committed:drop:1/2".parse()?`.
@@ -320,13 +318,13 @@ impl<R: Registry> LocalServerBuilder<R> {
         self
     }
 
-    /// Registers a callback invoked for every request: see [`PortalServiceBuilder::on_request`](super::PortalServiceBuilder::on_request).
+    /// Adds a callback invoked for every request: see [`PortalServiceBuilder::on_request`](super::PortalServiceBuilder::on_request).
     #[must_use]
     pub fn on_request(
         mut self,
         on_request: impl Fn(&ServedRequest<'_>) + Send + Sync + 'static,
     ) -> Self {
-        self.on_request = Some(Box::new(on_request));
+        self.service = self.service.on_request(on_request);
         self
     }
 
@@ -335,7 +333,7 @@ impl<R: Registry> LocalServerBuilder<R> {
     /// # Errors
     /// [`StartError`] if no port is free or the registry fails.
     pub async fn start(self) -> Result<LocalServer<R>, StartError> {
-        let Self { service, seed, on_request } = self;
+        let Self { service, seed } = self;
         let ahead = Arc::<Mutex<Duration>>::default();
         let requests = Arc::<Mutex<VecDeque<_>>>::default();
         let (by, log) = (Arc::clone(&ahead), Arc::clone(&requests));
@@ -345,12 +343,7 @@ impl<R: Registry> LocalServerBuilder<R> {
             let now = system + started.elapsed();
             now.checked_add(*lock(&by)).unwrap_or(now)
         });
-        let service = service.on_request(move |request| {
-            record(&mut lock(&log), request);
-            if let Some(on_request) = &on_request {
-                on_request(request);
-            }
-        });
+        let service = service.on_request(move |request| record(&mut lock(&log), request));
         let service = service.build();
         service.registry().apply_seed(&seed, service.now()).await?;
         let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;

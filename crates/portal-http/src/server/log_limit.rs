@@ -1,7 +1,6 @@
 //! [`LogLimit`]: at most one log event a minute of each kind, so that an overload does not fill
 //! the disk of the operator who must see it.
 
-use std::mem;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,18 +22,14 @@ pub(super) use log_limited;
 
 /// Limits the events of one kind.
 #[derive(Debug)]
-pub(super) struct LogLimit(Mutex<State>);
+pub(super) struct LogLimit(Mutex<Option<Last>>);
 
-#[derive(Debug)]
-struct State {
-    /// When the last one passed.
-    last: Option<Instant>,
-    suppressed: u64,
-}
+/// When the last one passed, and how many were suppressed since.
+type Last = (Instant, u64);
 
 impl LogLimit {
     pub(super) const fn new() -> Self {
-        Self(Mutex::new(State { last: None, suppressed: 0 }))
+        Self(Mutex::new(None))
     }
 
     /// How many were suppressed since the last event, if this one passes.
@@ -43,13 +38,14 @@ impl LogLimit {
     }
 
     fn pass_at(&self, now: Instant) -> Option<u64> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.last.is_some_and(|last| now.duration_since(last) < LOG_INTERVAL) {
-            state.suppressed += 1;
-            return None;
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *last {
+            Some((at, suppressed)) if now.duration_since(*at) < LOG_INTERVAL => {
+                *suppressed += 1;
+                None
+            }
+            last => Some(last.replace((now, 0)).map_or(0, |(_, suppressed)| suppressed)),
         }
-        state.last = Some(now);
-        Some(mem::take(&mut state.suppressed))
     }
 }
 

@@ -1,15 +1,13 @@
 //! [`ServerRequest`]: a request whose body has been received.
 
+use bytes::Bytes;
 use http::{HeaderMap, header, request::Parts};
-use portal_model::server::rejections;
 use portal_model::{ApiError, ErrorCode, endpoint::AUTHORIZATION_SCHEME};
-
-use super::body::{BODY_LIMIT, ReceivedBody};
 
 /// A request whose body has been received, as far as it came.
 pub(super) struct ServerRequest {
     pub(super) head: Parts,
-    pub(super) body: ReceivedBody,
+    pub(super) body: Result<Bytes, ApiError>,
 }
 
 impl ServerRequest {
@@ -19,11 +17,7 @@ impl ServerRequest {
 
     /// The complete body. Call it last: the service checks everything else before the body.
     pub(super) fn complete_body(&self) -> Result<&[u8], ApiError> {
-        match &self.body {
-            ReceivedBody::Complete(body) => Ok(body),
-            ReceivedBody::TooLarge => Err(rejections::body_too_large(BODY_LIMIT)),
-            ReceivedBody::Incomplete => Err(rejections::invalid_body()),
-        }
+        self.body.as_deref().map_err(Clone::clone)
     }
 }
 

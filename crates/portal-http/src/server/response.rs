@@ -9,14 +9,13 @@ use portal_model::oauth::OAuthError;
 use portal_model::server::{Refusal, rejections, token_refused, tokens_rate_limited};
 use portal_model::{ApiError, Response};
 use portal_store::{Principal, RegistryError};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::body::ResponseBody;
 use super::fault::FaultResponse;
 use super::log_limit::log_limited;
-use super::quota::Admission;
 
 const RESET: HeaderName = HeaderName::from_static("x-accesstoken-reset");
-const CREDITS: HeaderName = HeaderName::from_static("x-api-credits-remaining");
 
 /// The response to one request, with what the access log and the headers need to know about it. As an
 /// error, it is why a request fails.
@@ -29,22 +28,14 @@ pub(super) struct ServerResponse {
     pub(super) principal: Option<Arc<Principal>>,
     /// Held until the response is handed to the connection: until then the request counts as
     /// concurrent.
-    pub(super) admission: Option<Admission>,
-    form: Form,
-}
-
-/// How much of a response is sent, and as what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Json,
-    Html,
-    Cut,
-    Withheld,
+    pub(super) admission: Option<OwnedSemaphorePermit>,
+    /// What it was replaced by.
+    fault: Option<FaultResponse>,
 }
 
 impl From<Response> for ServerResponse {
     fn from(response: Response) -> Self {
-        Self { response, code: None, principal: None, admission: None, form: Form::Json }
+        Self { response, code: None, principal: None, admission: None, fault: None }
     }
 }
 
@@ -103,44 +94,41 @@ impl ServerResponse {
 
     /// The status, if a response is sent at all.
     pub(super) fn status(&self) -> Option<u16> {
-        (self.form != Form::Withheld).then_some(self.response.status)
+        (self.fault != Some(FaultResponse::Drop)).then_some(self.response.status)
     }
 
     /// Replaces this response by what `fault` makes of it.
-    pub(super) fn with_fault(mut self, fault: FaultResponse, is_token_request: bool) -> Self {
-        let response = match fault {
+    pub(super) fn with_fault(self, fault: FaultResponse, is_token_request: bool) -> Self {
+        let response: Self = match fault {
             // A status that allows a body, since it is the body that aborts the connection.
-            FaultResponse::Drop => {
-                return Self { form: Form::Withheld, response: Response::new(200, ""), ..self };
-            }
+            FaultResponse::Drop => Response::new(200, "").into(),
             // A 200 that ends too early, also if the complete response has no body.
-            FaultResponse::Cut => {
-                if self.response.body.is_empty() {
-                    self.response = Response::new(200, br#"{"portals":[]}"#);
-                }
-                return Self { form: Form::Cut, ..self };
+            FaultResponse::Cut if self.response.body.is_empty() => {
+                Response::new(200, br#"{"portals":[]}"#).into()
             }
+            FaultResponse::Cut => self.response.into(),
             FaultResponse::Fail => rejections::internal_error().into(),
             FaultResponse::Html => {
                 let page = "<html><head><title>502 Bad Gateway</title></head>\
                     <body><center><h1>502 Bad Gateway</h1></center></body></html>\n";
-                Self { form: Form::Html, ..Response::new(502, page).into() }
+                Response::new(502, page).into()
             }
             FaultResponse::RateLimit(seconds) => {
                 Self::rate_limited(is_token_request, seconds.map(Duration::from_secs))
             }
         };
-        Self { principal: self.principal, admission: self.admission, ..response }
+        let (principal, admission) = (self.principal, self.admission);
+        Self { principal, admission, fault: Some(fault), ..response }
     }
 
     /// The response as it is sent.
     pub(super) fn into_http(self) -> http::Response<ResponseBody> {
         let headers = self.headers();
         let body = Bytes::from(self.response.body);
-        let mut response = http::Response::new(match self.form {
-            Form::Json | Form::Html => ResponseBody::complete(body),
-            Form::Cut => ResponseBody::cut(body),
-            Form::Withheld => ResponseBody::withheld(),
+        let mut response = http::Response::new(match self.fault {
+            Some(FaultResponse::Drop) => ResponseBody::withheld(),
+            Some(FaultResponse::Cut) => ResponseBody::cut(body),
+            _ => ResponseBody::complete(body),
         });
         *response.status_mut() =
             StatusCode::from_u16(self.response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -148,17 +136,12 @@ impl ServerResponse {
         response
     }
 
-    /// The body, as far as one is sent.
-    pub(super) fn body(&self) -> &[u8] {
-        if self.form == Form::Withheld { b"" } else { &self.response.body }
-    }
-
     pub(super) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if !self.response.body.is_empty() {
-            let content_type = match self.form {
-                Form::Html => "text/html",
-                Form::Json | Form::Cut | Form::Withheld => "application/json;charset=UTF-8",
+            let content_type = match self.fault {
+                Some(FaultResponse::Html) => "text/html",
+                _ => "application/json;charset=UTF-8",
             };
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
@@ -168,10 +151,6 @@ impl ServerResponse {
             && let Ok(time) = HeaderValue::from_str(&principal.expires_at.to_string())
         {
             headers.insert(RESET, time);
-        }
-        let credits = self.admission.as_ref().and_then(|admission| admission.credits_remaining);
-        if let Some(credits) = credits {
-            headers.insert(CREDITS, credits.into());
         }
         if let Some(wait) = self.response.retry_after {
             headers.insert(header::RETRY_AFTER, wait.as_secs().into());

@@ -75,7 +75,7 @@ impl<'a> ServedRequest<'a> {
             request: MaskedMessage::new(headers, mask::body(self.body, self.path(), headers)),
             response: MaskedMessage::new(
                 &self.response.headers(),
-                mask::response_body(self.response.body()),
+                mask::response_body(&self.response.response.body),
             ),
         }
     }

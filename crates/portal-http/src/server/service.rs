@@ -5,21 +5,24 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use http::Request;
 use hyper::body::Body;
 use portal_model::server::rejections;
 use portal_model::{ApiError, Timestamp};
 use portal_store::{Registry, TokenRules};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::authorize::access;
-use super::body::{ReceivedBody, ResponseBody, discard, receive};
+use super::body::{ResponseBody, discard, receive};
+use super::connections::{Connection, Phase};
 use super::dispatch::{dispatch, overloaded, rejected};
 use super::fault::FaultSpec;
 use super::fault_injector::FaultInjector;
-use super::quota::{Allowance, Quotas};
+use super::quota::Quotas;
 use super::request::{Schemes, ServerRequest};
 use super::response::ServerResponse;
 use super::route::Route;
@@ -29,8 +32,8 @@ use super::state::{PublicUrl, ServiceState};
 /// Default of [`PortalServiceBuilder::max_in_flight`].
 pub(super) const DEFAULT_MAX_IN_FLIGHT: usize = 2048;
 
-/// The API as a hyper and tower service: serve it alone, or mount it beside the routes of an
-/// application.
+/// The API as a tower service: serve it alone, or mount it beside the routes of an application. For
+/// hyper, hyper-util's `TowerToHyperService` adapts it.
 ///
 /// A clone is a handle to the same service. The service is generic over the request body, so it
 /// works with any framework's.
@@ -61,7 +64,7 @@ impl<R: Registry> PortalService<R> {
                 in_flight: Arc::new(Semaphore::new(DEFAULT_MAX_IN_FLIGHT)),
                 faults: FaultInjector::default(),
                 first_faults: Vec::new(),
-                on_request: None,
+                on_request: Vec::new(),
                 clock: Box::new(SystemTime::now),
             },
         }
@@ -109,18 +112,14 @@ impl<R: Registry> PortalService<R> {
     }
 
     /// Responds to `request`, if the listener has nothing against it.
-    pub(super) fn respond<B>(
-        &self,
-        request: Request<B>,
-        checked: Result<(), ApiError>,
-    ) -> ResponseFuture
+    pub(super) fn respond<B>(&self, request: Request<B>, arrival: Arrival) -> ResponseFuture
     where
         B: Body<Data: Send> + Send + 'static,
     {
         let state = Arc::clone(&self.state);
         Box::pin(async move {
             let (head, body) = request.into_parts();
-            let admitted = checked.map_err(ServerResponse::from).and_then(|()| {
+            let admitted = arrival.checked.map_err(ServerResponse::from).and_then(|()| {
                 // The limit on connections does not bound requests: those whose client disconnected
                 // continue without a connection.
                 Arc::clone(&state.in_flight).try_acquire_owned().map_err(|_| overloaded(&head))
@@ -134,12 +133,19 @@ impl<R: Registry> PortalService<R> {
             };
             // Authentication comes before the body, so that an unknown caller costs no memory.
             let access = access(&state, &head).await;
-            let body = if access.is_ok() {
-                receive(&head.headers, body).await
-            } else {
+            let received = async {
+                if access.is_ok() {
+                    return receive(&head.headers, body).await;
+                }
                 discard(&head.headers, body).await;
-                ReceivedBody::Incomplete
+                Ok(Bytes::new())
             };
+            // For all of it, so that a byte now and then does not extend it.
+            let body = timeout(arrival.body_timeout, received).await;
+            let body = body.unwrap_or_else(|_| Err(rejections::invalid_body()));
+            if let Some(connection) = arrival.connection {
+                connection.enter(Phase::Service);
+            }
             let request = ServerRequest { head, body };
             let response = if Route::is_change(&request.head.method) {
                 // Spawned, because hyper drops this future when the client disconnects: a create
@@ -166,6 +172,18 @@ impl<R> PortalService<R> {
             PublicUrl::HttpsHost | PublicUrl::Host => None,
         }
     }
+}
+
+/// What the listener of a request says of it. A framework's has limits of its own.
+pub(super) struct Arrival {
+    pub(super) checked: Result<(), ApiError>,
+    /// Time to receive the body.
+    pub(super) body_timeout: Duration,
+    pub(super) connection: Option<Arc<Connection>>,
+}
+
+impl Arrival {
+    const UNLIMITED: Self = Self { checked: Ok(()), body_timeout: Duration::MAX, connection: None };
 }
 
 /// Configures a [`PortalService`].
@@ -196,12 +214,12 @@ impl<R: Registry> PortalServiceBuilder<R> {
     }
 
     /// Enforces the quotas of the service's Enterprise edition: 10 access tokens per refresh token
-    /// in 10 minutes and 15 valid ones, 20 refresh tokens per user, 20 concurrent requests per org and client, and 50,000
-    /// requests per org in 24 hours.
+    /// in 10 minutes and 15 valid ones, 20 refresh tokens per user, and 20 concurrent requests per org
+    /// and client.
     #[must_use]
     pub fn enforce_limits(mut self) -> Self {
         self.state.token_rules = TokenRules::ServiceLimits;
-        self.state.quotas = Some(Quotas::new(Allowance::ENTERPRISE));
+        self.state.quotas = Some(Quotas::default());
         self
     }
 
@@ -229,14 +247,14 @@ impl<R: Registry> PortalServiceBuilder<R> {
         self
     }
 
-    /// Registers a callback invoked for every request, before its response is sent. It runs on the
+    /// Adds a callback invoked for every request, before its response is sent. It runs on the
     /// request's task: do not block in it.
     #[must_use]
     pub fn on_request(
         mut self,
         on_request: impl Fn(&ServedRequest<'_>) + Send + Sync + 'static,
     ) -> Self {
-        self.state.on_request = Some(Box::new(on_request));
+        self.state.on_request.push(Box::new(on_request));
         self
     }
 
@@ -258,20 +276,6 @@ impl<R: Registry> PortalServiceBuilder<R> {
 pub(super) type ResponseFuture =
     Pin<Box<dyn Future<Output = Result<http::Response<ResponseBody>, Infallible>> + Send>>;
 
-impl<R, B> hyper::service::Service<Request<B>> for PortalService<R>
-where
-    R: Registry,
-    B: Body<Data: Send> + Send + 'static,
-{
-    type Response = http::Response<ResponseBody>;
-    type Error = Infallible;
-    type Future = ResponseFuture;
-
-    fn call(&self, request: Request<B>) -> ResponseFuture {
-        self.respond(request, Ok(()))
-    }
-}
-
 impl<R, B> tower_service::Service<Request<B>> for PortalService<R>
 where
     R: Registry,
@@ -286,12 +290,41 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        self.respond(request, Ok(()))
+        self.respond(request, Arrival::UNLIMITED)
     }
 }
 
 impl<R> Clone for PortalService<R> {
     fn clone(&self) -> Self {
         Self { state: Arc::clone(&self.state) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+    use portal_model::oauth::TOKEN_PATH;
+    use portal_store::MemoryRegistry;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn body_trickling_or_stopped_times_out() {
+        let service = PortalService::new(MemoryRegistry::new());
+        for interval in [1, 3600] {
+            let trickle = stream::unfold((), move |()| async move {
+                sleep(Duration::from_secs(interval)).await;
+                Some((Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))), ()))
+            });
+            let body = StreamBody::new(Box::pin(trickle));
+            let request = Request::post(TOKEN_PATH).body(body).unwrap();
+            let body_timeout = Duration::from_secs(30);
+            let arrival = Arrival { body_timeout, ..Arrival::UNLIMITED };
+            let response = timeout(Duration::from_secs(31), service.respond(request, arrival));
+            assert_eq!(response.await.unwrap().unwrap().status(), 400, "{interval}");
+        }
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct ServiceState<R> {
     pub(super) faults: FaultInjector,
     /// Those of the builder.
     pub(super) first_faults: Vec<FaultSpec>,
-    pub(super) on_request: Option<OnRequest>,
+    pub(super) on_request: Vec<OnRequest>,
     pub(super) clock: Clock,
 }
 
@@ -54,9 +54,7 @@ impl<R> ServiceState<R> {
 
     /// Reports a request to the access log.
     pub(super) fn report(&self, request: &ServedRequest<'_>) {
-        if let Some(on_request) = &self.on_request {
-            on_request(request);
-        }
+        self.on_request.iter().for_each(|on_request| on_request(request));
     }
 }
 

@@ -1,13 +1,12 @@
 //! [`ServerTls`]: the certificate and the key of a server, which can be replaced while it serves.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -16,7 +15,7 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
 use super::connections::Connection;
-use crate::pem::{TlsError, certificates, private_key};
+use crate::pem::{TlsError, certificates, private_key, read};
 
 /// How often [`ServerTls::watch`] looks.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -52,15 +51,11 @@ struct Shared {
     loaded: RwLock<Loaded>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Loaded {
+    certificates: Vec<CertificateDer<'static>>,
     config: Arc<ServerConfig>,
-    expires: Option<SystemTime>,
-    modified: Modified,
 }
-
-/// When each of the two files was last written.
-type Modified = [SystemTime; 2];
 
 impl ServerTls {
     /// Reads a certificate, with those between it and a root, and its private key.
@@ -76,8 +71,8 @@ impl ServerTls {
         Ok(Self { shared: Arc::new(Shared { chain, key, loaded }) })
     }
 
-    /// Reads the files again if they were written since. Connections from now on get the new
-    /// certificate; those that are open stay. Returns whether there is one.
+    /// Reads the files again. Connections from now on get the new certificate; those that are open
+    /// stay. Returns whether there is one.
     ///
     /// [`watch`](Self::watch) does it now and then: a certificate is renewed by programs that know of no
     /// server.
@@ -87,16 +82,13 @@ impl ServerTls {
     /// file and of the other the two don't match.
     pub fn reload(&self) -> Result<bool, TlsError> {
         let Shared { chain, key, loaded } = &*self.shared;
-        let is_current = {
-            let loaded = loaded.read().unwrap_or_else(PoisonError::into_inner);
-            modified(chain, key)? == loaded.modified
-        };
-        if is_current {
-            return Ok(false);
-        }
         let new = load(chain, key)?;
-        *loaded.write().unwrap_or_else(PoisonError::into_inner) = new;
-        Ok(true)
+        let mut loaded = loaded.write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = new.certificates != loaded.certificates;
+        if is_new {
+            *loaded = new;
+        }
+        Ok(is_new)
     }
 
     /// [Reloads](Self::reload) the certificate every five seconds until it is dropped, and tells what becomes of
@@ -135,7 +127,9 @@ impl ServerTls {
 
     /// When the certificate expires; `None` if that cannot be read.
     pub fn expires(&self) -> Option<SystemTime> {
-        self.shared.loaded.read().unwrap_or_else(PoisonError::into_inner).expires
+        let loaded = self.shared.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        let certificate = Certificate::from_der(loaded.certificates.first()?).ok()?;
+        Some(certificate.tbs_certificate.validity.not_after.to_system_time())
     }
 
     /// The handshake, unless it fails, takes too long or the connection has to make room.
@@ -145,8 +139,11 @@ impl ServerTls {
         limit: Duration,
         state: &Connection,
     ) -> Option<TlsStream<S>> {
-        let loaded = self.shared.loaded.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let handshake = timeout(limit, TlsAcceptor::from(loaded.config).accept(stream));
+        let config = {
+            let loaded = self.shared.loaded.read().unwrap_or_else(PoisonError::into_inner);
+            loaded.config.clone()
+        };
+        let handshake = timeout(limit, TlsAcceptor::from(config).accept(stream));
         tokio::select! {
             biased;
             result = handshake => match result {
@@ -162,8 +159,6 @@ impl ServerTls {
 }
 
 fn load(chain: &Path, key: &Path) -> Result<Loaded, TlsError> {
-    // Before reading: what is written meanwhile is read the next time.
-    let modified = modified(chain, key)?;
     let unusable = |error: rustls::Error| TlsError {
         path: key.to_owned(),
         why: match error {
@@ -173,26 +168,14 @@ fn load(chain: &Path, key: &Path) -> Result<Loaded, TlsError> {
             error => error.to_string(),
         },
     };
-    let certificates = certificates(chain)?;
-    let expires = certificates.first().and_then(|certificate| {
-        let certificate = Certificate::from_der(certificate).ok()?;
-        Some(certificate.tbs_certificate.validity.not_after.to_system_time())
-    });
+    let certificates = certificates(chain, &read(chain)?)?;
+    let private_key = private_key(key, &read(key)?)?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
         .with_no_client_auth()
-        .with_single_cert(certificates, private_key(key)?)
+        .with_single_cert(certificates.clone(), private_key)
         .map_err(unusable)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Loaded { config: Arc::new(config), expires, modified })
-}
-
-fn modified(chain: &Path, key: &Path) -> Result<Modified, TlsError> {
-    let modified = |path: &Path| {
-        let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
-        modified
-            .map_err(|error: io::Error| TlsError { path: path.to_owned(), why: error.to_string() })
-    };
-    Ok([modified(chain)?, modified(key)?])
+    Ok(Loaded { certificates, config: Arc::new(config) })
 }

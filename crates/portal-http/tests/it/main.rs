@@ -12,16 +12,16 @@
 
 #[cfg(feature = "server")]
 mod cases;
-#[cfg(all(feature = "ledger", feature = "sockets"))]
+#[cfg(all(feature = "client", feature = "sockets"))]
 mod client;
-#[cfg(feature = "ledger")]
+#[cfg(feature = "client")]
 #[cfg(feature = "server")]
 mod fuzz;
-#[cfg(all(feature = "ledger", feature = "server"))]
+#[cfg(all(feature = "client", feature = "server"))]
 mod hosts;
 #[cfg(feature = "server")]
 mod openapi;
-#[cfg(all(feature = "ledger", feature = "server", feature = "sockets"))]
+#[cfg(all(feature = "client", feature = "server", feature = "sockets"))]
 mod safe;
 #[cfg(feature = "server")]
 mod schema;

@@ -374,7 +374,7 @@ fn entry_of_key_precedes_later_one_without() {
     assert_eq!(decided(rows, &wants(create("AcmeCo"))), "new");
     // It was not there before, so the one of the key had another name by then.
     let rows = vec![created, Entry { state: ended(EndingKind::Appeared, 20), ..present }];
-    assert_eq!(decided(rows, &wants(create("AcmeCo")).key("k")), "NameReused");
+    assert_eq!(decided(rows, &wants(create("AcmeCo")).key("k")), "NameUncertain");
     // Nothing came of the key, and somebody without one is in doubt since.
     let rejected = entry(create("AcmeCo")).key("k").attempted(ended(EndingKind::NotDone, 10));
     let doubt = Entry {

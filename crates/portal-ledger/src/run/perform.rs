@@ -34,8 +34,8 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             let ended = match self.claim().await {
                 Ok(Claim::Granted(permit)) => self.perform(permit).await,
                 Ok(Claim::Wait(wait)) => self.wait(wait).await,
-                Ok(Claim::Ended(entry)) => Some(self.told(&entry)),
-                Ok(Claim::Blocked(blocked)) => Some(self.blocked(blocked)),
+                Ok(Claim::Ended(entry)) => Some(self.request.told(&entry, self.began.as_ref())),
+                Ok(Claim::Blocked(blocked)) => Some(self.request.blocked(blocked)),
                 Err(ended) => Some(*ended),
             };
             if let Some(ended) = ended {
@@ -57,7 +57,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 // Anything may be in doubt.
                 Some(Some(Err(error @ LedgerError::Damaged(_)))) => {
                     let why = Unverified::Ledger(error.to_string());
-                    return Err(self.unknown(why, None).into());
+                    return Err(self.request.unknown(why, None).into());
                 }
                 // The same request again: if it was granted, it is granted again.
                 Some(Some(Err(LedgerError::Unknown(_))) | None) if claims < MAX_ASKS => {
@@ -99,9 +99,11 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 let is_recovery = matches!(self.request.wanted, Wanted::Recover(_));
                 Some(match entry {
                     // It ended since.
-                    Some(entry) if is_recovery && !entry.is_unfinished() => self.told(&entry),
+                    Some(entry) if is_recovery && !entry.is_unfinished() => {
+                        self.request.told(&entry, self.began.as_ref())
+                    }
                     entry => {
-                        let ended = self.unknown(Unverified::Elsewhere, entry.as_ref());
+                        let ended = self.request.unknown(Unverified::Elsewhere, entry.as_ref());
                         Ended { entry: Some(wait.entry), ..ended }
                     }
                 })
@@ -148,6 +150,19 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         }
     }
 
+    /// What an attempt to list says of a preview.
+    pub(super) async fn listed(&mut self, flow: Flow) -> Option<Outcome> {
+        match self.drive(flow, None).await.ok()? {
+            // There is no list.
+            Outcome::NotCreated { why, .. } | Outcome::NotRenamed { why, .. }
+                if why != NotDone::Preview =>
+            {
+                Some(self.nothing_sent(why).await.outcome)
+            }
+            outcome => Some(outcome),
+        }
+    }
+
     /// What the holder of the entry does with it. `None` if somebody else holds it since.
     async fn perform(&mut self, mut permit: Permit) -> Option<Ended> {
         let driven = match self.flow(&permit) {
@@ -175,7 +190,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 return self.adopted(&held).await;
             }
             Some(Err(RecordError::Adopted(_))) => {
-                return Some(self.unknown(Unverified::Elsewhere, Some(&held)));
+                return Some(self.request.unknown(Unverified::Elsewhere, Some(&held)));
             }
             Some(Err(RecordError::Ledger(error))) => Some(error),
             None => Some(LedgerError::Unknown(format!("no response within {END_TIMEOUT:?}"))),
@@ -185,7 +200,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         if let (Some(error), true) = (&not_written, is_negative && may_be_adopted) {
             // The holder since may have made another attempt.
             let why = Unverified::Ledger(error.to_string());
-            return Some(Ended { not_written, ..self.unknown(why, Some(&held)) });
+            return Some(Ended { not_written, ..self.request.unknown(why, Some(&held)) });
         }
         Some(Ended { outcome, entry: Some(entry), not_written })
     }

@@ -9,9 +9,9 @@ use portal_model::{Operation, Outcome, Portal};
 
 use super::stop::within;
 use super::{Ended, Run, not_done};
-use crate::claim::{Blocked, Wanted};
-use crate::decide::{Decision, is_other_org, is_same_wish};
-use crate::entry::{Ending, EndingKind, Entry};
+use crate::claim::{Blocked, ClaimRequest, Wanted};
+use crate::decide::{Decision, is_other_org, is_same_wish, is_undecided};
+use crate::entry::{Ending, EndingKind, Entry, EntryId};
 use crate::error::LedgerError;
 use crate::host::Host;
 use crate::rows::Filter;
@@ -24,14 +24,14 @@ impl<H: Host, S> Run<'_, H, S> {
         let now = self.host.now();
         let undecided = match self.undecided(&now).await {
             Ok(entries) => entries,
-            Err(why) => return self.unknown(Unverified::Ledger(why), None),
+            Err(why) => return self.request.unknown(Unverified::Ledger(why), None),
         };
         if let Some(entry) = undecided.first() {
-            return self.unknown(unverified(why), Some(entry));
+            return self.request.unknown(unverified(why), Some(entry));
         }
         let look = match self.read(self.ledger.look(&self.request, &now)).await {
             Ok(look) => look,
-            Err(why) => return self.unknown(Unverified::Ledger(why), None),
+            Err(why) => return self.request.unknown(Unverified::Ledger(why), None),
         };
         let is_done = |entry: &Entry| {
             let has_key = self.request.key.is_some() && entry.key == self.request.key;
@@ -39,16 +39,18 @@ impl<H: Host, S> Run<'_, H, S> {
         };
         match (&self.request.wanted, look.decision) {
             // It may have ended since the caller asked for it.
-            (_, Decision::Ended(entry)) if is_done(&entry) => self.told(&entry),
-            (_, Decision::Blocked(blocked)) if blocked.is_of(Conflict::NameReused) => {
-                self.blocked(blocked)
+            (_, Decision::Ended(entry)) if is_done(&entry) => {
+                self.request.told(&entry, self.began.as_ref())
+            }
+            (_, Decision::Blocked(blocked)) if blocked.is_of(Conflict::NameUncertain) => {
+                self.request.blocked(blocked)
             }
             (Wanted::Do(operation), _) => {
                 unless_done(not_done(operation, why), &look.receipts).into()
             }
             (Wanted::Recover(id), _) => {
                 let entry = Some(id.clone());
-                Ended { entry, ..self.unknown(unverified(why), look.entry.as_ref()) }
+                Ended { entry, ..self.request.unknown(unverified(why), look.entry.as_ref()) }
             }
         }
     }
@@ -75,42 +77,8 @@ impl<H: Host, S> Run<'_, H, S> {
             ..Filter::default()
         };
         let mut entries = self.read(self.ledger.entries(&filter)).await?;
-        entries.retain(|entry| {
-            let is_wanted = match &self.request.wanted {
-                Wanted::Do(operation) => {
-                    operation.names().any(|name| entry.operation.concerns(name))
-                        || operation.concerns(entry.name())
-                }
-                Wanted::Recover(id) => entry.id == *id,
-            };
-            is_wanted && entry.may_be_done(now)
-        });
+        entries.retain(|entry| is_undecided(entry, &self.request, now));
         Ok(entries)
-    }
-
-    /// What one list says, unless a run would first determine what the ledger has in doubt.
-    pub(super) async fn previewed(&self, outcome: Outcome) -> Outcome {
-        match outcome {
-            // Known from the ledger, not from the list.
-            Outcome::Present { origin: Origin::CreatedEarlier { .. }, .. } => return outcome,
-            // There is no list.
-            Outcome::NotCreated { why, .. } | Outcome::NotRenamed { why, .. }
-                if why != NotDone::Preview =>
-            {
-                return self.nothing_sent(why).await.outcome;
-            }
-            _ => {}
-        }
-        let now = self.host.now();
-        let undecided = match self.undecided(&now).await {
-            Ok(entries) => entries,
-            Err(why) => return self.unknown(Unverified::Ledger(why), None).outcome,
-        };
-        let is_here = |entry: &&Entry| !is_other_org(entry, &self.request);
-        let Some(entry) = undecided.iter().find(is_here) else { return outcome };
-        let is_under_way = entry.is_under_way(&now);
-        let why = if is_under_way { Unverified::Elsewhere } else { Unverified::Stopped };
-        self.unknown(why, Some(entry)).outcome
     }
 
     /// Whether what is wanted may be done yet by another entry, in what may be the same org.
@@ -120,9 +88,16 @@ impl<H: Host, S> Run<'_, H, S> {
             Err(_) => true,
         }
     }
+}
 
+/// What the ledger says of it.
+impl ClaimRequest {
     pub(super) fn unknown(&self, why: Unverified, entry: Option<&Entry>) -> Ended {
-        let name = match &self.request.wanted {
+        let name = match &self.wanted {
+            Wanted::Do(Operation::Create(create)) => {
+                let reached = entry.map(Entry::name).filter(|name| create.includes(name));
+                reached.unwrap_or(create.name.as_str())
+            }
             Wanted::Do(operation) => operation.target().as_str(),
             Wanted::Recover(id) => entry.map_or(id.as_str(), Entry::name),
         };
@@ -139,8 +114,8 @@ impl<H: Host, S> Run<'_, H, S> {
             }
         };
         let name = entry.name().to_owned();
-        let outcome = match &self.request.wanted {
-            _ if conflict == Conflict::NameReused => {
+        let outcome = match &self.wanted {
+            _ if conflict == Conflict::NameUncertain => {
                 let doubt = Doubt::Done(entry.id.to_string());
                 Outcome::Unknown { name, doubt, why: Unverified::Conflict(conflict) }
             }
@@ -156,15 +131,15 @@ impl<H: Host, S> Run<'_, H, S> {
         Ended { outcome, entry: Some(entry.id), not_written: None }
     }
 
-    /// The outcome of an operation that ended earlier.
-    pub(super) fn told(&self, entry: &Entry) -> Ended {
+    /// The outcome of an operation that ended earlier. `began`: the entry that its run began, and lost.
+    pub(super) fn told(&self, entry: &Entry, began: Option<&EntryId>) -> Ended {
         let name = entry.name().to_owned();
         let kind = entry.ending().map_or(EndingKind::Unknown, |ending| ending.kind);
-        let is_recovery = matches!(self.request.wanted, Wanted::Recover(_));
-        let has_key = self.request.key.is_some() && self.request.key == entry.key;
+        let is_recovery = matches!(self.wanted, Wanted::Recover(_));
+        let has_key = self.key.is_some() && self.key == entry.key;
         // Not because the entry is that of a claim whose result was lost: somebody else did it since.
-        let is_recovered = entry.ending().is_some_and(|ending| ending.is_recovered)
-            && self.began.as_ref() == Some(&entry.id);
+        let is_recovered =
+            entry.ending().is_some_and(|ending| ending.is_recovered) && began == Some(&entry.id);
         let is_own = is_recovery || has_key || is_recovered;
         let outcome = match (kind, &entry.operation) {
             (EndingKind::NotDone, operation) if entry.attempts == 0 => {
@@ -202,7 +177,7 @@ impl<H: Host, S> Run<'_, H, S> {
                     EndingKind::Appeared if is_own => Origin::Appeared,
                     _ => Origin::CreatedEarlier { entry: entry.id.to_string(), is_own },
                 };
-                Outcome::Present { portal, origin, taken: Vec::new() }
+                Outcome::Present { portal, origin, taken: entry.taken().to_vec() }
             }
         };
         Ended { outcome, entry: Some(entry.id.clone()), not_written: None }
@@ -251,7 +226,6 @@ impl Ending {
 pub(super) fn unless_done(outcome: Outcome, receipts: &[Receipt]) -> Outcome {
     let is_it = |receipt: &&Receipt| {
         matches!(receipt.evidence, Evidence::Made { .. })
-            && receipt.is_of_org
             && is_same_name(&receipt.name, outcome.name())
     };
     match (&outcome, receipts.iter().find(is_it)) {

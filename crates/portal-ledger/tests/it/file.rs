@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use portal_ledger::{Claim, Ledger, LedgerError, OpenError};
+use portal_ledger::{Claim, ClaimRequest, Entry, Filter, Ledger, LedgerError, OpenError};
 use tempfile::TempDir;
 
-use crate::engine::{at, granted, intent, wants};
+use crate::engine::{at, granted, intent, org, wants};
 
 fn file(directory: &Path) -> std::path::PathBuf {
     directory.join("ledger.sqlite")
@@ -62,6 +62,37 @@ async fn damaged_row_is_reported_and_nothing_granted() {
     connection.execute("UPDATE entries SET entry = '{'", []).unwrap();
     let error = ledger.claim(&wants("2", "OtherPortal"), &at(200)).await.unwrap_err();
     assert!(matches!(error, LedgerError::Damaged(_)), "{error}");
+}
+
+/// With a journal beside it that is void, whichever copy of the file it belonged to.
+#[tokio::test]
+async fn copy_of_file_alone_is_complete() {
+    let [first, second] = [(); 2].map(|()| TempDir::new().unwrap());
+    let ledger = Ledger::open(first.path()).unwrap();
+    let _first = granted(&ledger, &in_org_of_its_own("1"), at(100)).await;
+    fs::copy(file(first.path()), file(second.path())).unwrap();
+    let copy = Ledger::open(second.path()).unwrap();
+    assert_eq!(all(&copy).await, all(&ledger).await);
+
+    let _second = granted(&ledger, &in_org_of_its_own("2"), at(100)).await;
+    fs::copy(file(second.path()), file(first.path())).unwrap();
+    let restored = Ledger::open(first.path()).unwrap();
+    assert_eq!(all(&restored).await, all(&copy).await);
+    let _third = granted(&restored, &in_org_of_its_own("3"), at(100)).await;
+    let integrity: String = rusqlite::Connection::open(file(first.path()))
+        .and_then(|file| file.query_one("PRAGMA integrity_check", [], |row| row.get(0)))
+        .unwrap();
+    assert_eq!(integrity, "ok");
+}
+
+fn in_org_of_its_own(id: &str) -> ClaimRequest {
+    let mut request = wants(id, &format!("AcmePortal{id}"));
+    request.org = org(id, id);
+    request
+}
+
+async fn all(ledger: &Ledger) -> Vec<Entry> {
+    ledger.entries(&Filter::default()).await.unwrap()
 }
 
 #[tokio::test]

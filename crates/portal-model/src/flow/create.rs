@@ -148,23 +148,6 @@ impl<'a> Create<'a> {
     fn refused(&self) -> impl Iterator<Item = &'a Receipt> {
         self.receipts.iter().filter(|it| it.evidence == Evidence::Refused && it.baseline.is_some())
     }
-
-    /// What is certain without any list, where the token may not list.
-    pub(super) fn known(&self) -> Finding {
-        let finding = self.compare(None, &[], false);
-        if finding != Finding::Absent || self.policy.allow_another {
-            return finding;
-        }
-        let mut doubtful = self.receipts.iter().filter(|it| it.evidence == Evidence::InDoubt);
-        match (self.made().next(), doubtful.next()) {
-            // Whatever its age and its name by now: a portal stays.
-            (Some(made), _) => {
-                Finding::Blocked(Obstacle::OtherPortal(Portal::new(made.name.as_str())))
-            }
-            (None, Some(doubtful)) => Finding::Blocked(Obstacle::InDoubt(doubtful.name.clone())),
-            (None, None) => Finding::Absent,
-        }
-    }
 }
 
 fn created_earlier(receipt: &Receipt) -> Origin {
@@ -196,7 +179,6 @@ fn may_have_made(receipt: &Receipt, portal: &Portal) -> bool {
 fn made_only(receipt: &Receipt, portal: &Portal, now: &[Portal]) -> bool {
     let mut others = now.iter().filter(|other| *other != portal);
     receipt.id.is_none()
-        && receipt.is_of_org
         && !may_be_renamed(portal)
         && may_have_made(receipt, portal)
         && !others.any(|other| may_have_made(receipt, other))

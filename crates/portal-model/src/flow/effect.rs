@@ -7,7 +7,7 @@ use crate::error::ErrorCode;
 use crate::intent::{Baseline, Intent};
 use crate::name::PortalName;
 use crate::operation::{CreateOperation, Operation};
-use crate::outcome::{Conflict, NotDone, Origin, Outcome, Owner, Unverified};
+use crate::outcome::{Origin, Outcome, Owner, Unverified};
 use crate::portal::Portal;
 use crate::rename::RenamePortal;
 
@@ -91,13 +91,15 @@ impl Effect {
         }
     }
 
-    /// What is certain without any list, where the token may not list.
-    pub(super) fn known(&self, policy: &Policy) -> Finding {
+    /// Where the token may not list: what is certain without, or `None` if nothing may be sent. A create is only
+    /// sent where other portals of the org are no reason against it.
+    pub(super) fn unlisted(&self, policy: &Policy) -> Option<Finding> {
         match &self.operation {
-            Operation::Create(wanted) => {
-                Create { wanted, receipts: &self.receipts, policy }.known()
+            Operation::Create(_) => {
+                let finding = self.compare(policy, None, &[], false);
+                (finding != Finding::Absent || policy.allow_another).then_some(finding)
             }
-            Operation::Rename(_) => Finding::Absent,
+            Operation::Rename(_) => Some(Finding::Absent),
         }
     }
 
@@ -173,10 +175,6 @@ impl Effect {
             Obstacle::OtherPortal(portal) => Outcome::OrgHasPortal { name, portal },
             Obstacle::NewNameInUse => Outcome::NameTaken { name, owner: Owner::ThisOrg },
             Obstacle::NotFound { old } => Outcome::NotFound { old },
-            Obstacle::InDoubt(other) => {
-                let why = NotDone::Conflict { conflict: Conflict::InDoubt, name: other };
-                Outcome::NotCreated { name, why }
-            }
         }
     }
 

@@ -37,8 +37,6 @@ pub enum Obstacle {
     NewNameInUse,
     /// The org has no portal of the old name.
     NotFound { old: String },
-    /// The org may have a portal of this name, and can't be listed.
-    InDoubt(String),
 }
 
 /// How the kernel ended.
@@ -89,8 +87,6 @@ pub struct Receipt {
     pub entry: String,
     /// The portal's name at the end of it.
     pub name: String,
-    /// Whether that operation was of this org for certain.
-    pub is_of_org: bool,
     /// The portal's id. A success has none: the first later list that shows the name gives it.
     pub id: Option<String>,
     /// The portals that the org had before that operation.
@@ -112,8 +108,6 @@ pub enum Evidence {
     /// Its name was refused as taken, and it was not verified by whom: perhaps by a copy of its own attempt.
     /// Only those of the same key are of interest.
     Refused,
-    /// An attempt of it may have created it, or renamed it.
-    InDoubt,
 }
 
 impl Receipt {

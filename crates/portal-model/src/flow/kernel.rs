@@ -11,6 +11,7 @@ use crate::error::{ApiError, with_sources};
 use crate::intent::{Baseline, Intent};
 use crate::operation::Operation;
 use crate::outcome::{Doubt, NotDone, Outcome, Unverified};
+use crate::portal::Portal;
 use crate::read::ListPortals;
 
 use super::effect::Effect;
@@ -157,6 +158,12 @@ impl Flow {
     /// Looks only: lists once, and ends with [`NotDone::Preview`] where it would send something.
     pub fn preview(operation: Operation, policy: Policy, version: ApiVersion) -> Self {
         Self { is_preview: true, ..Self::new(operation, policy, version) }
+    }
+
+    /// The outcome of a [preview](Self::preview) by a complete list of the org's portals.
+    pub fn outcome_by(mut self, portals: &[Portal]) -> Outcome {
+        self.on_listing(Duration::ZERO, Jitter::FULL, Duration::ZERO, portals);
+        self.abandon()
     }
 
     /// Goes on from an intent that was left, whose attempts count.

@@ -26,7 +26,7 @@ pub struct Policy {
     pub backoff_max: Duration,
     /// Most attempts per name that may be in doubt (rule 8). Default 3: one, and two repeats.
     pub max_attempts: u32,
-    /// Create even if the org has a portal of another name. Default no.
+    /// Create even if the org has a portal of another name, or if the token may not list what it has. Default no.
     pub allow_another: bool,
     /// How to find out whose a taken name is. Default [`NameTaken::Verify`].
     pub name_taken: NameTaken,

@@ -23,6 +23,13 @@ pub(super) struct Rename<'a> {
 }
 
 impl Rename<'_> {
+    /// Letters in another case are another name where that is what the rename changes. Otherwise a service may
+    /// keep its own.
+    fn is_new(&self, name: &str) -> bool {
+        let new = &self.wanted.new;
+        name == new.as_str() || !self.is_old(new.as_str()) && new.is_same_as(name)
+    }
+
     fn is_old(&self, name: &str) -> bool {
         is_same_name(&self.wanted.old, name)
     }
@@ -35,8 +42,7 @@ impl Rename<'_> {
                 None => Finding::Blocked(Obstacle::NotFound { old: self.wanted.old.clone() }),
             };
         };
-        // Letters in another case are another name here: exact bytes.
-        if portal.name == self.wanted.new.as_str() {
+        if self.is_new(&portal.name) {
             return has_name_already(portal);
         }
         self.compare_others(portal, now)
@@ -48,8 +54,7 @@ impl Rename<'_> {
         let had_old_name = |known: &KnownPortal| {
             known.id.is_some() && known.id == portal.zaid && self.is_old(&known.name)
         };
-        portal.name == self.wanted.new.as_str()
-            && seen.any(|before| before.0.iter().any(had_old_name))
+        self.is_new(&portal.name) && seen.any(|before| before.0.iter().any(had_old_name))
     }
 
     /// `portal` does not have the new name; perhaps another one does.
@@ -64,7 +69,7 @@ impl Rename<'_> {
     /// After an attempt on the portal that was `known` before.
     fn compare_known(&self, known: &KnownPortal, now: &[Portal]) -> Finding {
         match now.iter().find(|portal| known.is_same_as(portal)) {
-            Some(portal) if portal.name == self.wanted.new.as_str() => has_new_name(portal),
+            Some(portal) if self.is_new(&portal.name) => has_new_name(portal),
             // Renamed, and by somebody else back again, it would look so too.
             Some(portal) if portal.name == known.name && is_modified_since(known, portal) => {
                 Finding::Ambiguous(Unverified::Changed)
@@ -79,7 +84,7 @@ impl Rename<'_> {
     /// After an attempt on a portal of which only the name is known.
     fn compare_names(&self, now: &[Portal]) -> Finding {
         let find = |is_it: &dyn Fn(&str) -> bool| now.iter().find(|portal| is_it(&portal.name));
-        match (find(&|name| name == self.wanted.new.as_str()), find(&|name| self.is_old(name))) {
+        match (find(&|name| self.is_new(name)), find(&|name| self.is_old(name))) {
             // That the old name is gone is the evidence.
             (Some(portal), None) => has_new_name(portal),
             (Some(portal), Some(old)) if portal == old => has_new_name(portal),

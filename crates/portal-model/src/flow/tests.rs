@@ -72,7 +72,6 @@ fn receipt(name: &str, age: u64) -> Receipt {
     Receipt {
         entry: "e1".to_owned(),
         name: name.to_owned(),
-        is_of_org: true,
         id: None,
         baseline: Some(Baseline::default()),
         has_same_key: false,

@@ -270,12 +270,9 @@ pub enum Conflict {
     /// The operation is in doubt or done under a name that is no longer wanted.
     #[error("the operation is in doubt or done under a name that is no longer wanted")]
     NameDropped,
-    /// It was created, and the ledger gave its name to another portal since.
-    #[error("another portal got its name since")]
-    NameReused,
-    /// Another create may have given the org its portal, and the token can't list the org's portals.
-    #[error("another create of the org is in doubt, and its portals can't be listed")]
-    InDoubt,
+    /// It was created, and since then another portal got its name, or it was perhaps renamed.
+    #[error("its portal may have another name by now")]
+    NameUncertain,
     /// The label led to another org when the operation was begun.
     #[error("the label led to another org when the operation was begun")]
     LabelMoved,

@@ -93,7 +93,13 @@ fn creates(deadline: u64) -> Vec<Shape> {
         World { title: "another portal allowed", allow_another: true, ..rivals },
         World { title: "one portal per org", limited: true, ..others },
         World { title: "one portal per org and kills", limited: true, colleagues: 0b100, ..killed },
-        World { title: "CREATE first, READ later", may_list: false, before: 0b001, ..killed },
+        World {
+            title: "CREATE first, READ later",
+            may_list: false,
+            allow_another: true,
+            before: 0b001,
+            ..killed
+        },
         World { title: "READ first, CREATE later", may_list_later: false, ..killed },
         World { title: "fallback", ..fallback },
         World { title: "renamed", ..renamed },
@@ -164,7 +170,13 @@ fn no_wide_world_makes_create_untrue() {
     let crowds = [
         World { title: "crowd", ..crowd },
         World { title: "crowd, another portal allowed", allow_another: true, ..crowd },
-        World { title: "crowd, CREATE first", may_list: false, before: 0b001, ..crowd },
+        World {
+            title: "crowd, CREATE first",
+            may_list: false,
+            allow_another: true,
+            before: 0b001,
+            ..crowd
+        },
         World { title: "crowd, renamed", renames: 1, renames_to: 0b1000, others: 0, ..crowd },
         World { title: "crowd, fallback", names: 2, others: 0b11, colleagues: 0b011, ..crowd },
         World { title: "crowd, faults", alphabet: Alphabet::Brief, colleagues: 0b001, ..crowd },

@@ -98,7 +98,7 @@ fn rule_5_early_absence_is_caught() {
 
 #[test]
 fn rule_6_origin_without_evidence_is_caught() {
-    let world = World { may_list: false, ..KILLED };
+    let world = World { may_list: false, allow_another: true, ..KILLED };
     assert_eq!(
         found_under(Driver::InventsBaseline, world),
         "claims appeared, but absence was not seen"

@@ -207,7 +207,6 @@ fn receipts(world: &World) -> Option<Receipt> {
     let receipt = Receipt {
         entry: "other".to_owned(),
         name: SPELLED[2].to_owned(),
-        is_of_org: true,
         id: None,
         baseline: Some(Baseline::default()),
         has_same_key: false,

@@ -1,22 +1,37 @@
 use std::time::Duration;
 
-use portal_ledger::{
-    About, AttemptEnd, Claim, ClaimRequest, Ending, EndingKind, EntryId, Filter, Ledger, Moment,
-    Wanted,
+use portal_http::client::Credential;
+use portal_ledger::{About, AttemptEnd, Claim, Ending, EndingKind, Moment};
+use portal_model::flow::{Intent, Policy};
+use portal_model::{
+    ApiError, ApiVersion, CreateOperation, ErrorCode, Org as OrgId, Portal, RenameOperation,
 };
-use portal_model::flow::Intent;
-use portal_model::{CreateOperation, ErrorCode, Org, OrgIdentity, RenameOperation};
 
 use super::*;
+use crate::org::target::{Hosts, Target};
+use crate::report::place::Place;
 
-/// A ledger, and what is known of where the profile `acme` leads.
+/// A ledger, and where every profile leads.
 struct World {
     ledger: Ledger,
-    identity: OrgIdentity,
+    target: Target,
+    allow_another: bool,
 }
 
-fn identity(credential: &str, id: Option<&str>) -> OrgIdentity {
-    OrgIdentity::new("https://www.zohoapis.eu", credential).with_org(id.map(Org::new))
+/// A credential of an org whose id is known, or not.
+fn target(credential: &str, id: Option<&str>) -> Target {
+    Target {
+        place: Place::Profile("acme".to_owned()),
+        hosts: Hosts::at(
+            "https://www.zohoapis.eu".to_owned(),
+            "https://accounts.zoho.eu".to_owned(),
+        ),
+        credential: Credential::refresh_token("id", "secret".to_owned(), credential.to_owned()),
+        org: id.map(OrgId::new),
+        version: ApiVersion::default(),
+        ca_file: None,
+        server: None,
+    }
 }
 
 fn row(profile: &str, names: &[&str]) -> Row {
@@ -27,7 +42,16 @@ fn row(profile: &str, names: &[&str]) -> Row {
 
 impl World {
     fn new() -> Self {
-        Self { ledger: Ledger::in_memory(), identity: identity("token", Some("7000")) }
+        Self::of("token", Some("7000"))
+    }
+
+    fn of(credential: &str, id: Option<&str>) -> Self {
+        Self { ledger: Ledger::in_memory(), target: target(credential, id), allow_another: false }
+    }
+
+    /// The same ledger, by other credentials.
+    fn with(&self, credential: &str, id: Option<&str>) -> Self {
+        Self { ledger: self.ledger.clone(), ..Self::of(credential, id) }
     }
 
     /// Runs a row of `portals.csv` that tries its last name, which ends as `kind`; without one it is
@@ -37,7 +61,7 @@ impl World {
         let create = row.create.clone();
         let tried = create.names().last().unwrap().clone();
         let id = EntryId::random().unwrap();
-        let mut request = ClaimRequest::new(id, self.identity.clone(), Wanted::Do(create.into()));
+        let mut request = ClaimRequest::new(id, self.target.identity(), Wanted::Do(create.into()));
         request.label = Some(row.profile.clone());
         request.key = key;
         request.policy.allow_another = true;
@@ -53,40 +77,68 @@ impl World {
         permit.end(&ending, &now).await.unwrap();
     }
 
+    async fn run_row(&self, row: &Row, kind: Option<EndingKind>) {
+        self.run(row, Some(row.key.clone()), kind).await;
+    }
+
     /// Renames a portal once every create is listed.
     async fn rename(&self, old: &str, new: &str) {
         let now = Moment::new("boot", Duration::from_secs(10_000));
         let rename = RenameOperation::new(old, new.parse().unwrap());
         let id = EntryId::random().unwrap();
-        let request = ClaimRequest::new(id, self.identity.clone(), Wanted::Do(rename.into()));
+        let request = ClaimRequest::new(id, self.target.identity(), Wanted::Do(rename.into()));
         let claim = self.ledger.claim(&request, &now).await.unwrap();
         let Claim::Granted(permit) = claim else { panic!("{claim:?}") };
-        permit.end(&Ending::new(EndingKind::Renamed), &now).await.unwrap();
+        let mut ending = Ending::new(EndingKind::Renamed);
+        ending.name = Some(new.to_owned());
+        permit.end(&ending, &now).await.unwrap();
     }
 
-    async fn plan(&self, rows: &[Row]) -> Plan {
-        let entries = self.ledger.entries(&Filter::default()).await.unwrap();
-        Plan::new(rows.to_vec(), entries, |_| Some(self.identity.clone()))
+    /// The plan before any org is looked at.
+    async fn plan(&self, rows: &[Row], is_same_org: bool) -> Plan {
+        let org = |row| {
+            let mut policy = Policy::batch();
+            policy.allow_another = self.allow_another;
+            let client = self.target.client(policy).unwrap();
+            let safe = self.target.safe(client, &self.ledger, None);
+            Org { target: self.target.clone(), safe, seen: Seen::default(), rows: vec![row] }
+        };
+        let orgs = (0..rows.len()).map(org).collect();
+        Plan::new(rows.to_vec(), orgs, self.ledger.clone(), is_same_org, false).await.unwrap()
     }
 
-    /// The state of the only row of a file, in words.
+    /// An org with these portals.
+    fn shows(&self, portals: &[&str]) -> Seen {
+        let portals = Some(portals.iter().map(|name| Portal::new(*name)).collect());
+        Seen { identity: Some(self.target.identity()), portals, ..Seen::default() }
+    }
+
+    /// The plan of a row once its org showed that.
+    async fn looked(&self, row: &Row, is_same_org: bool, seen: Seen) -> Plan {
+        let mut plan = self.plan(std::slice::from_ref(row), is_same_org).await;
+        if let [org] = plan.orgs.as_mut_slice() {
+            org.seen = seen;
+        }
+        plan.ask().await.unwrap();
+        plan
+    }
+
+    /// The state of the only row of a file, whose org has no portal, in words.
     async fn state(&self, row: &Row) -> String {
-        let mut plan = self.plan(std::slice::from_ref(row)).await;
-        plan.complete(0, &seen(&self.identity), false, false);
-        words(&plan.rows[0])
+        words(&self.looked(row, false, self.shows(&[])).await.rows[0])
     }
-}
 
-/// An org without a portal.
-fn seen(identity: &OrgIdentity) -> Seen {
-    Seen { identity: Some(identity.clone()), ..Seen::default() }
+    /// The same before its org is looked at.
+    async fn known(&self, row: &Row) -> String {
+        words(&self.plan(std::slice::from_ref(row), false).await.rows[0])
+    }
 }
 
 fn words(row: &Row) -> String {
     match (&row.state, row.outcome()) {
         (State::Left { note }, _) => format!("left {}", note.as_deref().unwrap_or("-")),
         (State::Unchecked(why), _) => format!("unchecked {}", why.report.message),
-        (State::InDoubt(entry), _) => format!("in doubt {}", entry.name()),
+        (State::InDoubt(outcome), _) => format!("in doubt {}", outcome.name()),
         (State::Earlier(outcome), _) => format!("earlier {}", outcome.name()),
         (State::Ended(_), Some(Outcome::Unknown { name, why, .. })) => {
             format!("in doubt {name}, {}", conflict(&why.to_string()))
@@ -112,24 +164,24 @@ async fn row_is_its_profile_and_first_name_in_ledger() {
         (Some(EndingKind::Unknown), "in doubt AcmeTwo"),
         (Some(EndingKind::Created), "earlier AcmeTwo"),
         (Some(EndingKind::Appeared), "earlier AcmeTwo"),
-        // A list decides again: it may be gone, or another one's.
-        (Some(EndingKind::Present), "left -"),
+        (Some(EndingKind::Present), "present AcmeTwo"),
         (Some(EndingKind::NotDone), "left NO_PERMISSION"),
     ];
     for (kind, expected) in cases {
         let world = World::new();
         let first = row("acme", &["AcmeOne", "AcmeTwo"]);
-        world.run(&first, Some(first.key.clone()), kind).await;
+        world.run_row(&first, kind).await;
         assert_eq!(world.state(&first).await, expected, "{kind:?}");
         // The fallbacks are a parameter, and letters count in any case.
         let grown = row("acme", &["ACMEONE", "AcmeThree", "AcmeTwo"]);
         assert_eq!(world.state(&grown).await, expected, "{kind:?}");
-        // The org counts as well: the profile may have another name since.
-        assert_eq!(world.state(&row("beta", &["AcmeOne", "AcmeTwo"])).await, expected, "{kind:?}");
-        let elsewhere =
-            World { identity: identity("other", Some("8000")), ledger: world.ledger.clone() };
-        assert_eq!(elsewhere.state(&row("beta", &["AcmeOne", "AcmeTwo"])).await, "left -");
-        assert_eq!(world.state(&row("acme", &["AcmeTwo", "AcmeOne"])).await, "left -");
+        // What another profile of the org did is for the list to show, once nothing is in doubt.
+        let other = row("beta", &["AcmeOne", "AcmeTwo"]);
+        let expected = expected.replace("earlier", "present").replace("NO_PERMISSION", "-");
+        let is_there = kind != Some(EndingKind::Present);
+        let expected = if is_there { expected } else { "left -".to_owned() };
+        assert_eq!(world.state(&other).await, expected, "{kind:?}");
+        assert_eq!(world.with("other", Some("8000")).state(&other).await, "left -");
     }
 }
 
@@ -137,8 +189,8 @@ async fn row_is_its_profile_and_first_name_in_ledger() {
 async fn last_run_of_row_counts() {
     let world = World::new();
     let row = row("acme", &["AcmeOne"]);
-    world.run(&row, Some(row.key.clone()), Some(EndingKind::NotDone)).await;
-    world.run(&row, Some(row.key.clone()), Some(EndingKind::Created)).await;
+    world.run_row(&row, Some(EndingKind::NotDone)).await;
+    world.run_row(&row, Some(EndingKind::Created)).await;
     assert_eq!(world.state(&row).await, "earlier AcmeOne");
 }
 
@@ -147,8 +199,8 @@ async fn created_row_has_its_outcome_from_ledger() {
     for (kind, expected) in [(EndingKind::Created, "created"), (EndingKind::Appeared, "present")] {
         let world = World::new();
         let row = row("acme", &["AcmeOne", "AcmeTwo"]);
-        world.run(&row, Some(row.key.clone()), Some(kind)).await;
-        let plan = world.plan(std::slice::from_ref(&row)).await;
+        world.run_row(&row, Some(kind)).await;
+        let plan = world.plan(std::slice::from_ref(&row), false).await;
         let outcome = plan.rows[0].outcome().unwrap();
         assert_eq!((outcome.kind().as_str(), outcome.name()), (expected, "AcmeTwo"));
         assert!(outcome.is_ours());
@@ -158,13 +210,14 @@ async fn created_row_has_its_outcome_from_ledger() {
 #[tokio::test]
 async fn fallback_that_was_dropped_blocks_row() {
     for (kind, expected) in [
-        (None, "in doubt AcmeTwo, dropped"),
+        // Its holder may still create it.
+        (None, "in doubt AcmeOne"),
         (Some(EndingKind::Unknown), "in doubt AcmeTwo, dropped"),
         (Some(EndingKind::Created), "created AcmeTwo, dropped"),
     ] {
         let world = World::new();
         let first = row("acme", &["AcmeOne", "AcmeTwo"]);
-        world.run(&first, Some(first.key.clone()), kind).await;
+        world.run_row(&first, kind).await;
         assert_eq!(world.state(&row("acme", &["AcmeOne"])).await, expected, "{kind:?}");
     }
 }
@@ -174,18 +227,13 @@ async fn profile_that_states_another_org_blocks_row() {
     for (kind, expected) in [
         (EndingKind::Created, "created AcmeOne, moved"),
         (EndingKind::Unknown, "in doubt AcmeOne, moved"),
-        (EndingKind::NotDone, "left NO_PERMISSION"),
+        (EndingKind::NotDone, "left -"),
     ] {
         let world = World::new();
         let row = row("acme", &["AcmeOne"]);
-        world.run(&row, Some(row.key.clone()), Some(kind)).await;
-        let entries = world.ledger.entries(&Filter::default()).await.unwrap();
-        let plan = |org: OrgIdentity| {
-            let plan = Plan::new(vec![row.clone()], entries.clone(), |_| Some(org.clone()));
-            words(&plan.rows[0])
-        };
-        assert_eq!(plan(identity("other", Some("8000"))), expected);
-        assert!(!plan(identity("token", Some("7000"))).contains("moved"));
+        world.run_row(&row, Some(kind)).await;
+        assert_eq!(world.with("other", Some("8000")).known(&row).await, expected);
+        assert!(!world.known(&row).await.contains("moved"));
     }
 }
 
@@ -193,50 +241,51 @@ async fn profile_that_states_another_org_blocks_row() {
 async fn created_row_has_the_name_of_its_portal_by_now() {
     let world = World::new();
     let own = row("acme", &["AcmeOne"]);
-    world.run(&own, Some(own.key.clone()), Some(EndingKind::Created)).await;
+    world.run_row(&own, Some(EndingKind::Created)).await;
     world.rename("AcmeOne", "AcmeTwo").await;
     world.rename("acmetwo", "AcmeThree").await;
     assert_eq!(world.state(&own).await, "earlier AcmeThree");
-    assert_eq!(world.state(&row("beta", &["AcmeOne"])).await, "earlier AcmeThree");
+    // As a create by itself has it: the name is free again.
+    assert_eq!(world.state(&row("beta", &["AcmeOne"])).await, "left -");
 }
 
 #[tokio::test]
 async fn created_row_is_created_only_where_profile_leads_now() {
-    let elsewhere = OrgIdentity::new("http://127.0.0.1:2", "other");
+    let mut elsewhere = target("other", None);
+    elsewhere.hosts = Hosts::at("http://127.0.0.1:2".to_owned(), "http://127.0.0.1:2".to_owned());
     let cases = [
-        (identity("token", None), "earlier AcmeOne", "earlier AcmeOne"),
-        (identity("other", Some("7000")), "earlier AcmeOne", "earlier AcmeOne"),
-        (identity("other", None), "left -", "created AcmeOne, moved"),
-        (elsewhere, "left -", "created AcmeOne, moved"),
+        (target("token", None), "earlier AcmeOne", "earlier AcmeOne"),
+        (target("other", Some("7000")), "earlier AcmeOne", "earlier AcmeOne"),
+        (target("other", None), "left -", "created AcmeOne, moved"),
+        // Another API has nothing of it.
+        (elsewhere, "left -", "left -"),
     ];
     for (now, before, after) in cases {
         let world = World::new();
         let row = row("acme", &["AcmeOne"]);
-        world.run(&row, Some(row.key.clone()), Some(EndingKind::Created)).await;
-        let entries = world.ledger.entries(&Filter::default()).await.unwrap();
-        let mut plan = Plan::new(vec![row], entries, |_| Some(now.clone()));
-        assert_eq!(words(&plan.rows[0]), before, "{now:?}");
-        plan.complete(0, &seen(&now), false, false);
-        assert_eq!(words(&plan.rows[0]), after, "{now:?}");
+        world.run_row(&row, Some(EndingKind::Created)).await;
+        let world = World { target: now, ..world };
+        assert_eq!(world.known(&row).await, before, "{:?}", world.target);
+        assert_eq!(world.state(&row).await, after, "{:?}", world.target);
     }
 }
 
 #[tokio::test]
 async fn row_in_doubt_is_not_sent_to_what_may_be_another_org() {
     let cases = [
-        (identity("token", Some("8000")), "in doubt AcmeOne, moved", "in doubt AcmeOne, moved"),
+        ("token", Some("8000"), "in doubt AcmeOne, moved", "in doubt AcmeOne, moved"),
         // A new token of an org whose id nobody knows: whether it is the same org, the user may say.
-        (identity("other", None), "in doubt AcmeOne, moved", "in doubt AcmeOne"),
-        (identity("other", Some("7000")), "in doubt AcmeOne", "in doubt AcmeOne"),
+        ("other", None, "in doubt AcmeOne, moved", "in doubt AcmeOne"),
+        ("other", Some("7000"), "in doubt AcmeOne", "in doubt AcmeOne"),
     ];
-    for (identity, expected, same) in cases {
+    for (credential, id, expected, same) in cases {
         let world = World::new();
         let row = row("acme", &["AcmeOne"]);
-        world.run(&row, Some(row.key.clone()), Some(EndingKind::Unknown)).await;
-        for (same_org, expected) in [(false, expected), (true, same)] {
-            let mut plan = world.plan(std::slice::from_ref(&row)).await;
-            plan.complete(0, &seen(&identity), false, same_org);
-            assert_eq!(words(&plan.rows[0]), expected, "{identity:?} {same_org}");
+        world.run_row(&row, Some(EndingKind::Unknown)).await;
+        let world = world.with(credential, id);
+        for (is_same_org, expected) in [(false, expected), (true, same)] {
+            let plan = world.looked(&row, is_same_org, world.shows(&[])).await;
+            assert_eq!(words(&plan.rows[0]), expected, "{credential} {id:?} {is_same_org}");
         }
     }
 }
@@ -247,14 +296,11 @@ async fn create_without_key_goes_on_as_row_in_doubt_only() {
     let row = row("acme", &["AcmeOne"]);
     world.run(&row, None, None).await;
     assert_eq!(world.state(&row).await, "in doubt AcmeOne");
-    let elsewhere = World { identity: identity("other", Some("8000")), ..world };
-    assert_eq!(elsewhere.state(&row).await, "left -");
+    assert_eq!(world.with("other", Some("8000")).state(&row).await, "in doubt AcmeOne, moved");
     let world = World::new();
     world.run(&row, None, Some(EndingKind::Created)).await;
-    let mut plan = world.plan(std::slice::from_ref(&row)).await;
-    let portals = vec![Portal::new("AcmeOne")];
-    plan.complete(0, &Seen { portals, ..Seen::default() }, false, false);
-    assert_eq!((words(&plan.rows[0]).as_str(), plan.foreign), ("present AcmeOne", 0));
+    let plan = world.looked(&row, false, world.shows(&["AcmeOne"])).await;
+    assert_eq!((words(&plan.rows[0]).as_str(), plan.foreign()), ("present AcmeOne", 0));
 }
 
 #[tokio::test]
@@ -264,7 +310,7 @@ async fn rows_in_doubt_that_left_file_are_named() {
         ["one", "two", "three"].map(|profile| row(profile, &[&format!("Portal{profile}")])).into();
     for (row, kind) in rows.iter().zip([None, Some(EndingKind::Created), Some(EndingKind::Unknown)])
     {
-        world.run(row, Some(row.key.clone()), kind).await;
+        world.run_row(row, kind).await;
     }
     let single = row("one", &["SinglePortal"]);
     world.run(&single, Some("signup 1".to_owned()), None).await;
@@ -273,12 +319,12 @@ async fn rows_in_doubt_that_left_file_are_named() {
     };
     // Sorted, shrunk and grown: rows are found all the same.
     let other = row("one", &["OtherPortal"]);
-    let plan = world.plan(&[rows[1].clone(), other, rows[0].clone()]).await;
+    let plan = world.plan(&[rows[1].clone(), other, rows[0].clone()], false).await;
     let states: Vec<_> = plan.rows.iter().map(words).collect();
     assert_eq!(states, ["earlier Portaltwo", "left -", "in doubt Portalone"]);
     assert_eq!(plan.left().map(|(index, _)| index).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(dropped(plan), ["Portalthree"]);
-    assert_eq!(dropped(world.plan(&rows).await), [""; 0]);
+    assert_eq!(dropped(world.plan(&rows, false).await), [""; 0]);
 }
 
 /// Rule 11: another credential of what may be the org, or a fallback of another create.
@@ -286,26 +332,23 @@ async fn rows_in_doubt_that_left_file_are_named() {
 async fn list_decides_nothing_of_what_is_in_doubt() {
     let wanted = row("acme", &["AcmeOne"]);
     let cases = [
-        (identity("other", None), row("other", &["AcmeOne"])),
-        (identity("token", Some("7000")), row("single", &["AcmeTwo", "AcmeOne"])),
+        ("other", None, row("other", &["AcmeOne"]), "in doubt AcmeOne"),
+        ("token", Some("7000"), row("single", &["AcmeTwo", "AcmeOne"]), "present AcmeOne"),
     ];
-    for (identity, other) in cases {
-        let world = World { identity: identity.clone(), ..World::new() };
+    for (credential, id, other, present) in cases {
+        let world = World::of(credential, id);
         world.run(&other, None, None).await;
-        let now = self::identity("token", identity.org().map(|org| org.id.as_str()));
-        let elsewhere = self::identity("elsewhere", Some("8000"));
-        let list = async |now: &OrgIdentity, portal: &str| {
-            let mut plan = world.plan(std::slice::from_ref(&wanted)).await;
-            let seen = Seen { portals: vec![Portal::new(portal)], ..seen(now) };
-            plan.complete(0, &seen, false, false);
-            words(&plan.rows[0])
+        let world = world.with("token", id);
+        let list = async |world: &World, portal: &str| {
+            words(&world.looked(&wanted, false, world.shows(&[portal])).await.rows[0])
         };
-        assert_eq!(list(&now, "FooPortal").await, "in doubt AcmeOne");
-        assert_eq!(list(&now, "AcmeOne").await, "present AcmeOne");
-        let mut plan = world.plan(std::slice::from_ref(&wanted)).await;
-        plan.complete(0, &Seen { rejection: Some(rejection()), ..seen(&now) }, false, false);
+        assert_eq!(list(&world, "FooPortal").await, "in doubt AcmeOne");
+        assert_eq!(list(&world, "AcmeOne").await, present);
+        let rejected = Seen { rejection: Some(rejection()), ..world.shows(&[]) };
+        let plan = world.looked(&wanted, false, rejected).await;
         assert_eq!(words(&plan.rows[0]), "in doubt AcmeOne");
-        if identity.org().is_some() {
+        if id.is_some() {
+            let elsewhere = world.with("elsewhere", Some("8000"));
             assert_eq!(list(&elsewhere, "FooPortal").await, "org_has_portal AcmeOne");
         }
     }
@@ -315,30 +358,27 @@ fn rejection() -> ApiError {
     ApiError::new(403, ErrorCode::NoPermission, "")
 }
 
-#[test]
-fn list_decides_what_ledger_does_not() {
-    let listed = [Portal::new("OtherPortal"), Portal::new("acmetwo")];
-    let plan = |names: &[&str], seen: Seen, allow_another| {
-        let mut plan = Plan::new(vec![row("acme", names)], Vec::new(), |_| None);
-        plan.complete(0, &seen, allow_another, false);
-        plan
+#[tokio::test]
+async fn list_decides_what_ledger_does_not() {
+    let world = World::new();
+    let list = async |names: &[&str], listed: &[&str], allow_another| {
+        let world = World { allow_another, ..World::new() };
+        let plan = world.looked(&row("acme", names), false, world.shows(listed)).await;
+        (words(&plan.rows[0]), plan.foreign())
     };
-    let list = |names: &[&str], listed: &[Portal], allow_another| {
-        let plan = plan(names, Seen { portals: listed.to_vec(), ..Seen::default() }, allow_another);
-        (words(&plan.rows[0]), plan.foreign)
-    };
+    let listed = ["OtherPortal", "acmetwo"];
     let state = |text: &str, foreign| (text.to_owned(), foreign);
-    assert_eq!(list(&["AcmeOne", "AcmeTwo"], &listed, true), state("present acmetwo", 1));
-    assert_eq!(list(&["AcmeOne"], &listed, false), state("org_has_portal AcmeOne", 0));
-    assert_eq!(list(&["AcmeOne"], &listed, true), state("left -", 0));
-    assert_eq!(list(&["AcmeOne"], &[], false), state("left -", 0));
-    let unchecked =
-        Seen { unchecked: Some(Failure::forbidden("no connection")), ..Seen::default() };
-    let unchecked = plan(&["AcmeOne"], unchecked, false);
+    assert_eq!(list(&["AcmeOne", "AcmeTwo"], &listed, true).await, state("present acmetwo", 1));
+    assert_eq!(list(&["AcmeOne"], &listed, false).await, state("org_has_portal AcmeOne", 0));
+    assert_eq!(list(&["AcmeOne"], &listed, true).await, state("left -", 0));
+    assert_eq!(list(&["AcmeOne"], &[], false).await, state("left -", 0));
+    let acme = row("acme", &["AcmeOne"]);
+    let unchecked = Some(Failure::forbidden("no connection"));
+    let unchecked = world.looked(&acme, false, Seen { unchecked, ..Seen::default() }).await;
     assert_eq!(words(&unchecked.rows[0]), "unchecked no connection");
     assert!(unchecked.rows[0].is_left() && unchecked.rows[0].outcome().is_none());
-    let rejected = Seen { rejection: Some(rejection()), ..Seen::default() };
-    let rejected = plan(&["AcmeOne"], rejected, false);
+    let rejected = Seen { rejection: Some(rejection()), ..world.shows(&[]) };
+    let rejected = world.looked(&acme, false, rejected).await;
     assert_eq!(words(&rejected.rows[0]), "rejected AcmeOne");
     assert_eq!(rejected.left().count(), 0);
 }
@@ -349,9 +389,6 @@ async fn row_in_doubt_by_another_operation_has_its_own_name() {
     let doubt = row("single", &["AcmeTwo", "AcmeOne", "AcmeSix"]);
     world.run(&doubt, None, None).await;
     let wanted = row("acme", &["AcmeOne"]);
-    let mut plan = world.plan(std::slice::from_ref(&wanted)).await;
-    let other = Seen { portals: vec![Portal::new("FooPortal")], ..seen(&world.identity) };
-    plan.complete(0, &other, false, false);
-    assert!(matches!(&plan.rows[0].state, State::InDoubt(entry) if entry.name() == "AcmeSix"));
-    assert_eq!(plan.rows[0].outcome().unwrap().name(), "AcmeOne");
+    let plan = world.looked(&wanted, false, world.shows(&["FooPortal"])).await;
+    assert_eq!(words(&plan.rows[0]), "in doubt AcmeOne");
 }

@@ -1,6 +1,6 @@
 //! The progress of a batch, on stderr: a bar on a terminal, else a line for each row that ends.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::ProgressBar;
 use portal_model::Outcome;
@@ -16,10 +16,9 @@ use crate::terminal::printer::Printer;
 pub(super) struct Progress<'a> {
     /// Absent if stderr is not a terminal that can redraw a line.
     bar: Option<ProgressBar>,
-    rows: u32,
-    ended: u32,
+    rows: usize,
+    ended: usize,
     failed: usize,
-    started: Instant,
     ticks: Interval,
     printer: &'a Printer,
 }
@@ -32,8 +31,7 @@ impl<'a> Progress<'a> {
         }
         let mut ticks = interval(Duration::from_millis(100));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
-        Self { bar, rows, ended: 0, failed: 0, started: Instant::now(), ticks, printer }
+        Self { bar, rows, ended: 0, failed: 0, ticks, printer }
     }
 
     /// A row has ended. Returns how many of them failed.
@@ -61,7 +59,7 @@ impl<'a> Progress<'a> {
     pub(super) async fn tick(&mut self, run: &Run<'_>) {
         self.ticks.tick().await;
         if let Some(bar) = &self.bar {
-            bar.set_message(self.message(run));
+            bar.set_message(self.message(bar, run));
         }
     }
 
@@ -72,17 +70,15 @@ impl<'a> Progress<'a> {
     }
 
     /// `2 failed · 16 in flight · 3.2/s · about 40s left · acme: response lost; verifying`
-    fn message(&self, run: &Run<'_>) -> String {
+    fn message(&self, bar: &ProgressBar, run: &Run<'_>) -> String {
         let mut parts = Vec::new();
         if self.failed > 0 {
             parts.push(format!("{} failed", self.failed));
         }
         parts.push(format!("{} in flight", run.in_flight()));
-        let elapsed = self.started.elapsed();
-        if self.ended > 0 && elapsed > Duration::from_secs(1) {
-            parts.push(format!("{:.1}/s", f64::from(self.ended) / elapsed.as_secs_f64()));
-            let left = elapsed * self.rows.saturating_sub(self.ended) / self.ended;
-            parts.push(format!("about {} left", activity::whole_seconds(left)));
+        if self.ended > 0 && bar.elapsed() > Duration::from_secs(1) {
+            parts.push(format!("{:.1}/s", bar.per_sec()));
+            parts.push(format!("about {} left", activity::whole_seconds(bar.eta())));
         }
         if let Some((row, activity)) = run.slowest()
             && let Some(text) = activity::text(&activity)

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use portal_model::outcome::{Conflict, NotDone, Origin, Owner, Unverified};
 use portal_model::{Operation, Outcome, PortalName};
 
+use super::Args;
 use crate::batch::plan::Plan;
 use crate::batch::rows::{Row, State};
 use crate::report::cause::ReportContext;
@@ -24,12 +25,9 @@ const PROFILE: &str = " --profile PROFILE";
 /// How a plan is shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View<'a> {
+    pub(super) args: &'a Args,
     /// Whether it was run.
     pub(super) is_over: bool,
-    /// Whether an existing portal is a success.
-    pub(super) ensure: bool,
-    /// Whether it is of `portal rehearse`, which has fewer flags, and whose server is gone at its end.
-    pub(super) is_rehearsal: bool,
     /// The flags of the run that a suggested command needs, too, each after a space.
     pub(super) flags: &'a str,
     pub(super) columns: usize,
@@ -67,14 +65,18 @@ struct Said<'a> {
 pub(super) fn text(plan: &Plan, view: View<'_>) -> String {
     let mut kinds = BTreeMap::<Kind, Vec<Said<'_>>>::new();
     for row in &plan.rows {
-        let said = Said::new(row, view);
-        if said.is_shown(view) {
-            kinds.entry(said.kind).or_default().push(said);
-        }
+        kinds.entry(Kind::of(row)).or_default().push(Said::new(row, view));
+    }
+    // `45 created, 3 rejected`
+    let count =
+        |(kind, rows): (&Kind, &Vec<_>)| format!("{} {}", rows.len(), kind.text(view.is_over));
+    let counts = kinds.iter().map(count).collect::<Vec<_>>().join(", ");
+    for rows in kinds.values_mut() {
+        rows.retain(|said| said.is_shown(view));
     }
     let width = kinds.values().flatten().map(|said| said.row.profile.len()).max();
     let mut text = String::new();
-    for (kind, rows) in kinds {
+    for (kind, rows) in kinds.into_iter().filter(|(_, rows)| !rows.is_empty()) {
         let title = match kind {
             Kind::Created => "created under another name",
             kind => kind.text(view.is_over),
@@ -86,17 +88,7 @@ pub(super) fn text(plan: &Plan, view: View<'_>) -> String {
     if !text.is_empty() {
         text.push('\n');
     }
-    text + &wrap(&counts(plan, view.is_over), 0, view.columns)
-}
-
-/// `45 created, 3 rejected`
-fn counts(plan: &Plan, is_over: bool) -> String {
-    let mut counts = BTreeMap::<Kind, usize>::new();
-    for row in &plan.rows {
-        *counts.entry(Kind::of(row)).or_default() += 1;
-    }
-    let counts = counts.into_iter().map(|(kind, count)| format!("{count} {}", kind.text(is_over)));
-    counts.collect::<Vec<_>>().join(", ")
+    text + &wrap(&counts, 0, view.columns)
 }
 
 /// A row as an object.
@@ -105,7 +97,7 @@ pub(super) fn report(row: &Row, view: View<'_>) -> Report {
     let context = ReportContext {
         profile: Some(row.profile.clone()),
         org: profile_flag(&row.profile) + view.flags,
-        ensure: view.ensure,
+        ensure: view.args.ensure,
         ..ReportContext::default()
     };
     let Some(outcome) = row.outcome() else {
@@ -119,10 +111,10 @@ pub(super) fn report(row: &Row, view: View<'_>) -> Report {
         }
         return report;
     };
-    let mut report = Report::new(&outcome, &operation, &context);
+    let mut report = Report::new(outcome, &operation, &context);
     if let Some(error) = &mut report.error {
-        let alone = error.hint.take().filter(|_| !view.is_rehearsal);
-        error.hint = next_step(&outcome, alone);
+        let alone = error.hint.take().filter(|_| !view.args.rehearsal);
+        error.hint = next_step(outcome, alone);
     }
     report
 }
@@ -182,14 +174,11 @@ impl<'a> Said<'a> {
         let kind = Kind::of(row);
         let report = report(row, View { is_over: false, ..view });
         let taken: Vec<&str> = report.taken.iter().map(PortalName::as_str).collect();
-        let note = match (&row.state, &*taken) {
-            (State::Ended(outcome), []) => match &**outcome {
-                Outcome::OrgHasPortal { portal, .. } => format!(" (has {})", portal.name),
-                Outcome::Present { origin: Origin::Undetermined, .. } => {
-                    " (whether this batch created it is not known)".to_owned()
-                }
-                _ => String::new(),
-            },
+        let note = match (row.outcome(), &*taken) {
+            (Some(Outcome::OrgHasPortal { portal, .. }), _) => format!(" (has {})", portal.name),
+            (Some(Outcome::Present { origin: Origin::Undetermined, .. }), []) => {
+                " (whether this batch created it is not known)".to_owned()
+            }
             (_, []) => String::new(),
             (_, [one]) => format!(" ({one} is taken)"),
             (_, several) => format!(" ({} are taken)", several.join(", ")),
@@ -224,7 +213,7 @@ impl<'a> Said<'a> {
         match self.kind {
             Kind::Created => self.name != self.row.create.name.as_str(),
             Kind::CreatedEarlier | Kind::Appeared => false,
-            Kind::Existing => !view.ensure,
+            Kind::Existing => !view.args.ensure,
             Kind::Left | Kind::Unchecked => !view.is_over,
             Kind::OrgHasPortal
             | Kind::NameTaken
@@ -239,7 +228,7 @@ impl<'a> Said<'a> {
 /// The rows by cause: the cause, the rows, and what to do.
 fn causes(mut left: Vec<Said<'_>>, width: usize, view: View<'_>, text: &mut String) {
     let columns = view.columns;
-    let where_all_are = if view.is_rehearsal { "" } else { " (`--report FILE` has all)" };
+    let where_all_are = if view.args.rehearsal { "" } else { " (`--report FILE` has all)" };
     while let Some(first) = left.first() {
         let cause = first.cause.clone();
         let same: Vec<_> = left.extract_if(.., |said| said.cause == cause).collect();

@@ -1,9 +1,6 @@
 //! From a URL to a connection: directly or through a proxy, then TLS, all within a timeout.
 
 use std::fmt;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::{HOST, PROXY_AUTHORIZATION};
@@ -12,7 +9,6 @@ use http::{Request, Uri};
 use http_body_util::Full;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::proxy::matcher::Intercept;
-use hyper_util::rt::TokioIo;
 use portal_model::flow::NotSent;
 use tower_service::Service;
 
@@ -20,15 +16,15 @@ use super::failure::unreachable;
 use super::layer::{BoxLayer, Purpose, prepare};
 use super::proxy::Proxy;
 use super::tls::Tls;
-use super::wire::{Wire, exchange};
+use super::wire::Wire;
 use crate::client::base_url::is_this_machine;
 
 /// Connects, TLS included, within `timeout`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Connector {
     tcp: HttpConnector,
-    proxy: Arc<Proxy>,
-    tls: Arc<Tls>,
+    proxy: Proxy,
+    tls: Tls,
     timeout: Duration,
 }
 
@@ -37,7 +33,7 @@ impl Connector {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        Self { tcp, proxy: Arc::new(proxy), tls: Arc::new(tls), timeout }
+        Self { tcp, proxy, tls, timeout }
     }
 
     /// Connects to the host of `destination`, through the proxy in front of it if there is one.
@@ -46,9 +42,7 @@ impl Connector {
         destination: &Uri,
         purpose: Purpose,
     ) -> Result<Wire, NotSent> {
-        let proxy = self.proxy.on_the_way_to(destination);
-        let proxy = proxy.map_err(|invalid| NotSent::Permanent(invalid.to_string()))?;
-        let connecting = self.connect_in_any_time(destination, proxy.as_ref(), purpose);
+        let connecting = self.connect_in_any_time(destination, purpose);
         tokio::time::timeout(self.timeout, connecting).await.unwrap_or_else(|_| {
             let (host, time) = (Peer::Host(destination), self.timeout);
             Err(NotSent::Connect(format!("cannot reach {host}: no connection within {time:?}")))
@@ -58,11 +52,12 @@ impl Connector {
     async fn connect_in_any_time(
         &self,
         destination: &Uri,
-        proxy: Option<&Intercept>,
         purpose: Purpose,
     ) -> Result<Wire, NotSent> {
         let host = Peer::Host(destination);
-        let first = proxy.map_or(host, |proxy| Peer::Proxy(proxy.uri()));
+        let proxy = self.proxy.on_the_way_to(destination);
+        let proxy = proxy.map_err(|invalid| NotSent::Permanent(invalid.to_string()))?;
+        let first = proxy.as_ref().map_or(host, |proxy| Peer::Proxy(proxy.uri()));
         // Without a usable configuration nothing connects.
         if is_https(first.uri()) || is_https(destination) {
             self.tls.config().map_err(|error| host.unreachable(&error))?;
@@ -70,12 +65,12 @@ impl Connector {
         let tcp = self.tcp.clone().call(first.uri().clone()).await;
         let tcp = tcp.map_err(|error| first.unreachable(&error))?.into_inner();
         let mut stream = prepare(tcp, purpose).map_err(|error| first.unreachable(&error))?;
-        if let Some(proxy) = proxy {
+        if let Some(proxy) = &proxy {
             stream = self.encrypt(stream, first).await?;
             stream = tunnel(stream, proxy, destination).await?;
         }
         stream = self.encrypt(stream, host).await?;
-        Ok(TokioIo::new(stream))
+        Wire::over(stream).await.map_err(|error| host.unreachable(&error))
     }
 
     /// Adds TLS if the peer wants it.
@@ -119,21 +114,6 @@ impl fmt::Display for Peer<'_> {
     }
 }
 
-impl Service<Uri> for Connector {
-    type Response = Wire;
-    type Error = NotSent;
-    type Future = Pin<Box<dyn Future<Output = Result<Wire, NotSent>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NotSent>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, destination: Uri) -> Self::Future {
-        let connector = self.clone();
-        Box::pin(async move { connector.connect(&destination, Purpose::Pool).await })
-    }
-}
-
 fn is_https(uri: &Uri) -> bool {
     uri.scheme() == Some(&Scheme::HTTPS)
 }
@@ -153,12 +133,12 @@ async fn tunnel(
     }
     let request = request.body(Full::default()).map_err(|error| peer.unreachable(&error))?;
     // Its body does not matter, and nothing follows a success before TLS begins.
-    let asked = exchange(TokioIo::new(stream), request, |response| async {
+    let mut wire = Wire::over(stream).await.map_err(|error| peer.unreachable(&error))?;
+    let status = wire.exchange(request, |response| async {
         response.map(|response| response.status().as_u16())
     });
-    let (status, wire) = asked.await.map_err(|error| peer.unreachable(&error))?;
-    match status.map_err(|error| peer.unreachable(&error))? {
-        200..300 => Ok(wire.into_inner()),
+    match status.await.map_err(|error| peer.unreachable(&error))? {
+        200..300 => Ok(wire.into_stream()),
         407 => Err(NotSent::Permanent(format!(
             "{peer} does not accept its user name and password (HTTP 407)"
         ))),

@@ -1,10 +1,10 @@
 //! The layers of a connection: TCP, prepared for what it is used for, and TLS over it.
 
 use std::error::Error;
+use std::fmt::Debug;
 use std::io;
 use std::time::Duration;
 
-use hyper_util::client::legacy::connect::{Connected, Connection};
 use portal_model::flow::NotSent;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -31,18 +31,12 @@ pub(super) enum Purpose {
 pub(super) struct NoLinger(#[source] io::Error);
 
 /// A TCP connection, or an encrypted layer over one.
-pub(super) trait Layer: AsyncRead + AsyncWrite + Send + Unpin {
+pub(super) trait Layer: AsyncRead + AsyncWrite + Debug + Send + Unpin {
     /// The TCP connection.
     fn socket(&self) -> &TcpStream;
 }
 
 pub(super) type BoxLayer = Box<dyn Layer>;
-
-impl Connection for BoxLayer {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
 
 impl Layer for TcpStream {
     fn socket(&self) -> &TcpStream {

@@ -1,7 +1,6 @@
 //! [`Proxy`]: which requests go through which proxy.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::sync::Arc;
 
 use http::Uri;
@@ -15,7 +14,8 @@ use super::super::base_url::is_this_machine;
 ///
 /// Only `https` uses it, through a tunnel (`CONNECT`), so the proxy sees no request. Requests to this
 /// machine, in any spelling, never leave it.
-#[derive(Clone)]
+// `Intercept` shows neither user nor password.
+#[derive(Clone, Debug)]
 pub struct Proxy(Result<Option<Arc<Rules>>, InvalidProxy>);
 
 /// A proxy, and the hosts that it is not for.
@@ -97,13 +97,6 @@ impl Proxy {
         }
         let Some(rules) = self.0.as_ref().map_err(|invalid| *invalid)? else { return Ok(None) };
         Ok((!rules.except(destination)).then(|| rules.proxy.clone()))
-    }
-}
-
-impl fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `Intercept` shows neither user nor password.
-        f.debug_tuple("Proxy").field(&self.0).finish()
     }
 }
 

@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::layer::{BoxError, BoxLayer, Kind, Layer};
-use crate::pem::{TlsError, certificates, certificates_in};
+use crate::pem::{TlsError, certificates, read};
 
 /// What decides which servers are trusted.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ pub(super) struct Tls {
 
 impl Tls {
     pub(super) fn read(trust: &Trust) -> Result<Self, TlsError> {
-        let (roots, path) = match trust {
+        let (path, pem) = match trust {
             Trust::Platform => return Ok(Self::default()),
             Trust::Config(config) if config.enable_early_data => {
                 let why = "expected a configuration without early data";
@@ -48,9 +48,10 @@ impl Tls {
             Trust::Config(config) => {
                 return Ok(Self { roots: Vec::new(), config: OnceLock::from(Ok(config.clone())) });
             }
-            Trust::File(path) => (certificates(path)?, path.as_path()),
-            Trust::Pem(pem) => (certificates_in(pem)?, Path::new("the trusted certificates")),
+            Trust::File(path) => (path.as_path(), &read(path)?),
+            Trust::Pem(pem) => (Path::new("the trusted certificates"), pem),
         };
+        let roots = certificates(path, pem)?;
         let tls = Self { roots, config: OnceLock::new() };
         // Validate them now, so that a bad one fails before anything is sent.
         match tls.config() {

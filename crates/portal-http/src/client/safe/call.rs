@@ -1,18 +1,14 @@
 //! [`Call`]: one create or rename, with its options.
 
-use std::future::{Future, IntoFuture};
-use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use portal_ledger::{EntryId, LedgerError, Preview, Wanted, preview};
+use portal_ledger::{ClaimRequest, EntryId, LedgerError, Preview, Wanted, preview};
 use portal_model::flow::{Activity, DeadlineTooShort, NameTaken, Policy};
-use portal_model::{Operation, Outcome, PortalName};
+use portal_model::{Operation, OrgIdentity, PortalName};
 use tokio::sync::watch;
 
 use super::client::SafeClient;
-use super::host::ClientHost;
 use super::identity::IdentifyError;
-use super::in_flight::{self, InFlight, Work};
 use crate::client::token_cache::digest;
 
 /// A create or a rename, with its options. Awaiting it, or [`start`](Self::start), begins.
@@ -43,9 +39,11 @@ use crate::client::token_cache::digest;
 #[must_use = "nothing happens until it is awaited or started"]
 pub struct Call {
     pub(super) safe: SafeClient,
-    pub(super) operation: Operation,
+    pub(super) wanted: Wanted,
     pub(super) policy: Policy,
     pub(super) key: Option<String>,
+    /// The name that it is about.
+    pub(super) name: String,
 }
 
 /// Why there is no preview.
@@ -61,21 +59,22 @@ pub enum PreviewError {
 }
 
 impl Call {
-    pub(super) fn new(safe: SafeClient, operation: Operation) -> Self {
+    pub(super) fn new(safe: SafeClient, wanted: Wanted, name: String) -> Self {
         let policy = safe.client.policy().clone();
-        Self { safe, operation, policy, key: None }
+        Self { safe, wanted, policy, key: None, name }
     }
 
     /// Adds a name to try if those before belong to other orgs. A rename has no other names, and
     /// ignores it.
     pub fn fallback(mut self, name: PortalName) -> Self {
-        if let Operation::Create(create) = &mut self.operation {
+        if let Wanted::Do(Operation::Create(create)) = &mut self.wanted {
             *create = create.clone().with_fallbacks([name]);
         }
         self
     }
 
-    /// Creates the portal even if the org has one of another name.
+    /// Creates the portal even if the org has one of another name, or, with a token that may not list its
+    /// portals, whatever it has.
     pub fn allow_another(mut self) -> Self {
         self.policy.allow_another = true;
         self
@@ -89,7 +88,7 @@ impl Call {
 
     /// Sets the caller's own id of the operation, such as that of a sign-up. Calls of one key are one
     /// operation, at any time and in any process: once created, that is the outcome. It has to be unique
-    /// over all orgs of the ledger.
+    /// over all orgs of the ledger. At another address of the API it is another key.
     ///
     /// An empty one, such as of a field that a form lacks, is none. One that is longer than 1,000 bytes or
     /// has a NUL, which not every ledger can keep, is kept as its hash.
@@ -127,38 +126,17 @@ impl Call {
         Ok(self)
     }
 
-    /// Starts the call in a task of its own.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use portal_http::client::SafeClient;
-    /// # use portal_http::ledger::Ledger;
-    /// # let server = portal_http::server::LocalServer::start().await?;
-    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
-    /// use std::time::Duration;
-    ///
-    /// // A web request waits as long as it likes, and the call goes on.
-    /// let mut call = portals.create("AcmePortal".parse()?).start();
-    /// match tokio::time::timeout(Duration::from_secs(5), &mut call).await {
-    ///     Ok(ended) => println!("{}", ended.outcome),
-    ///     Err(_) => println!("still at it: {:?}", *call.activity().borrow()),
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    pub fn start(self) -> InFlight {
-        let (safe, work) = self.into_work();
-        in_flight::start(safe, work)
-    }
-
-    fn into_work(self) -> (SafeClient, Work) {
-        let name = self.operation.names().next().unwrap_or_default().to_owned();
-        let (wanted, policy, key) = (Wanted::Do(self.operation), self.policy, self.key);
-        (self.safe, Work { wanted, policy, key, name })
+    /// Asks for it.
+    pub(super) fn request(self, id: EntryId, org: OrgIdentity) -> ClaimRequest {
+        let mut request = ClaimRequest::new(id, org, self.wanted);
+        request.label = self.safe.label;
+        request.key = self.key;
+        request.policy = self.policy;
+        request.distinct_from = self.safe.distinct_from;
+        request.about = self.safe.about;
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        request.about.wall_time = since_1970.ok().map(|time| time.as_secs());
+        request
     }
 
     /// Looks once into the ledger and once at the org's portals, and sends nothing else: what a prompt
@@ -180,21 +158,11 @@ impl Call {
     /// # Errors
     /// [`PreviewError`].
     pub async fn preview(self) -> Result<Preview, PreviewError> {
-        let (safe, work) = self.into_work();
+        let safe = self.safe.clone();
         let org = safe.identify().await?;
         let (activity, _) = watch::channel(Activity::Authenticating);
-        let api = safe.identity.api(&safe.client, &org);
-        let mut host = ClientHost::new(safe.client.0.clone(), api, activity);
-        let request = work.request(&safe, EntryId::random()?, org);
+        let mut host = safe.host(&org, activity);
+        let request = self.request(EntryId::random()?, org);
         Ok(preview(&safe.ledger, request, safe.client.version(), &mut host).await?)
-    }
-}
-
-impl IntoFuture for Call {
-    type Output = Outcome;
-    type IntoFuture = Pin<Box<dyn Future<Output = Outcome> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.start().await.outcome })
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use portal_ledger::{About, Ledger};
 use portal_model::{Org, OrgIdentity};
+use tokio::sync::OnceCell;
 
-use super::identity::{IdentifyError, Identity};
 use super::operations::Operations;
 use crate::client::handle::Client;
 
@@ -39,7 +39,10 @@ pub struct SafeClient {
     pub(super) label: Option<String>,
     pub(super) about: About,
     pub(super) distinct_from: Arc<BTreeSet<String>>,
-    pub(super) identity: Arc<Identity>,
+    pub(super) stated: Option<Org>,
+    /// Of the orgs, in place of that of the client's API.
+    pub(super) origin: Option<String>,
+    pub(super) known: Arc<OnceCell<OrgIdentity>>,
     pub(super) operations: Arc<Operations>,
 }
 
@@ -53,7 +56,9 @@ impl SafeClient {
             label: None,
             about: About::default(),
             distinct_from: Arc::default(),
-            identity: Arc::default(),
+            stated: None,
+            origin: None,
+            known: Arc::default(),
             operations: Arc::default(),
         }
     }
@@ -96,7 +101,7 @@ impl SafeClient {
     /// # }
     /// ```
     pub fn with_org(self, org: Org) -> Self {
-        Self { identity: Arc::new(self.identity.with_org(org)), ..self }
+        Self { stated: Some(org), known: Arc::default(), ..self }
     }
 
     /// States that the credential leads to the org of an entry, whichever credential that had: to recover
@@ -117,7 +122,7 @@ impl SafeClient {
     /// # }
     /// ```
     pub fn with_identity(self, org: OrgIdentity) -> Self {
-        Self { identity: Arc::new(self.identity.with_known(org)), ..self }
+        Self { stated: None, known: Arc::new(OnceCell::from(org)), ..self }
     }
 
     /// Names the API in the ledger where its address is another one each time, such as that of a test
@@ -136,7 +141,7 @@ impl SafeClient {
     /// # }
     /// ```
     pub fn with_origin(self, origin: impl Into<String>) -> Self {
-        Self { identity: Arc::new(self.identity.with_origin(origin.into())), ..self }
+        Self { origin: Some(origin.into()), known: Arc::default(), ..self }
     }
 
     /// States that the credentials with these [fingerprints](OrgIdentity::fingerprint) lead to other orgs
@@ -211,28 +216,6 @@ impl SafeClient {
     /// ```
     pub fn with_about(self, about: About) -> Self {
         Self { about, ..self }
-    }
-
-    /// Returns which org the client's credential leads to: asked once, and found in the ledger by later
-    /// processes.
-    ///
-    /// # Errors
-    /// [`IdentifyError`] if that can't be determined. Nothing is sent for the operation then.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use portal_http::client::SafeClient;
-    /// # use portal_http::ledger::Ledger;
-    /// # let server = portal_http::server::LocalServer::start().await?;
-    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
-    /// let org = portals.identify().await?;
-    /// assert_eq!(org.org().map(|org| org.id.clone()), Some(server.org_id().await?.to_string()));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn identify(&self) -> Result<OrgIdentity, IdentifyError> {
-        self.identity.of(&self.client, &self.ledger).await
     }
 
     /// The ledger.

@@ -1,25 +1,25 @@
 //! [`ClientHost`]: what `run` needs of a client.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use portal_ledger::{Host, Moment, Terms};
 use portal_model::datacenter::origin;
 use portal_model::flow::{Activity, NoResponse, NotSent, TokenError, TokenId, TransportError};
-use portal_model::{Request, Response};
+use portal_model::{OrgIdentity, Request, Response};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::client::SafeClient;
 use crate::client::clock;
-use crate::client::core::Core;
+use crate::client::handle::Client;
 use crate::client::slots::{Slot, Urgency};
 use crate::client::token::Token;
 use crate::client::transport::Bounds;
 
 /// Performs one operation with the parts of a client.
 pub(super) struct ClientHost {
-    core: Arc<Core>,
+    client: Client,
     /// The origin of the API that the operation is about (rule 14).
     origin: String,
     token: Option<Token>,
@@ -27,14 +27,21 @@ pub(super) struct ClientHost {
     activity: watch::Sender<Activity>,
 }
 
-impl ClientHost {
-    pub(super) fn new(core: Arc<Core>, origin: String, activity: watch::Sender<Activity>) -> Self {
-        Self { core, origin, token: None, slot: None, activity }
+impl SafeClient {
+    /// A host of calls in `org`, which shows in `activity` what it does.
+    pub(super) fn host(&self, org: &OrgIdentity, activity: watch::Sender<Activity>) -> ClientHost {
+        let origin = match (&self.origin, self.client.api_url()) {
+            (Some(_), Some(url)) => origin(url.as_str()),
+            _ => org.origin().to_owned(),
+        };
+        ClientHost { client: self.client.clone(), origin, token: None, slot: None, activity }
     }
+}
 
+impl ClientHost {
     /// Rule 14: a token response may name another API, to which nothing of this operation goes.
     fn check_origin(&self) -> Result<(), TokenError> {
-        let url = self.core.api_url.get();
+        let url = self.client.api_url();
         let named = url.as_ref().map(|url| origin(url.as_str())).unwrap_or_default();
         if named == self.origin { Ok(()) } else { Err(TokenError::OtherOrigin(named)) }
     }
@@ -55,7 +62,8 @@ impl Host for ClientHost {
         limit: Duration,
     ) -> Result<TokenId, TokenError> {
         let late = |_| Err(TokenError::NoResponse(NoResponse::TimedOut));
-        let token = timeout(limit, self.core.tokens.get(rejected)).await.unwrap_or_else(late)?;
+        let token =
+            timeout(limit, self.client.0.tokens.get(rejected)).await.unwrap_or_else(late)?;
         self.check_origin()?;
         Ok(self.token.insert(token).id)
     }
@@ -66,13 +74,13 @@ impl Host for ClientHost {
             Some(until) => Bounds::of_attempt(terms.timeout).not_after(until),
             None => Bounds::of_list(terms.timeout),
         };
-        self.core.exchange(request, self.token.as_ref(), bounds).await
+        self.client.send(request, self.token.as_ref(), bounds).await
     }
 
     async fn admit(&mut self, begun: bool, limit: Duration) {
         let urgency = if begun { Urgency::Begun } else { Urgency::New };
         if self.slot.is_none() {
-            self.slot = timeout(limit, self.core.slots.acquire(urgency)).await.ok().flatten();
+            self.slot = timeout(limit, self.client.0.slots.acquire(urgency)).await.ok().flatten();
         }
     }
 
@@ -95,6 +103,8 @@ impl Host for ClientHost {
 #[cfg(all(feature = "sockets", feature = "test-util"))]
 #[cfg(test)]
 mod tests {
+    use portal_ledger::Ledger;
+
     use super::*;
     use crate::client::{Client, Credential, HttpTransport, Proxy, conformance};
 
@@ -104,8 +114,8 @@ mod tests {
             let transport = HttpTransport::builder().proxy(Proxy::none()).build().unwrap();
             let builder = Client::builder().transport(transport).api_url(url).accounts_url(url);
             let credential = Credential::refresh_token("id", "s".to_owned(), "r".to_owned());
-            let core = builder.build(credential).unwrap().0;
-            ClientHost::new(core, origin(url), watch::channel(Activity::Authenticating).0)
+            let safe = SafeClient::new(builder.build(credential).unwrap(), Ledger::in_memory());
+            safe.host(&safe.unknown_org(), watch::channel(Activity::Authenticating).0)
         };
         conformance::host(make).await.unwrap();
     }

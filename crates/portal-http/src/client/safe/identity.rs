@@ -4,28 +4,17 @@
 //! for each other. Mistaken for two orgs, each could get a portal: only the service's own refusal makes
 //! an org unknown, and anything else is a failure.
 
-use portal_ledger::Ledger;
-use portal_model::datacenter::origin;
 use portal_model::flow::TokenError;
 use portal_model::outcome::{AuthFailure, Failure, NotDone};
 use portal_model::{ErrorCode, GetOrg, Org, OrgIdentity, ResponseError};
-use tokio::sync::OnceCell;
 
+use super::client::SafeClient;
 use crate::client::base_url::BaseUrl;
 use crate::client::error::ClientError;
 use crate::client::handle::Client;
 use crate::client::retry::retried;
 
 const TRIES: u32 = 5;
-
-/// What is known of the org.
-#[derive(Debug, Default)]
-pub(super) struct Identity {
-    stated: Option<Org>,
-    /// What stands for the API in the ledger, if it is not its address.
-    origin: Option<String>,
-    known: OnceCell<OrgIdentity>,
-}
 
 /// Why it is not known which org a credential leads to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +42,7 @@ impl From<IdentifyError> for NotDone {
                 return Self::OtherOrg { expected, found };
             }
         };
+        let no_answer = |response| Self::Unreachable(Failure::Response(response));
         match error {
             ClientError::Token(TokenError::Rejected(error)) if !error.is_rate_limited() => {
                 Self::Auth(AuthFailure::Rejected(error))
@@ -71,70 +61,54 @@ impl From<IdentifyError> for NotDone {
                 let cause = Failure::Response(ResponseError::Api(error));
                 Self::RateLimited { retry_after: None, cause }
             }
-            ClientError::Api(error) => {
-                Self::Unreachable(Failure::Response(ResponseError::Api(error)))
-            }
-            ClientError::Unreadable(page) => {
-                Self::Unreachable(Failure::Response(ResponseError::Unreadable(page)))
-            }
+            ClientError::Api(error) => no_answer(ResponseError::Api(error)),
+            ClientError::Unreadable(page) => no_answer(ResponseError::Unreadable(page)),
         }
     }
 }
 
-impl Identity {
-    pub(super) fn with_org(&self, org: Org) -> Self {
-        Self { stated: Some(org), origin: self.origin.clone(), known: OnceCell::new() }
-    }
-
-    pub(super) fn with_origin(&self, origin: String) -> Self {
-        Self { stated: self.stated.clone(), origin: Some(origin), known: OnceCell::new() }
-    }
-
-    /// Takes the word of the caller for it.
-    pub(super) fn with_known(&self, org: OrgIdentity) -> Self {
-        Self { stated: None, origin: self.origin.clone(), known: OnceCell::from(org) }
+impl SafeClient {
+    /// Returns which org the client's credential leads to: asked once, and found in the ledger by later
+    /// processes.
+    ///
+    /// # Errors
+    /// [`IdentifyError`] if that can't be determined. Nothing is sent for the operation then.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// let org = portals.identify().await?;
+    /// assert_eq!(org.org().map(|org| org.id.clone()), Some(server.org_id().await?.to_string()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn identify(&self) -> Result<OrgIdentity, IdentifyError> {
+        self.known.get_or_try_init(|| self.determine()).await.cloned()
     }
 
     /// The org that is not known yet. The response to a token request may have corrected the host.
-    pub(super) fn unknown(&self, client: &Client) -> OrgIdentity {
-        let url = client.api_url();
+    pub(super) fn unknown_org(&self) -> OrgIdentity {
+        let url = self.client.api_url();
         let url = self.origin.as_deref().or(url.as_ref().map(BaseUrl::as_str));
-        OrgIdentity::new(url.unwrap_or_default(), client.fingerprint())
+        OrgIdentity::new(url.unwrap_or_default(), self.client.fingerprint())
     }
 
-    /// The origin of the API at which `org` is: its own, unless something else stands for it.
-    pub(super) fn api(&self, client: &Client, org: &OrgIdentity) -> String {
-        match (&self.origin, client.api_url()) {
-            (Some(_), Some(url)) => origin(url.as_str()),
-            _ => org.origin().to_owned(),
-        }
-    }
-
-    /// Determines it once.
-    pub(super) async fn of(
-        &self,
-        client: &Client,
-        ledger: &Ledger,
-    ) -> Result<OrgIdentity, IdentifyError> {
-        self.known.get_or_try_init(|| self.identify(client, ledger)).await.cloned()
-    }
-
-    async fn identify(
-        &self,
-        client: &Client,
-        ledger: &Ledger,
-    ) -> Result<OrgIdentity, IdentifyError> {
+    async fn determine(&self) -> Result<OrgIdentity, IdentifyError> {
+        let client = &self.client;
         if client.api_url().is_none() {
             // The origin is part of an identity, and the response to a token request names it.
             retried(client, TRIES, || async { Ok(client.authenticate().await?) }).await?;
         }
         let stated = self.stated.as_ref();
-        let is_stated = |org: &Org| stated.is_none_or(|stated| stated.id == org.id);
-        let earlier = earlier(client, &self.unknown(client), ledger).await;
+        let earlier = self.earlier().await;
         if let Some(org) = &earlier
-            && is_stated(org)
+            && stated.is_none_or(|stated| stated.id == org.id)
         {
-            return Ok(self.unknown(client).with_org(earlier));
+            return Ok(self.unknown_org().with_org(earlier));
         }
         // A stated id needs no response, but one may contradict it.
         let tries = if stated.is_some() { 1 } else { TRIES };
@@ -147,29 +121,29 @@ impl Identity {
             (Some(found), Some(stated)) if found.id != stated.id => {
                 Err(IdentifyError::Contradicted { stated: stated.id.clone(), found })
             }
-            (Some(found), _) => Ok(self.unknown(client).with_org(Some(found))),
-            (None, Some(stated)) => Ok(self.unknown(client).with_stated_org(stated.clone())),
+            (Some(found), _) => Ok(self.unknown_org().with_org(Some(found))),
+            (None, Some(stated)) => Ok(self.unknown_org().with_stated_org(stated.clone())),
             (None, None) => {
                 tracing::warn!(
                     "this token may not read its org, which counts as any org that is not known \
                      either: state its id, or add the scope {}",
                     portal_model::Scope::ORG_READ
                 );
-                Ok(self.unknown(client))
+                Ok(self.unknown_org())
             }
         }
     }
-}
 
-/// The org that the service told an earlier entry of the credential; one that was stated is stated anew by
-/// each run. An org on this machine is a new one after every restart of its server, with the same
-/// credentials.
-async fn earlier(client: &Client, unknown: &OrgIdentity, ledger: &Ledger) -> Option<Org> {
-    if client.api_url().is_none_or(|url| url.is_this_machine()) {
-        return None;
+    /// The org that the service told an earlier entry of the credential; one that was stated is stated
+    /// anew by each run. An org on this machine is a new one after every restart of its server, with the
+    /// same credentials.
+    async fn earlier(&self) -> Option<Org> {
+        if self.client.api_url().is_none_or(|url| url.is_this_machine()) {
+            return None;
+        }
+        // Should the ledger fail, so will the claim, and say why.
+        self.ledger.org_of(&self.unknown_org()).await.ok().flatten()
     }
-    // Should the ledger fail, so will the claim, and say why.
-    ledger.org_of(unknown).await.ok().flatten()
 }
 
 /// Whether the service itself does not let this token read its org.

@@ -1,13 +1,12 @@
 //! [`InFlight`]: an operation in a task of its own.
 
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use portal_ledger::{ClaimRequest, Ended, EntryId, Wanted, end_unclaimed, run};
-use portal_model::flow::{Activity, Policy};
+use portal_ledger::{Ended, EntryId, Wanted, end_unclaimed, run};
+use portal_model::flow::Activity;
 use portal_model::identity::SameOrg;
 use portal_model::outcome::{Doubt, NotDone, Unverified};
 use portal_model::{Operation, OrgIdentity, Outcome};
@@ -15,8 +14,8 @@ use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
-use super::client::SafeClient;
-use super::host::ClientHost;
+use super::call::Call;
+use super::operations::stopped;
 
 /// An operation in progress; a future of how it ended.
 ///
@@ -95,49 +94,57 @@ impl Future for InFlight {
     }
 }
 
-/// What to do.
-pub(super) struct Work {
-    pub(super) wanted: Wanted,
-    pub(super) policy: Policy,
-    pub(super) key: Option<String>,
-    /// The name that it is about.
-    pub(super) name: String,
-}
-
-impl Work {
-    /// Asks for it.
-    pub(super) fn request(self, safe: &SafeClient, id: EntryId, org: OrgIdentity) -> ClaimRequest {
-        let mut request = ClaimRequest::new(id, org, self.wanted);
-        request.label.clone_from(&safe.label);
-        request.key = self.key;
-        request.policy = self.policy;
-        request.distinct_from = safe.distinct_from.clone();
-        request.about = safe.about.clone();
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-        request.about.wall_time = since_1970.ok().map(|time| time.as_secs());
-        request
+impl Call {
+    /// Starts the call in a task of its own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// use std::time::Duration;
+    ///
+    /// // A web request waits as long as it likes, and the call goes on.
+    /// let mut call = portals.create("AcmePortal".parse()?).start();
+    /// match tokio::time::timeout(Duration::from_secs(5), &mut call).await {
+    ///     Ok(ended) => println!("{}", ended.outcome),
+    ///     Err(_) => println!("still at it: {:?}", *call.activity().borrow()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start(self) -> InFlight {
+        let (activity, watched) = watch::channel(Activity::Authenticating);
+        let stop = watch::Sender::new(false);
+        let effect = match &self.wanted {
+            Wanted::Do(Operation::Create(_)) => "create",
+            Wanted::Do(_) => "rename",
+            Wanted::Recover(_) => "recover",
+        };
+        let name = self.name.clone();
+        let span = tracing::info_span!("operation", effect, name, entry = tracing::field::Empty);
+        let task = Task { call: self, activity, stop: stop.clone() };
+        let task = tokio::spawn(task.run().instrument(span));
+        InFlight { task, name, activity: watched, stop }
     }
 }
 
-/// Starts it in a task of its own.
-pub(super) fn start(safe: SafeClient, work: Work) -> InFlight {
-    let (activity, watched) = watch::channel(Activity::Authenticating);
-    let stop = watch::Sender::new(false);
-    let effect = match &work.wanted {
-        Wanted::Do(Operation::Create(_)) => "create",
-        Wanted::Do(_) => "rename",
-        Wanted::Recover(_) => "recover",
-    };
-    let span =
-        tracing::info_span!("operation", effect, name = work.name, entry = tracing::field::Empty);
-    let name = work.name.clone();
-    let task = Task { safe, work, activity, stop: stop.clone() };
-    InFlight { task: tokio::spawn(task.run().instrument(span)), name, activity: watched, stop }
+impl IntoFuture for Call {
+    type Output = Outcome;
+    type IntoFuture = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.start().await.outcome })
+    }
 }
 
 struct Task {
-    safe: SafeClient,
-    work: Work,
+    call: Call,
     activity: watch::Sender<Activity>,
     /// Stays open if the caller drops its handle.
     stop: watch::Sender<bool>,
@@ -145,8 +152,8 @@ struct Task {
 
 impl Task {
     async fn run(self) -> Ended {
-        let (safe, stop) = (self.safe.clone(), self.stop.clone());
-        let operation = safe.operations.begin();
+        let (operations, stop) = (self.call.safe.operations.clone(), self.stop.clone());
+        let running = operations.begin();
         let ended = Box::pin(self.perform()).await;
         drop(stop);
         let (outcome, entry) = (ended.outcome.kind(), ended.entry.as_ref());
@@ -154,8 +161,9 @@ impl Task {
         if let Some(entry) = &ended.entry
             && !ended.outcome.is_certain()
         {
-            operation.is_in_doubt(entry.clone());
+            operations.is_in_doubt(entry.clone());
         }
+        drop(running);
         ended
     }
 
@@ -172,28 +180,27 @@ impl Task {
                 }
             }
         };
-        let (client, stopped) = (self.safe.client.clone(), self.stopped());
+        let (safe, stopped) = (self.call.safe.clone(), self.stopped());
         let id = id.unwrap_or_else(|_| EntryId::new(""));
-        let unknown = self.safe.identity.unknown(&client);
-        let mut request = self.work.request(&self.safe, id, unknown);
-        let ledger = &self.safe.ledger;
+        let mut request = self.call.request(id, safe.unknown_org());
         let turn = begun.map(|(org, turn)| {
             request.org = org;
             turn
         });
-        let api = self.safe.identity.api(&client, &request.org);
-        let mut host = ClientHost::new(client.0.clone(), api, self.activity);
+        let mut host = safe.host(&request.org, self.activity);
+        let (ledger, version) = (&safe.ledger, safe.client.version());
         match turn {
-            Ok(_turn) => run(ledger, request, client.version(), &mut host, stopped).await,
+            Ok(_turn) => run(ledger, request, version, &mut host, stopped).await,
             Err(why) => end_unclaimed(ledger, request, why, &mut host).await,
         }
     }
 
     /// Waits until it may claim.
     async fn begin(&self) -> Result<(OrgIdentity, Option<OwnedMutexGuard<()>>), NotDone> {
-        let org = self.safe.identify().await?;
-        if let Wanted::Recover(id) = &self.work.wanted
-            && let Ok(Some(entry)) = self.safe.ledger.entry(id).await
+        let Call { safe, wanted, policy, .. } = &self.call;
+        let org = safe.identify().await?;
+        if let Wanted::Recover(id) = wanted
+            && let Ok(Some(entry)) = safe.ledger.entry(id).await
             && entry.org.compare(&org) != SameOrg::Yes
         {
             // The list of another org would say nothing of it.
@@ -204,15 +211,14 @@ impl Task {
         }
         // In one process, operations of an org take turns fairly before they claim, unless the org may
         // have several portals: between processes they have to ask again and again.
-        let takes_turns =
-            matches!(self.work.wanted, Wanted::Do(_)) && !self.work.policy.allow_another;
-        let turns = &self.safe.client.0.turns;
+        let takes_turns = matches!(wanted, Wanted::Do(_)) && !policy.allow_another;
+        let turns = &safe.client.0.turns;
         let turn = if takes_turns { Some(turns.clone().lock_owned().await) } else { None };
         Ok((org, turn))
     }
 
     fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
-        let operations = self.safe.operations.clone();
-        operations.stopped(self.stop.subscribe(), self.activity.subscribe())
+        let by_shutdown = self.call.safe.operations.begin();
+        stopped(self.stop.subscribe(), by_shutdown, self.activity.subscribe())
     }
 }

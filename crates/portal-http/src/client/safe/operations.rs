@@ -1,6 +1,6 @@
 //! [`Operations`]: what runs of a client and its clones, and how that is ended.
 
-use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use portal_ledger::EntryId;
@@ -10,19 +10,15 @@ use tokio::time::timeout;
 
 /// What runs of a client and its clones.
 #[derive(Debug, Default)]
-pub(super) struct Operations(watch::Sender<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    phase: Phase,
-    running: usize,
+pub(super) struct Operations {
+    phase: watch::Sender<Phase>,
     /// What was left in doubt since the client began to shut down.
-    in_doubt: Vec<EntryId>,
+    in_doubt: Mutex<Vec<EntryId>>,
 }
 
 /// Which operations have to stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     #[default]
     Nobody,
     /// Operations with nothing in doubt.
@@ -30,80 +26,57 @@ enum Phase {
     Everybody,
 }
 
-/// Counts as running until it is dropped.
-pub(super) struct Operation<'a>(&'a Operations);
-
 impl Operations {
-    pub(super) fn begin(&self) -> Operation<'_> {
-        self.change(|state| state.running += 1);
-        Operation(self)
+    /// Counts one as running until its receiver is dropped.
+    pub(super) fn begin(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    /// Notes that the operation of `entry` is in doubt.
+    pub(super) fn is_in_doubt(&self, entry: EntryId) {
+        if *self.phase.borrow() != Phase::Nobody {
+            self.in_doubt().push(entry);
+        }
     }
 
     /// Stops what has nothing in doubt at once, and the rest after `grace`. Returns what stays in doubt.
     pub(super) async fn shutdown(&self, grace: Duration) -> Vec<EntryId> {
-        let mut ended = self.0.subscribe();
-        let mut ended = async |phase| {
-            self.change(|state| state.phase = phase);
-            // The sender is this very value.
-            let _ = ended.wait_for(|state| state.running == 0).await;
+        self.phase.send_replace(Phase::Undoubted);
+        if timeout(grace, self.phase.closed()).await.is_err() {
+            self.phase.send_replace(Phase::Everybody);
+            self.phase.closed().await;
+        }
+        self.in_doubt().clone()
+    }
+
+    fn in_doubt(&self) -> MutexGuard<'_, Vec<EntryId>> {
+        self.in_doubt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits until the caller of an operation, or a shutdown, stops it.
+pub(super) async fn stopped(
+    mut by_caller: watch::Receiver<bool>,
+    mut by_shutdown: watch::Receiver<Phase>,
+    mut activity: watch::Receiver<Activity>,
+) {
+    let mut was_in_doubt = false;
+    loop {
+        was_in_doubt |= is_in_doubt(&activity.borrow_and_update());
+        let is_shut_down = match *by_shutdown.borrow_and_update() {
+            Phase::Nobody => false,
+            Phase::Undoubted => !was_in_doubt,
+            Phase::Everybody => true,
         };
-        if timeout(grace, ended(Phase::Undoubted)).await.is_err() {
-            ended(Phase::Everybody).await;
+        if is_shut_down || *by_caller.borrow_and_update() {
+            return;
         }
-        self.0.borrow().in_doubt.clone()
-    }
-
-    /// Waits until the caller of an operation, or a shutdown, stops it.
-    pub(super) async fn stopped(
-        self: Arc<Self>,
-        mut by_caller: watch::Receiver<bool>,
-        mut activity: watch::Receiver<Activity>,
-    ) {
-        let mut state = self.0.subscribe();
-        let mut was_in_doubt = false;
-        loop {
-            was_in_doubt |= is_in_doubt(&activity.borrow_and_update());
-            let by_shutdown = match state.borrow_and_update().phase {
-                Phase::Nobody => false,
-                Phase::Undoubted => !was_in_doubt,
-                Phase::Everybody => true,
-            };
-            if by_shutdown || *by_caller.borrow_and_update() {
-                return;
-            }
-            // Each of them fails only once its sender is gone; the operation holds all three.
-            let _ = tokio::select! {
-                changed = by_caller.changed() => changed,
-                changed = activity.changed() => changed,
-                changed = state.changed() => changed,
-            };
-        }
-    }
-
-    /// Tells others of it only if somebody may be waiting: a thousand operations need not wake each
-    /// other.
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        self.0.send_if_modified(|state| {
-            change(state);
-            state.phase != Phase::Nobody
-        });
-    }
-}
-
-impl Operation<'_> {
-    /// Notes that the operation of `entry` is in doubt.
-    pub(super) fn is_in_doubt(&self, entry: EntryId) {
-        self.0.change(|state| {
-            if state.phase != Phase::Nobody {
-                state.in_doubt.push(entry);
-            }
-        });
-    }
-}
-
-impl Drop for Operation<'_> {
-    fn drop(&mut self) {
-        self.0.change(|state| state.running -= 1);
+        // Each of them fails only once its sender is gone; the operation holds all three.
+        let _ = tokio::select! {
+            changed = by_caller.changed() => changed,
+            changed = activity.changed() => changed,
+            changed = by_shutdown.changed() => changed,
+        };
     }
 }
 

@@ -136,9 +136,9 @@ fn entries_of_long_ago_are_read_by_few() {
     let rename = || rename("AcmeCo", "BetaCo");
     let gamma = create("GammaCo");
     let table = [
-        (settled(acme(), Created, None), [true, false, false, false]),
+        (settled(acme(), Created, None), [false, false, false, false]),
         (settled(acme(), Created, Some("1")), [true, true, false, false]),
-        (settled(acme(), Unknown, None), [true, true, true, false]),
+        (settled(acme(), Unknown, None), [false, false, false, false]),
         (settled(acme(), NotDone, Some("1")), [false, false, false, false]),
         (settled(rename(), Renamed, None), [true, true, false, false]),
         (settled(rename(), Unknown, None), [true, true, false, false]),

@@ -1,7 +1,5 @@
 //! What the ledger knows where no list can tell.
 
-use portal_model::outcome::Conflict;
-
 use super::*;
 
 const NOT_ALLOWED: (u16, &str) = (401, "OAUTH_SCOPE_MISMATCH");
@@ -45,59 +43,29 @@ async fn what_ledger_renamed_is_not_said_not_renamed() {
     assert!(!outcome.is_certain(), "{outcome}");
 }
 
-/// A list would show what came of the other name; this token can't have one.
+/// What the org has can't be seen, and may be there whatever the ledger has of it.
 #[tokio::test(start_paused = true)]
-async fn create_without_list_is_not_sent_beside_other_name_in_doubt() {
+async fn create_without_list_is_sent_only_beside_others() {
     let late = late(50, LOST);
     let (service, ledger) = (Service::new([late, late, late]), Ledger::in_memory());
     service.with(|state| state.list = Some(NOT_ALLOWED));
-    assert!(!service.create(&ledger, "AcmePortal").await.is_certain());
+    let beside = |name: &str| {
+        let mut request = service.request(create(name));
+        request.policy.allow_another = true;
+        request
+    };
+    let rejected = service.create(&ledger, "AcmePortal").await;
+    assert!(matches!(rejected, Outcome::Rejected { .. }), "{rejected}");
+    let previewed = service.preview(&ledger, service.request(create("AcmePortal"))).await;
+    assert_eq!((previewed, service.seen("attempt")), (rejected, 0));
+    let outcome = service.run(&ledger, beside("AcmePortal")).await.outcome;
+    assert!(!outcome.is_certain() && service.seen("attempt") == 3, "{outcome}");
     for wait in [0, 2 * 3600] {
         sleep(secs(wait)).await;
         let outcome = service.create(&ledger, "BetaPortal").await;
-        let Outcome::NotCreated { why: NotDone::Conflict { conflict, name }, .. } = &outcome else {
-            panic!("{outcome}")
-        };
-        assert_eq!((*conflict, name.as_str()), (Conflict::InDoubt, "AcmePortal"));
+        assert!(matches!(outcome, Outcome::Rejected { .. }), "{outcome}");
     }
-    assert_eq!((service.seen("attempt"), service.names().len()), (3, 1));
-    let mut request = service.request(create("BetaPortal"));
-    request.policy.allow_another = true;
-    let outcome = service.run(&ledger, request).await.outcome;
+    assert_eq!(service.names(), ["AcmePortal"]);
+    let outcome = service.run(&ledger, beside("BetaPortal")).await.outcome;
     assert!(outcome.is_ours(), "{outcome}");
-}
-
-/// Whose a taken name is can't be seen either, but nothing was lost: another name may be tried.
-#[tokio::test(start_paused = true)]
-async fn create_without_list_is_sent_after_taken_name() {
-    let taken = responds(400, "ALREADY_USED");
-    let (service, ledger) = (Service::new([taken]), Ledger::in_memory());
-    service.with(|state| state.list = Some(NOT_ALLOWED));
-    let outcome = service.create(&ledger, "AcmePortal").await;
-    assert!(matches!(outcome, Outcome::NameTaken { .. }), "{outcome}");
-    let outcome = service.create(&ledger, "BetaPortal").await;
-    assert!(outcome.is_ours(), "{outcome}");
-}
-
-/// The portal is there under one name or the other, and no list will tell.
-#[tokio::test(start_paused = true)]
-async fn create_without_list_is_not_sent_beside_rename_in_doubt() {
-    for effect in [None, Some(AT_ONCE)] {
-        let lost = Act { effect, after: secs(15), ..LOST };
-        let (service, ledger) = (Service::new([CREATED, lost]), Ledger::in_memory());
-        assert!(service.create(&ledger, "AcmePortal").await.is_ours());
-        sleep(secs(300)).await;
-        let renamed = service.run(&ledger, service.request(rename("AcmePortal", "BetaPortal")));
-        assert!(timeout(secs(1), renamed).await.is_err());
-        let ledger = ledger.after_restart();
-        service.with(|state| state.list = Some(NOT_ALLOWED));
-        for wait in [0, 2 * 3600] {
-            sleep(secs(wait)).await;
-            let previewed = service.preview(&ledger, service.request(create("CharlyPortal"))).await;
-            let outcome = service.create(&ledger, "CharlyPortal").await;
-            assert!(matches!(outcome, Outcome::NotCreated { .. }), "{outcome}");
-            assert_eq!(outcome, previewed);
-        }
-        assert_eq!(service.names().len(), 1);
-    }
 }

@@ -117,3 +117,26 @@ async fn key_is_of_name_that_its_portal_has_by_now() {
     let told = service.run(&ledger, keyed(&service, "k", create("BetaPortal"))).await.outcome;
     assert!(told.is_ours() && told.name() == "BetaPortal", "{told}");
 }
+
+/// Its rename was killed in doubt: it may have either name, and another customer may have the old one.
+#[tokio::test(start_paused = true)]
+async fn name_is_uncertain_while_rename_is_in_doubt() {
+    for effect in [None, Some(AT_ONCE)] {
+        let lost = Act { effect, after: secs(15), ..LOST };
+        let (service, ledger) = (Service::new([CREATED, lost]), Ledger::in_memory());
+        let first = || keyed(&service, "first", create("AcmePortal"));
+        assert!(service.run(&ledger, first()).await.outcome.is_ours());
+        sleep(secs(300)).await;
+        let renamed = service.run(&ledger, service.request(rename("AcmePortal", "BetaPortal")));
+        assert!(timeout(secs(1), renamed).await.is_err());
+        let ledger = ledger.after_restart();
+        let told = service.run(&ledger, first()).await.outcome;
+        assert!(!told.is_certain() && !told.is_ours(), "{told}");
+        let rename = ledger.entries(&Filter::default()).await.unwrap().remove(0);
+        let mut recovery = service.request(create("AcmePortal"));
+        recovery.wanted = Wanted::Recover(rename.id);
+        service.run(&ledger, recovery).await;
+        let told = service.run(&ledger, first()).await.outcome;
+        assert!(told.is_ours() && service.names() == [told.name()], "{told}");
+    }
+}

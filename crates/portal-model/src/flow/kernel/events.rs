@@ -278,27 +278,40 @@ impl Flow {
             Err(Unusable::TokenRejected(error)) => self.on_token_rejected(error),
             // Rule 1: what a token without the scope can't see is left unverified.
             Err(Unusable::ScopeMissing(error)) if self.phase == Phase::Baseline => {
-                match self.effect.known(&self.policy) {
-                    Finding::There { portal, origin } => self.finish(End::There { portal, origin }),
-                    Finding::Blocked(by) => self.finish(End::Blocked(by)),
-                    Finding::Absent | Finding::Ambiguous(_) => {
+                match self.effect.unlisted(&self.policy) {
+                    Some(Finding::There { portal, origin }) => {
+                        self.finish(End::There { portal, origin });
+                    }
+                    Some(Finding::Blocked(by)) => self.finish(End::Blocked(by)),
+                    Some(Finding::Absent | Finding::Ambiguous(_)) => {
                         self.list_rejected = Some(error);
                         self.end_request();
                         self.start_attempt();
                     }
+                    None => self.on_list_rejected(error),
                 }
             }
             Err(Unusable::ScopeMissing(error) | Unusable::Rejected(error)) => {
-                let end = match self.doubt {
-                    Some(_) => self.unknown(Unverified::ListRejected(error)),
-                    None => End::Rejected { error, by: None, is_unchanged: true },
-                };
-                self.finish(end);
+                self.on_list_rejected(error);
             }
         }
     }
 
-    fn on_listing(&mut self, now: Duration, jitter: Jitter, began: Duration, portals: &[Portal]) {
+    fn on_list_rejected(&mut self, error: ApiError) {
+        let end = match self.doubt {
+            Some(_) => self.unknown(Unverified::ListRejected(error)),
+            None => End::Rejected { error, by: None, is_unchanged: true },
+        };
+        self.finish(end);
+    }
+
+    pub(super) fn on_listing(
+        &mut self,
+        now: Duration,
+        jitter: Jitter,
+        began: Duration,
+        portals: &[Portal],
+    ) {
         let attempted = self.phase != Phase::Baseline;
         let finding = self.effect.compare(&self.policy, self.baseline.as_ref(), portals, attempted);
         match finding {

@@ -50,13 +50,14 @@ fn incomplete_baseline_is_repeated_then_ends() {
 
 #[test]
 fn create_only_token_reports_undetermined_owner() {
+    let beside = || create_with(allow_another());
     let scope = || response(401, "OAUTH_SCOPE_MISMATCH");
-    let outcome = create().token().list(scope()).attempt(success("Acme2026")).ends();
+    let outcome = beside().token().list(scope()).attempt(success("Acme2026")).ends();
     assert!(matches!(outcome, Outcome::Created { .. }));
-    let outcome = create().token().list(scope()).attempt(response(400, "ALREADY_USED")).ends();
+    let outcome = beside().token().list(scope()).attempt(response(400, "ALREADY_USED")).ends();
     let Owner::Undetermined(Unverified::ListRejected(error)) = owner(outcome) else { panic!() };
     assert_eq!(error.code, ErrorCode::OauthScopeMismatch);
-    let script = create().token().list(scope()).attempt(lost()).waits(1000);
+    let script = beside().token().list(scope()).attempt(lost()).waits(1000);
     let script = script.attempt(lost()).waits(2000).attempt(lost());
     assert!(matches!(unverified(&script.ends()), Unverified::ListRejected(_)));
 }
@@ -81,9 +82,9 @@ fn receipt_counts_where_token_may_not_list() {
     let ends = |policy, receipt| with_receipt(policy, receipt).token().list(scope_mismatch());
     let outcome = ends(Policy::default(), receipt("Acme2026", 1)).ends();
     assert_eq!(origin(&outcome), created_earlier());
+    let outcome = ends(Policy::default(), receipt("AcmeOther", 1)).ends();
+    assert!(matches!(outcome, Outcome::OrgHasPortal { .. }), "{outcome:?}");
     for age in [1, 7200] {
-        let outcome = ends(Policy::default(), receipt("AcmeOther", age)).ends();
-        assert!(matches!(outcome, Outcome::OrgHasPortal { .. }), "{outcome:?}");
         ends(allow_another(), receipt("AcmeOther", age)).sends();
     }
 }

@@ -183,7 +183,7 @@ fn rename_is_not_repeated_before_list() {
     let unlisted = |script: Script| {
         script.token().list(scope_mismatch()).attempt(retry_after(429, "1")).waits(2000)
     };
-    unlisted(create()).sends();
+    unlisted(create_with(allow_another())).sends();
     let mut script = unlisted(rename());
     assert!(matches!(script.flow.step(script.now), Step::List { .. }));
     let outcome = rename().token().list(scope_mismatch()).attempt(lost()).ends();

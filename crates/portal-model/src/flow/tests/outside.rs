@@ -367,29 +367,16 @@ fn portal_of_earlier_entry_is_created_earlier() {
     // It may be that success, renamed before any list showed it.
     let renamed = ("1", "Acme2026", true);
     assert_eq!(origin_with(receipt("AcmeOther", 7200), renamed), Origin::Undetermined);
-    // Or that of another org, if the ledger can't tell.
-    let maybe = || Receipt { is_of_org: false, ..old() };
-    assert_eq!(origin_with(maybe(), listed), Origin::Undetermined);
     let own = Receipt { has_same_key: true, ..with_id("1", old()) };
     let script = with_receipt(Policy::default(), own).token().shows_portals(&[listed]);
     assert!(script.ends().is_ours());
 }
 
 #[test]
-fn token_without_scope_goes_by_receipts() {
-    let unlisted = |policy, evidence| {
-        let receipt = Receipt { evidence, ..receipt("AcmeOther", 7200) };
-        with_receipt(policy, receipt).token().list(scope_mismatch())
-    };
-    let made = || Evidence::Made { age: Duration::from_secs(7200) };
-    let outcome = unlisted(Policy::default(), made()).ends();
-    assert!(matches!(outcome, Outcome::OrgHasPortal { portal, .. } if portal.name == "AcmeOther"));
-    let why = reason(unlisted(Policy::default(), Evidence::InDoubt).ends());
-    assert!(matches!(why, NotDone::Conflict { name, .. } if name == "AcmeOther"));
-    unlisted(Policy::default(), Evidence::Refused).sends();
-    for evidence in [made(), Evidence::InDoubt] {
-        unlisted(allow_another(), evidence).sends();
-    }
+fn org_that_cannot_be_listed_gets_portal_only_beside_others() {
+    let unlisted = |policy| create_with(policy).token().list(scope_mismatch());
+    assert_eq!(rejection(unlisted(Policy::default()).ends()), ErrorCode::OauthScopeMismatch);
+    unlisted(allow_another()).sends();
 }
 
 /// Of a name that an earlier operation of the same key was refused, when the org had these portals.
@@ -464,7 +451,8 @@ fn preview_lists_once_and_sends_nothing() {
         script(Flow::preview(operation, Policy::default(), ApiVersion::V7)).token()
     };
     assert_eq!(reason(preview().shows(&[]).ends()), NotDone::Preview);
-    assert_eq!(reason(preview().list(scope_mismatch()).ends()), NotDone::Preview);
+    let unlisted = preview().list(scope_mismatch()).ends();
+    assert_eq!(rejection(unlisted), ErrorCode::OauthScopeMismatch);
     assert_eq!(origin(&preview().shows(&["Acme2026"]).ends()), Origin::Preexisting);
     assert!(matches!(preview().shows(&["AcmeOther"]).ends(), Outcome::OrgHasPortal { .. }));
 }

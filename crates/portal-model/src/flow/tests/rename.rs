@@ -67,6 +67,13 @@ fn case_only_rename_compares_exact_bytes() {
 }
 
 #[test]
+fn service_may_keep_new_name_in_other_letters() {
+    let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(lost());
+    let outcome = script.shows_portals(&[("1", "acmenew", true)]).ends();
+    assert!(matches!(outcome, Outcome::Renamed { .. }), "{outcome:?}");
+}
+
+#[test]
 fn name_that_portal_has_in_other_letters_is_not_another_orgs() {
     let flow = Flow::new(rename_of("Acmeold", "AcmeOld"), Policy::default(), ApiVersion::V7);
     let portals = [("1", "Acmeold", false)];
