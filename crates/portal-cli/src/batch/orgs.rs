@@ -16,7 +16,6 @@ use crate::org::profile::Profiles;
 use crate::org::target::Target;
 use crate::report::cause::{self, TRIES};
 use crate::report::failure::Failure;
-use crate::report::permission;
 
 /// The org of a profile.
 #[derive(Debug)]
@@ -113,21 +112,14 @@ async fn find_out(safe: &SafeClient, probes: bool, seen: &mut Seen) -> Result<()
     let client = safe.client();
     let identity = safe.identify().await;
     seen.identity = Some(identity.map_err(|error| cause::unidentified(&error))?);
-    let listed = match client.call_retrying(&ListPortals, TRIES).await {
-        Ok(portals) => {
-            seen.portals = Some(portals);
-            Ok(())
-        }
-        Err(ClientError::Api(error)) if error.is_scope_mismatch() => {
-            Err(Failure::forbidden("the token cannot list the org's portals"))
-        }
-        // Whether a create is rejected too is worth more.
-        Err(ClientError::Api(error)) if error.is_forbidden() => {
-            Err(Failure::forbidden(permission::missing(&error, "").0))
-        }
-        Err(error) => return Err(cause::failure(&error, "list the org's portals")),
-    };
-    if probes {
+    let listed = client.call_retrying(&ListPortals, TRIES).await;
+    let is_forbidden = matches!(&listed, Err(ClientError::Api(error))
+        if error.is_forbidden() || error.is_scope_mismatch());
+    let listed = listed
+        .map(|portals| seen.portals = Some(portals))
+        .map_err(|error| cause::failure(&error, "list the org's portals"));
+    // Of what is forbidden, whether a create is rejected too is worth more.
+    if probes && (listed.is_ok() || is_forbidden) {
         seen.rejection = match client.call_retrying(&ProbeCreate, TRIES).await {
             Ok(CanCreate::Yes) => None,
             Ok(CanCreate::MissingPermission(error) | CanCreate::NotHere(error)) => Some(error),

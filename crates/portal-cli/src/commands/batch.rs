@@ -362,7 +362,8 @@ impl<'a> Batch<'a> {
     }
 
     fn view(&self, is_over: bool, columns: usize) -> View<'_> {
-        View { args: self.args, is_over, flags: &self.flags, columns }
+        let Args { ensure, rehearsal: is_rehearsal, .. } = *self.args;
+        View { is_over, ensure, is_rehearsal, flags: &self.flags, columns }
     }
 
     /// Prints the rows for machines. Returns the exit status.

@@ -229,6 +229,8 @@ fn policy(duty: &Duty) -> Policy {
     policy.backoff_base = BACKOFF * 2;
     policy.max_attempts = duty.attempts;
     policy.max_tries = 2;
+    // Without a list nothing else is created.
+    policy.allow_another = true;
     policy
 }
 

@@ -127,20 +127,23 @@ async fn crm<R: Registry>(
 ) -> ServerResponse {
     let principal = call.principal;
     // Before authorization: a request without scope or permission costs as much as any other.
-    let quotas = call.state.quotas.as_ref();
-    let admission = quotas.map(|quotas| quotas.admit(principal.org.id, &principal.client_id));
-    let result = match (&admission, authorize(principal, operation)) {
-        (Some(None), _) => Err(ServerResponse::rate_limited(false, Some(Duration::from_secs(1)))),
-        (_, Err(error)) => Err(error.into()),
-        (_, Ok(())) => {
+    let admitted = call
+        .state
+        .quotas
+        .as_ref()
+        .map(|quotas| quotas.admit(principal.org.id, &principal.client_id, call.state.now()));
+    let (result, admission) = match (admitted.transpose(), authorize(principal, operation)) {
+        (Err(wait), _) => (Err(ServerResponse::rate_limited(false, Some(wait))), None),
+        (Ok(admission), Err(error)) => (Err(error.into()), admission),
+        (Ok(admission), Ok(())) => {
             record_lists(call).await;
             let result = call.perform(operation, past.as_deref()).await;
             record_lists(call).await;
-            result
+            (result, admission)
         }
     };
     let mut response = ServerResponse::from(result);
-    response.admission = admission.flatten();
+    response.admission = admission;
     response
 }
 

@@ -9,13 +9,14 @@ use portal_model::oauth::OAuthError;
 use portal_model::server::{Refusal, rejections, token_refused, tokens_rate_limited};
 use portal_model::{ApiError, Response};
 use portal_store::{Principal, RegistryError};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::body::ResponseBody;
 use super::fault::FaultResponse;
 use super::log_limit::log_limited;
+use super::quota::Admission;
 
 const RESET: HeaderName = HeaderName::from_static("x-accesstoken-reset");
+const CREDITS: HeaderName = HeaderName::from_static("x-api-credits-remaining");
 
 /// The response to one request, with what the access log and the headers need to know about it. As an
 /// error, it is why a request fails.
@@ -28,7 +29,7 @@ pub(super) struct ServerResponse {
     pub(super) principal: Option<Arc<Principal>>,
     /// Held until the response is handed to the connection: until then the request counts as
     /// concurrent.
-    pub(super) admission: Option<OwnedSemaphorePermit>,
+    pub(super) admission: Option<Admission>,
     /// What it was replaced by.
     fault: Option<FaultResponse>,
 }
@@ -151,6 +152,10 @@ impl ServerResponse {
             && let Ok(time) = HeaderValue::from_str(&principal.expires_at.to_string())
         {
             headers.insert(RESET, time);
+        }
+        let credits = self.admission.as_ref().and_then(|admission| admission.credits_remaining);
+        if let Some(credits) = credits {
+            headers.insert(CREDITS, credits.into());
         }
         if let Some(wait) = self.response.retry_after {
             headers.insert(header::RETRY_AFTER, wait.as_secs().into());

@@ -22,9 +22,8 @@ use super::connections::{Connection, Phase};
 use super::dispatch::{dispatch, overloaded, rejected};
 use super::fault::FaultSpec;
 use super::fault_injector::FaultInjector;
-use super::quota::Quotas;
+use super::quota::{Allowance, Quotas};
 use super::request::{Schemes, ServerRequest};
-use super::response::ServerResponse;
 use super::route::Route;
 use super::served_request::ServedRequest;
 use super::state::{PublicUrl, ServiceState};
@@ -119,11 +118,14 @@ impl<R: Registry> PortalService<R> {
         let state = Arc::clone(&self.state);
         Box::pin(async move {
             let (head, body) = request.into_parts();
-            let admitted = arrival.checked.map_err(ServerResponse::from).and_then(|()| {
+            let admitted = match arrival.checked {
+                Err(error) => Err(error.into()),
                 // The limit on connections does not bound requests: those whose client disconnected
                 // continue without a connection.
-                Arc::clone(&state.in_flight).try_acquire_owned().map_err(|_| overloaded(&head))
-            });
+                Ok(()) => {
+                    Arc::clone(&state.in_flight).try_acquire_owned().map_err(|_| overloaded(&head))
+                }
+            };
             let permit = match admitted {
                 Ok(permit) => permit,
                 Err(response) => {
@@ -219,7 +221,7 @@ impl<R: Registry> PortalServiceBuilder<R> {
     #[must_use]
     pub fn enforce_limits(mut self) -> Self {
         self.state.token_rules = TokenRules::ServiceLimits;
-        self.state.quotas = Some(Quotas::default());
+        self.state.quotas = Some(Quotas::new(Allowance::ENTERPRISE));
         self
     }
 

@@ -7,7 +7,6 @@ use std::fmt::Write as _;
 use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Owner, Unverified};
 use portal_model::{Operation, Outcome, PortalName};
 
-use super::Args;
 use crate::batch::plan::Plan;
 use crate::batch::rows::{Row, State};
 use crate::report::cause::ReportContext;
@@ -25,9 +24,12 @@ const PROFILE: &str = " --profile PROFILE";
 /// How a plan is shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View<'a> {
-    pub(super) args: &'a Args,
     /// Whether it was run.
     pub(super) is_over: bool,
+    /// Whether an existing portal is a success.
+    pub(super) ensure: bool,
+    /// Whether it is of `portal rehearse`, which has fewer flags, and whose server is gone at its end.
+    pub(super) is_rehearsal: bool,
     /// The flags of the run that a suggested command needs, too, each after a space.
     pub(super) flags: &'a str,
     pub(super) columns: usize,
@@ -97,7 +99,7 @@ pub(super) fn report(row: &Row, view: View<'_>) -> Report {
     let context = ReportContext {
         profile: Some(row.profile.clone()),
         org: profile_flag(&row.profile) + view.flags,
-        ensure: view.args.ensure,
+        ensure: view.ensure,
         ..ReportContext::default()
     };
     let Some(outcome) = row.outcome() else {
@@ -113,7 +115,7 @@ pub(super) fn report(row: &Row, view: View<'_>) -> Report {
     };
     let mut report = Report::new(outcome, &operation, &context);
     if let Some(error) = &mut report.error {
-        let alone = error.hint.take().filter(|_| !view.args.rehearsal);
+        let alone = error.hint.take().filter(|_| !view.is_rehearsal);
         error.hint = next_step(outcome, alone);
     }
     report
@@ -219,7 +221,7 @@ impl<'a> Said<'a> {
         match self.kind {
             Kind::Created => self.name != self.row.create.name.as_str(),
             Kind::CreatedEarlier | Kind::Appeared => false,
-            Kind::Existing => !view.args.ensure,
+            Kind::Existing => !view.ensure,
             Kind::Left | Kind::Unchecked => !view.is_over,
             Kind::OrgHasPortal
             | Kind::NameTaken
@@ -234,7 +236,7 @@ impl<'a> Said<'a> {
 /// The rows by cause: the cause, the rows, and what to do.
 fn causes(mut left: Vec<Said<'_>>, width: usize, view: View<'_>, text: &mut String) {
     let columns = view.columns;
-    let where_all_are = if view.args.rehearsal { "" } else { " (`--report FILE` has all)" };
+    let where_all_are = if view.is_rehearsal { "" } else { " (`--report FILE` has all)" };
     while let Some(first) = left.first() {
         let cause = first.cause.clone();
         let same: Vec<_> = left.extract_if(.., |said| said.cause == cause).collect();

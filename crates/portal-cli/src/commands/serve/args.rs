@@ -112,7 +112,7 @@ pub(crate) struct Args {
     /// Refuse `Authorization: Bearer`, accepted beside `Zoho-oauthtoken`
     #[arg(long, hide_short_help = true)]
     pub(super) refuse_bearer: bool,
-    /// Enforce the service's limits on tokens and calls
+    /// Enforce the service's limits on tokens, calls at once and calls a day
     #[arg(long, hide_short_help = true)]
     pub(super) enforce_limits: bool,
     // Not a doc comment: rustdoc takes the grammar's brackets for a link.

@@ -11,7 +11,6 @@ use portal_model::{ErrorCode, GetOrg, Org, OrgIdentity, ResponseError};
 use super::client::SafeClient;
 use crate::client::base_url::BaseUrl;
 use crate::client::error::ClientError;
-use crate::client::handle::Client;
 use crate::client::retry::retried;
 
 const TRIES: u32 = 5;
