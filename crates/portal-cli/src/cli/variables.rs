@@ -19,8 +19,8 @@ pub(super) fn check(command: &Command, arguments: &[OsString]) -> Result<(), Inv
 /// Fails if a variable that nothing reads is named almost like one that is read: what it was to select, such as
 /// an org, would be another one.
 pub(super) fn check_names() -> Result<(), InvalidInput> {
-    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let misspelt = names.filter_map(|name| Some((meant(&name)?, name))).next();
+    let mut names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let misspelt = names.find_map(|name| Some((meant(&name)?, name)));
     misspelt.map_or(Ok(()), |(meant, name)| {
         let what = format!("unknown variable {name}: did you mean {meant}? Rename it, or unset it");
         Err(InvalidInput(what))
@@ -28,7 +28,7 @@ pub(super) fn check_names() -> Result<(), InvalidInput> {
 }
 
 /// The variable for which `name` is a slip of the keyboard. Scripts have variables of their own, and Kubernetes
-/// sets PORTAL_PORT for a service that is called portal.
+/// sets `PORTAL_PORT` for a service that is called portal.
 fn meant(name: &str) -> Option<&'static str> {
     const LETTERS_OF_ONE_SLIP: usize = 5;
     let own = name.strip_prefix("PORTAL_")?;

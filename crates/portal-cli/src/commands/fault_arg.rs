@@ -11,17 +11,15 @@ pub(crate) fn parse(text: &str) -> Result<FaultSpec, String> {
     text.parse().map_err(|error: portal_http::server::InvalidFaultSpec| {
         let unexpected = error.unexpected();
         let word = unexpected.split('=').next().unwrap_or_default();
+        let expected = match word {
+            "delay" => "a time with a unit, such as \"GET request:delay=300ms\"",
+            "stale" => "a list and a time, such as \"GET request:stale=5s\"",
+            _ if word.contains('/') => "N of every M, such as \"POST committed:drop:1/2\"",
+            _ => "[METHOD ]POINT:ACTION[:WHICH], such as \"POST committed:drop:1/2\"",
+        };
         match similar(word, WORDS.split(' ')).filter(|guess| *guess != word) {
             Some(guess) => format!("unexpected {unexpected:?}, did you mean {guess:?}?"),
-            None => {
-                let expected = match word {
-                    "delay" => "a time with a unit, such as \"GET request:delay=300ms\"",
-                    "stale" => "a list and a time, such as \"GET request:stale=5s\"",
-                    _ if word.contains('/') => "N of every M, such as \"POST committed:drop:1/2\"",
-                    _ => "[METHOD ]POINT:ACTION[:WHICH], such as \"POST committed:drop:1/2\"",
-                };
-                format!("unexpected {unexpected:?}, expected {expected}")
-            }
+            None => format!("unexpected {unexpected:?}, expected {expected}"),
         }
     })
 }

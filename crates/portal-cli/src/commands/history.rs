@@ -61,12 +61,13 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let objects: Vec<_> = wanted.iter().map(|entry| EntryObject::new(entry, &now)).collect();
     print(&objects, printer);
     if !printer.is_json() {
-        let of =
-            |what: &Option<String>, of: &str| what.iter().map(|it| format!(" {of} {it}")).collect();
-        let of: [String; 2] = [of(&args.name, "of"), of(&args.profile, "with the profile")];
+        let of = |of: &str, what: &Option<String>| {
+            what.as_ref().map(|what| format!(" {of} {what}")).unwrap_or_default()
+        };
+        let of = of("of", &args.name) + &of("with the profile", &args.profile);
         let open = if args.open { "open " } else { "" };
         let count = match wanted.len() {
-            0 => format!("no {open}create or rename{}", of.concat()),
+            0 => format!("no {open}create or rename{of}"),
             1 => "1 create or rename".to_owned(),
             count => format!("{count} creates and renames"),
         };
