@@ -77,8 +77,8 @@ codes! {
     AlreadyUsed = "ALREADY_USED",
         "The name is taken. Names are unique across all of Zoho, and upper and lower case are the \
          same name.",
-        "list the org's portals, and once more after 10 s: only if the name is missing in both \
-         lists, another organization has it, so choose another name";
+        "list the org's portals, and once more after 10 s: if both lists lack the name, another \
+         organization has it, so choose another name";
     /// Documented for create.
     NoPermission = "NO_PERMISSION",
         "The user of the token is not allowed to manage portals.",
