@@ -81,30 +81,27 @@ impl Lookup {
     /// What a claim reads that turns on these names.
     pub(crate) fn of_claim(request: &ClaimRequest, names: &BTreeSet<String>) -> Self {
         let origin = request.org.origin();
+        let own = Self::of_names(request, names);
+        let mut terms = same_org("org", &request.org);
+        // What may be of the org, too.
+        let maybe = if request.org.org().is_some() { "unknown" } else { "any" };
+        terms.push(format!("open {origin} {maybe}"));
+        terms.extend(own.terms);
+        Self { origin: Some(origin.to_owned()), terms, ..own }
+    }
+
+    /// Of that, what has its ids, its key or one of these names.
+    pub(crate) fn of_names(request: &ClaimRequest, names: &BTreeSet<String>) -> Self {
+        let origin = request.org.origin();
         let recovered = match &request.wanted {
             Wanted::Do(_) => None,
             Wanted::Recover(id) => Some(id),
         };
         let ids = std::iter::once(&request.id).chain(recovered).chain(&request.lost);
-        let mut terms = same_org("org", &request.org);
-        // What may be of the org, too.
-        let maybe = if request.org.org().is_some() { "unknown" } else { "any" };
-        terms.push(format!("open {origin} {maybe}"));
-        terms.extend(Self::of_names(request, names).terms);
-        Self {
-            origin: Some(origin.to_owned()),
-            ids: ids.map(EntryId::to_string).collect(),
-            terms,
-            ..Self::default()
-        }
-    }
-
-    /// What is of its key, or about these names.
-    pub(crate) fn of_names(request: &ClaimRequest, names: &BTreeSet<String>) -> Self {
-        let origin = request.org.origin();
+        let ids = ids.map(EntryId::to_string).collect();
         let key = request.key.iter().map(|key| format!("key {origin} {key}"));
         let names = names.iter().map(|name| format!("name {origin} {name}"));
-        Self { terms: key.chain(names).collect(), ..Self::default() }
+        Self { ids, terms: key.chain(names).collect(), ..Self::default() }
     }
 
     /// The newest entry of a credential that the service told the org of.

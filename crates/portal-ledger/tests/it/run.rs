@@ -15,12 +15,14 @@ use std::time::Duration;
 
 use portal_ledger::{
     ClaimRequest, Ended, EntryId, Filter, Host, Ledger, Moment, Terms, Wanted, end_unclaimed,
-    preview, run,
+    preview, previews, run,
 };
 use portal_model::flow::{NameTaken, NoResponse, NotSent, TokenError, TokenId, TransportError};
 use portal_model::operation::{CreateOperation, Operation, RenameOperation};
 use portal_model::outcome::{NotDone, Origin, Owner};
-use portal_model::{ApiVersion, Method, Org, OrgIdentity, Outcome, Request, Response};
+use portal_model::{
+    ApiVersion, Endpoint as _, ListPortals, Method, Org, OrgIdentity, Outcome, Request, Response,
+};
 use tokio::time::{Instant, sleep, timeout};
 
 const SUCCESS: &str = "SUCCESS";
@@ -168,9 +170,19 @@ impl Service {
         run(ledger, request, ApiVersion::default(), &mut host, pending()).await
     }
 
+    /// That of many at once, among which it is, is the same.
     async fn preview(&self, ledger: &Ledger, request: ClaimRequest) -> Outcome {
         let mut host = Client(self.clone());
-        preview(ledger, request, ApiVersion::default(), &mut host).await.unwrap().outcome
+        let alone = preview(ledger, request.clone(), ApiVersion::default(), &mut host).await;
+        let alone = alone.unwrap().outcome;
+        if let Ok(portals) = ListPortals.decode(&self.list()) {
+            let others = ["OtherOne", "OtherTwo"].map(|name| self.request(create(name)));
+            let [first, second] = others.map(|other| (other, None));
+            let many = [first, (request, Some(&portals[..])), second];
+            let many = previews(ledger, &many, &host.now()).await.unwrap();
+            assert_eq!((many.len(), &many[1].outcome), (3, &alone));
+        }
+        alone
     }
 
     async fn create(&self, ledger: &Ledger, name: &str) -> Outcome {
