@@ -291,7 +291,11 @@ impl Cli {
     fn parse(mut command: clap::Command, arguments: &[OsString]) -> clap::error::Result<Self> {
         variables::check(&command, arguments)
             .map_err(|invalid| command.error(ErrorKind::InvalidValue, invalid))?;
-        Self::from_arg_matches(&command.try_get_matches_from_mut(arguments)?)
+        let cli = Self::from_arg_matches(&command.try_get_matches_from_mut(arguments)?)?;
+        // Help is printed whatever the environment has.
+        variables::check_names()
+            .map_err(|invalid| command.error(ErrorKind::InvalidValue, invalid))?;
+        Ok(cli)
     }
 }
 

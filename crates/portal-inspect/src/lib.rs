@@ -15,6 +15,7 @@
 //! | `request` | a request whose host and origin are checked |
 //! | `inspector` | [`Inspector`] and [`Watch`]: what is looked into, and what is noticed of it |
 //! | `recorder`, `metrics` | the last requests; counters of all |
+//! | `variables` | the variables by which an environment leads to an org |
 //! | `filter`, `response` | leaves |
 
 mod connections;
@@ -30,5 +31,7 @@ mod recorder;
 mod request;
 mod response;
 mod router;
+mod variables;
 
 pub use inspector::{Inspector, Watch};
+pub use variables::{ORG_VARIABLES, leading_elsewhere};

@@ -64,7 +64,8 @@ pub fn explain_oauth(error: &str) -> Explanation {
     let (meaning, remedy) = match error.as_str() {
         OAuthError::INVALID_CLIENT | "invalid_client_id" => (
             "The client id is unknown to the accounts server, or the client secret is wrong.",
-            "check the client id and the data center: a client exists in one data center only",
+            "check the client id, the client secret and the data center: a client exists in one data \
+             center only",
         ),
         OAuthError::INVALID_CLIENT_SECRET => (
             "The client secret does not belong to the client.",
@@ -119,5 +120,17 @@ mod tests {
         let text = explain(&ErrorCode::InvalidData).remedy;
         let bounds = format!("{} to {}", crate::name::MIN_LEN, crate::name::MAX_LEN);
         assert!(text.contains(&bounds), "{text}");
+    }
+
+    #[test]
+    fn times_are_those_after_which_list_proves_absence() {
+        let policy = crate::flow::Policy::default();
+        for (code, time) in [
+            (ErrorCode::AlreadyUsed, policy.list_lag),
+            (ErrorCode::InternalError, policy.processing_time + policy.list_lag),
+        ] {
+            let text = explain(&code).remedy;
+            assert!(text.contains(&format!(" {} s", time.as_secs())), "{text}");
+        }
     }
 }

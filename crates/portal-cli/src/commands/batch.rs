@@ -285,7 +285,7 @@ impl<'a> Batch<'a> {
         let rows = self.plan.left().filter(|(_, row)| matches!(row.state, State::InDoubt(_)));
         let in_doubt = match rows.filter(is_in_doubt).count() {
             0 => String::new(),
-            count => format!("; in doubt from an earlier run, and determined first: {count}"),
+            count => format!("; {count} in doubt from an earlier run, determined first"),
         };
         let more = match self.plan.left().count() - tasks.len() {
             0 => String::new(),
@@ -387,6 +387,7 @@ fn write_report(file: OutputFile, reports: &[Report], rows: &[Row]) -> anyhow::R
     for (report, row) in reports.iter().zip(rows) {
         let fallbacks: Vec<&str> = row.create.fallbacks.iter().map(PortalName::as_str).collect();
         let error = report.error.as_ref();
+        let hint = error.and_then(|error| error.hint.as_deref()).unwrap_or_default();
         csv.write_record([
             row.profile.as_str(),
             row.create.name.as_str(),
@@ -394,7 +395,8 @@ fn write_report(file: OutputFile, reports: &[Report], rows: &[Row]) -> anyhow::R
             report.outcome,
             if report.exists() { &report.name } else { "" },
             error.map_or("", |error| &error.message),
-            error.and_then(|error| error.hint.as_deref()).unwrap_or_default(),
+            // A line for each row: who runs it again, would have to close quotes.
+            &hint.split_whitespace().collect::<Vec<_>>().join(" "),
         ])?;
     }
     file.write(&csv.into_inner().map_err(csv::IntoInnerError::into_error)?)

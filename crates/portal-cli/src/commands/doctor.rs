@@ -108,11 +108,18 @@ fn say(profile: &str, check: &Check, printer: &Printer) {
         Status::Failed => "FAILED",
         Status::Unknown => "?",
     };
-    let message = wrap(&cut(&check.message), INDENT, width::of_stdout());
-    let mut text = format!("  {mark:<9}{:<8}{}", check.about, message.trim_start());
+    let columns = width::of_stdout();
+    let message = wrap(&cut(&check.message), INDENT, columns);
+    let mut text = format!("  {mark:<9}{:<8}", check.about);
+    // On a narrow terminal the indentation is less, and the message below.
+    if columns < 4 * INDENT {
+        text = format!("{}\n{message}", text.trim_end());
+    } else {
+        text.push_str(message.trim_start());
+    }
     if let Some(hint) = &check.hint {
         text.push('\n');
-        text.push_str(&wrap(&format!("→ {hint}"), INDENT, width::of_stdout()));
+        text.push_str(&wrap(&format!("→ {hint}"), INDENT, columns));
     }
     printer.result(text, &Checked { profile, check });
 }

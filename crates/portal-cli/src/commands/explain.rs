@@ -67,12 +67,13 @@ fn one(explained: &Explained, printer: &Printer) {
         what_to_do.push_str(&fit(&format!("Or {}", permission::note()), columns));
     }
     let again = match retry {
+        _ if *code == ErrorCode::NotModified.as_str() => "The same call is not needed.",
         Retry::Useless => "The same call fails again until that is done.",
         Retry::WithNewToken => "The same call can succeed with a new access token.",
         Retry::AfterWaiting => "The same call can succeed after waiting.",
         // `AfterVerifying`: the one that is right whatever happened.
         _ => {
-            "Don't repeat the call before a list shows whether it was done; `portal create` and \
+            "Don't repeat the call before lists prove whether it was done; `portal create` and \
              `portal rename` verify that themselves."
         }
     };

@@ -11,12 +11,15 @@ pub(crate) fn parse(text: &str) -> Result<FaultSpec, String> {
     text.parse().map_err(|error: portal_http::server::InvalidFaultSpec| {
         let unexpected = error.unexpected();
         let word = unexpected.split('=').next().unwrap_or_default();
+        let expected = match word {
+            "delay" => "a time with a unit, such as \"GET request:delay=300ms\"",
+            "stale" => "a list and a time, such as \"GET request:stale=5s\"",
+            _ if word.contains('/') => "N of every M, such as \"POST committed:drop:1/2\"",
+            _ => "[METHOD ]POINT:ACTION[:WHICH], such as \"POST committed:drop:1/2\"",
+        };
         match similar(word, WORDS.split(' ')).filter(|guess| *guess != word) {
             Some(guess) => format!("unexpected {unexpected:?}, did you mean {guess:?}?"),
-            None => format!(
-                "unexpected {unexpected:?}, expected [METHOD ]POINT:ACTION[:WHICH], such as \
-                 \"POST committed:drop:1/2\" or \"GET request:delay=300ms\""
-            ),
+            None => format!("unexpected {unexpected:?}, expected {expected}"),
         }
     })
 }
@@ -31,8 +34,10 @@ mod tests {
             ("POST commited:drop", "unexpected \"commited\", did you mean \"committed\"?"),
             ("post request:drop", "unexpected \"post\", did you mean \"POST\"?"),
             ("request:dealy=1s", "unexpected \"dealy=1s\", did you mean \"delay\"?"),
-            ("request:delay=7", "unexpected \"delay=7\", expected [METHOD ]POINT:"),
-            ("request:drop:3/2", "unexpected \"3/2\", expected [METHOD ]POINT:"),
+            ("request:delay=7", "unexpected \"delay=7\", expected a time with a unit"),
+            ("request:drop:3/2", "unexpected \"3/2\", expected N of every M"),
+            ("GET committed:stale=5s", "unexpected \"stale=5s\", expected a list and a time"),
+            ("request:teapot", "unexpected \"teapot\", expected [METHOD ]POINT:"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.starts_with(expected), "{error}");

@@ -8,9 +8,11 @@ use portal_model::neutral::printable_line;
 use crate::commands::candidates;
 use crate::commands::sections::{Environment, STATE};
 use crate::org::ledger;
+use crate::org::profile::Profiles;
 use crate::report::entry::EntryObject;
 use crate::report::failure::{ExitClass, Failure};
 use crate::report::wrap::{aligned, wrap};
+use crate::sys::directories;
 use crate::terminal::printer::Printer;
 use crate::terminal::width;
 
@@ -51,15 +53,23 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let is_wanted =
         |entry: &&Entry| args.name.as_ref().is_none_or(|name| entry.operation.concerns(name));
     let wanted: Vec<_> = entries.iter().filter(is_wanted).collect();
+    if let (Some(profile), []) = (&args.profile, &*wanted) {
+        // One that was removed may have left entries.
+        Profiles::load(&directories::config()?)?.entry(profile)?;
+    }
     let now = Clock::system().now();
     let objects: Vec<_> = wanted.iter().map(|entry| EntryObject::new(entry, &now)).collect();
     print(&objects, printer);
     if !printer.is_json() {
-        let count = match (wanted.len(), args.open) {
-            (0, true) => "nothing is open".to_owned(),
-            (0, false) => "nothing was created or renamed".to_owned(),
-            (1, _) => "1 create or rename".to_owned(),
-            (count, _) => format!("{count} creates and renames"),
+        let of = |of: &str, what: &Option<String>| {
+            what.as_ref().map(|what| format!(" {of} {what}")).unwrap_or_default()
+        };
+        let of = of("of", &args.name) + &of("with the profile", &args.profile);
+        let open = if args.open { "open " } else { "" };
+        let count = match wanted.len() {
+            0 => format!("no {open}create or rename{of}"),
+            1 => "1 create or rename".to_owned(),
+            count => format!("{count} creates and renames"),
         };
         printer.note(format_args!("{count} in {}", ledger::Place::new()?));
     }

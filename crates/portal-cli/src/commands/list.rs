@@ -15,7 +15,8 @@ use crate::terminal::printer::Printer;
 /// List the portals of an org, or show one
 ///
 /// # Exit status
-/// 0 listed, 1 there is no portal NAME, or the service rejected the request
+/// 0 listed, 1 there is no portal NAME or the service rejected the request, 2 no org is selected, 3 no valid
+/// token, 6 the service cannot be reached
 ///
 /// # Examples
 ///

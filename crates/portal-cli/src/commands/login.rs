@@ -17,7 +17,7 @@ use crate::org::profile::{self, Entry, Profile, Profiles, Secrets};
 use crate::org::running::{Running, ServedOrg};
 use crate::org::target::{Hosts, Target, is_this_machine, stated_org};
 use crate::report::failure::{ExitClass, Failure};
-use crate::report::permission::{EVERY_SCOPE, cannot_verify};
+use crate::report::permission::{EVERY_SCOPE, cannot_verify, with_org};
 use crate::report::{cause, portal};
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
@@ -133,6 +133,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let target = login.target(&Profile { entry: login.entry.clone(), secrets });
     target.client(Policy::default())?;
     let accounts = target.builder()?.build_accounts()?;
+    profile::check_writable(directory)?;
     if args.refresh_token {
         let (client_secret, refresh_token) = read_secrets("refresh token")?;
         return login.store(Secrets { client_secret, refresh_token }).await;
@@ -188,7 +189,7 @@ impl Args {
             None if is_this_machine(&api_domain) => api_domain.clone(),
             None => {
                 return Err(Failure::usage("missing URL of the accounts server")
-                    .hint("pass `--accounts-url`, too"));
+                    .hint("pass `--accounts-url` too"));
             }
         };
         Ok(Some(Hosts::at(api_domain, accounts_url)))
@@ -196,7 +197,19 @@ impl Args {
 
     fn client_id(&self, hosts: &Hosts, old: Option<&Entry>) -> Result<String, Failure> {
         let client_id = self.client_id.clone().or_else(|| Some(old?.client_id.clone()));
-        or_ask(client_id, || ask_for_client_id(hosts), "client id", "pass `--client-id`")
+        let url = hosts.api.url().filter(|_| hosts.is_this_machine());
+        let (what, hint) = match url.as_deref().map(|url| (url, Running::at(url))) {
+            None => ("client id".to_owned(), "pass `--client-id`"),
+            Some((url, None)) => (
+                format!("client id: no `portal serve` is running at {url}"),
+                "start it, or pass `--client-id`",
+            ),
+            Some((url, Some(_))) => (
+                format!("client id: the server at {url} has several orgs, or codes only"),
+                "name the profile like one that has a refresh token, or pass `--client-id`",
+            ),
+        };
+        or_ask(client_id, || ask_for_client_id(hosts), &what, hint)
     }
 
     /// The credentials of a server of this machine that are at hand: in the environment, as
@@ -342,10 +355,9 @@ impl Login<'_> {
         };
         // What was exchanged works once: a profile without the id of its org is better than none.
         self.printer.warning(why);
-        self.printer.hint(
-            "log in again with the scope `org`, or with `--org-id`: orgs that can't be told apart \
-             wait for each other",
-        );
+        let hint = with_org();
+        self.printer
+            .hint(format_args!("{hint}: orgs that can't be told apart wait for each other"));
         Ok(None)
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::commands::policy_args::PolicyArgs;
 use crate::commands::target_args::TargetArgs;
 use crate::org::ledger;
+use crate::org::running::Running;
 use crate::org::target::Target;
 use crate::report::cause;
 use crate::report::cause::ReportContext;
@@ -126,8 +127,10 @@ impl Request {
         let ended = finish(call.start(), name, deadline, &mut stop, printer).await;
         warn_of_another_api(safe.client(), printer);
         let exit = self.report(&ledger, &ended.outcome).await.print(printer);
-        if matches!(ended.outcome, Outcome::Created { .. }) && !printer.is_json() {
-            printer.note(format_args!("Next: {}", self.next()));
+        if let (Outcome::Created { .. }, Some(next)) = (&ended.outcome, self.next())
+            && !printer.is_json()
+        {
+            printer.note(format_args!("Next: {next}"));
         }
         if let (Consent::Given, Outcome::Renamed { old, new }) = (self.consent, &ended.outcome)
             && !new.is_same_as(old)
@@ -141,14 +144,17 @@ impl Request {
     }
 
     /// What people do once a portal was created.
-    fn next(&self) -> &'static str {
-        match self.target.place {
+    fn next(&self) -> Option<&'static str> {
+        Some(match self.target.place {
             Place::Local => {
                 "`portal serve` for your own code; `portal login` for an org of Zoho CRM"
             }
-            _ if self.target.hosts.is_this_machine() => "`portal requests` shows what was sent",
+            _ if self.target.hosts.is_this_machine() => {
+                Running::at(&self.target.hosts.api.url()?)?.admin?;
+                "`portal requests` shows what was sent"
+            }
             _ => "invite its users in Zoho CRM, under Setup > Channels > Portals",
-        }
+        })
     }
 
     /// Looks at what would come of it, and has the name typed if it would be sent. Returns the report of

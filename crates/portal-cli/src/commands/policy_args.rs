@@ -89,10 +89,9 @@ fn assumed(
     is_this_machine: bool,
 ) -> Result<Duration, Failure> {
     let variable = format!("PORTAL{}", flag.replace('-', "_").to_uppercase().replacen('_', "", 1));
-    let text = || environment::text(&variable).map(|text| text.filter(|text| !text.is_empty()));
     let time = match given {
         Some(time) => return Ok(time),
-        None => text()?.map(|text| duration(&text)).transpose(),
+        None => environment::text(&variable)?.map(|text| duration(&text)).transpose(),
     };
     let time = time.map_err(|why| Failure::usage(format!("invalid {variable}: {why}")))?;
     let time = time.unwrap_or(default);

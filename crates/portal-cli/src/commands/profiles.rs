@@ -91,7 +91,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             profile::set_default(&directory, name)?;
             let org = entry.org.as_ref().map(|org| format!(" (org {org})")).unwrap_or_default();
             printer.result(
-                format_args!("{name}{org} is used where no other org is named"),
+                format_args!("{name}{org} is the default profile now"),
                 &json!({ "outcome": "default", "profile": name }),
             );
         }

@@ -29,7 +29,7 @@ use crate::terminal::served_request;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// Go on with each new request, until Ctrl-C
+    /// Follow new requests until Ctrl-C
     #[arg(short, long)]
     follow: bool,
     /// The port of the server [default: the one that runs]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use portal_http::client::{BaseUrl, Credential};
+use portal_inspect::ORG_VARIABLES;
 use portal_model::datacenter::ApiDomain;
 use portal_model::{ApiVersion, DataCenter, Environment, Secret};
 
@@ -13,9 +14,8 @@ use crate::org::profile::Profiles;
 use crate::org::running::Running;
 use crate::org::target::{Hosts, Target, stated_org};
 use crate::report::failure::Failure;
-use crate::report::place::{Place, flag_with, profile_flag};
+use crate::report::place::{Place, flag_with};
 use crate::sys::{directories, environment};
-use crate::terminal::prompt;
 
 /// Which org. One source's secret never goes to another's host: `--local` and `--profile` ignore
 /// the hosts and credentials of the environment.
@@ -75,7 +75,7 @@ impl TargetArgs {
         };
         let named = self.profile.clone();
         let named = named.or_else(|| variables.get("PORTAL_PROFILE").filter(|_| !has_flags));
-        let may_be_default = !has_flags && variables.0.values().all(String::is_empty);
+        let may_be_default = !has_flags && variables.0.is_empty();
         let directory = match named {
             Some(_) => Some(directories::config()?),
             // Without a home directory there is no default either.
@@ -84,9 +84,6 @@ impl TargetArgs {
         if let Some(directory) = directory {
             let profiles = Profiles::load(&directory)?;
             if let Some(name) = named.as_deref().or(profiles.default_name()) {
-                if named.is_none() {
-                    variables.refuse_empty(name)?;
-                }
                 let profile = profiles.get(name)?;
                 let target = profile.target(name, self.ca_file.clone());
                 return Ok(Target { version: self.api_version, ..target });
@@ -136,43 +133,17 @@ pub(super) fn of_environment() -> Option<Target> {
     variables.target(&TargetArgs::default()).ok()
 }
 
-/// The variables that select an org.
-pub(super) const VARIABLES: [&str; 9] = [
-    "PORTAL_PROFILE",
-    "PORTAL_DATA_CENTER",
-    "PORTAL_API_DOMAIN",
-    "PORTAL_ACCOUNTS_URL",
-    "PORTAL_ORG_ID",
-    "PORTAL_CLIENT_ID",
-    "PORTAL_CLIENT_SECRET",
-    "PORTAL_REFRESH_TOKEN",
-    "PORTAL_ACCESS_TOKEN",
-];
-
-/// The variables of the environment that are set. One that is empty counts as unset, except where another
-/// org would take its place.
+/// The variables of the environment that select an org, as far as they are set.
 #[derive(Default)]
 struct Variables(BTreeMap<&'static str, String>);
 
 impl Variables {
     fn read() -> Result<Self, Failure> {
         let mut found = BTreeMap::new();
-        for name in VARIABLES {
+        for name in ORG_VARIABLES {
             found.extend(environment::text(name)?.map(|text| (name, text)));
         }
         Ok(Self(found))
-    }
-
-    /// Fails if a variable was to name the org and is empty, as a secret that is missing in a CI job, and
-    /// nobody sees that the default profile would be used instead.
-    fn refuse_empty(&self, default: &str) -> Result<(), Failure> {
-        match self.0.keys().next() {
-            Some(name) if !prompt::can_ask() => {
-                Err(Failure::usage(format!("{name} is empty, so it selects no org"))
-                    .hint(format!("set it, unset it, or pass `{}`", profile_flag(default).trim())))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Resolves flags and variables; flags take precedence.
@@ -249,7 +220,7 @@ impl Variables {
     }
 
     fn get(&self, name: &str) -> Option<String> {
-        self.0.get(name).filter(|value| !value.is_empty()).cloned()
+        self.0.get(name).cloned()
     }
 }
 
@@ -296,7 +267,7 @@ mod tests {
     }
 
     fn variables_of(variables: &[(&str, &str)]) -> Variables {
-        let known = |name: &str| VARIABLES.into_iter().find(|known| *known == name).unwrap();
+        let known = |name: &str| ORG_VARIABLES.into_iter().find(|known| *known == name).unwrap();
         Variables(
             variables.iter().map(|(name, value)| (known(name), (*value).to_owned())).collect(),
         )
@@ -316,15 +287,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn empty_variable_does_not_select_default_profile() {
-        for name in ["PORTAL_PROFILE", "PORTAL_REFRESH_TOKEN"] {
-            let failure = variables_of(&[(name, "")]).refuse_empty("acme").unwrap_err();
-            assert!(failure.report.message.contains(name), "{failure:?}");
-        }
-        assert!(variables_of(&[]).refuse_empty("acme").is_ok());
-    }
-
     const CREDENTIALS: [(&str, &str); 3] = [
         ("PORTAL_CLIENT_ID", "1000.ID"),
         ("PORTAL_CLIENT_SECRET", "hush"),
@@ -333,8 +295,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_missing_is_said_at_once() {
-        let none = target(&TargetArgs::default(), &[("PORTAL_CLIENT_SECRET", "")]).unwrap_err();
-        let message = none.report.message;
+        let message = target(&TargetArgs::default(), &[]).unwrap_err().report.message;
         for part in [ACCOUNTS, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN] {
             assert!(message.contains(part), "{message}");
         }

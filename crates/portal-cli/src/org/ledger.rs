@@ -36,10 +36,6 @@ impl Place {
         let Some(url) = environment::text(NAME)? else {
             return Ok(Self::Directory(directories::state()?));
         };
-        if url.is_empty() {
-            // As a secret that is missing in a CI job, whose own ledger nobody else would know.
-            return Err(InvalidInput(format!("{NAME} is empty: unset it")).into());
-        }
         let unusable = |error| InvalidInput(format!("{NAME}: {}", with_sources(&error)));
         Ok(Self::Database(Box::new(DatabaseUrl::parse(&url).map_err(unusable)?)))
     }
@@ -101,7 +97,7 @@ async fn open_in(directory: &Path) -> Result<Ledger, Failure> {
         return Err(unreadable(why));
     }
     let hint = if Ledger::path_in(directory).is_file() {
-        "end the program that has the file locked, or make it writable; then run the same command again"
+        "make it writable, or end the program that has it locked; then run the same command again"
     } else {
         "make the state directory writable, or set PORTAL_STATE_DIR"
     };

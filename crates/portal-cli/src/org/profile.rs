@@ -9,6 +9,7 @@ mod credentials;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -160,6 +161,16 @@ impl Profiles {
     }
 }
 
+/// Checks that a profile can be stored, before what can be used only once is used up for it.
+pub(crate) fn check_writable(directory: &Path) -> anyhow::Result<()> {
+    /// As much as the files of many profiles have: a full disk has no room for it.
+    const ENOUGH: [u8; 1 << 14] = [0; 1 << 14];
+    let _lock = lock(directory)?;
+    tempfile::tempfile_in(directory)
+        .and_then(|mut file| file.write_all(&ENOUGH))
+        .with_context(|| format!("cannot write to {}", directory.display()))
+}
+
 /// Adds or replaces a profile.
 pub(crate) fn store(directory: &Path, name: &str, profile: &Profile) -> anyhow::Result<()> {
     edit(directory, |config, secrets| {
@@ -221,7 +232,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), Failure> {
     if is_odd || !name.chars().all(is_allowed) {
         return Err(Failure::usage(format!(
             "{name:?} can't be the name of a profile: expected up to 64 of the letters A-Z, a-z, the \
-             digits 0-9, and _ . -, which is not the first"
+             digits 0-9, and _ . -, not beginning with -"
         )));
     }
     Ok(())

@@ -158,7 +158,7 @@ impl Running {
                     .hint("pass `--port` with one of them"))
             }
             None => {
-                const NONE: &str = "no `portal serve` of this user runs";
+                const NONE: &str = "no `portal serve` is running";
                 Err(match port {
                     Some(port) => Failure::usage(format!("{NONE} on port {port}")),
                     None => Failure::usage(NONE).hint("run `portal serve` in another terminal"),

@@ -160,7 +160,10 @@ impl Target {
 
     pub(crate) fn transport(&self) -> anyhow::Result<HttpTransport> {
         let mut transport = HttpTransport::builder();
-        let ca_file = self.ca_file.clone().or_else(|| environment::path("PORTAL_CA_FILE"));
+        let ca_file = match &self.ca_file {
+            Some(path) => Some(path.clone()),
+            None => environment::path("PORTAL_CA_FILE")?,
+        };
         if let Some(path) = ca_file {
             transport = transport.ca_file(path);
         }

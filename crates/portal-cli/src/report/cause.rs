@@ -15,7 +15,7 @@ use portal_model::outcome::{
 use portal_model::{ApiError, ErrorCode, Portal};
 
 use crate::report::failure::{ErrorKind, ExitClass, Failure};
-use crate::report::permission;
+use crate::report::permission::{self, EVERY_SCOPE};
 use crate::report::place::{Place, operands};
 use crate::report::portal::cell;
 
@@ -129,9 +129,8 @@ impl Subject<'_> {
             NotDone::Exhausted { .. } | NotDone::Deadline { .. } => not_done(ErrorKind::Exhausted)
                 .hint("run the same command again; `--deadline` gives it more time"),
             NotDone::NotRecorded(_) => not_done(ErrorKind::NotRecorded).hint(
-                "make the ledger writable, then run the same command again: a file needs space and \
-                 permission, and a database has to take UTF-8 and to respond in time, which a batch \
-                 makes easier with fewer `--jobs`",
+                "free space for the ledger or make it writable, then run the same command again; if a \
+                 database was too slow, pass a batch fewer `--jobs`",
             ),
             NotDone::Conflict { conflict, name } => {
                 let (how, way_out) = contradiction(*conflict, name);
@@ -223,7 +222,10 @@ fn contradiction(conflict: Conflict, name: &str) -> (String, String) {
             format!("pass `--fallback {name}` again, or run `portal recover {name}`"),
         ),
         Conflict::LabelMoved => (
-            format!("when {name} was begun, the profile led to another org, or to what may be one"),
+            format!(
+                "{name} was begun in another org than the profile leads to now, or in one whose id is \
+                 not known"
+            ),
             "log in to that org again, or log in to this one with another `--profile`".to_owned(),
         ),
         other => (
@@ -261,6 +263,8 @@ pub(super) fn rejected(
         (message(&missing), note)
     } else if error.needs_new_token() {
         (message(error), TOKEN_REJECTED.to_owned())
+    } else if error.is_scope_mismatch() {
+        (message(error), EVERY_SCOPE.to_owned())
     } else {
         (message(error), explain(&error.code).remedy.to_owned())
     };

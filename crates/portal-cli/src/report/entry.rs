@@ -27,7 +27,7 @@ pub(crate) struct EntryObject<'a> {
     entry: &'a Entry,
 }
 
-/// What came of it. `begun`: nothing was sent. `in_doubt`: a request may have taken effect; `portal
+/// What came of it. `begun` or `nothing_sent`: nothing was sent. `in_doubt`: a request may have taken effect; `portal
 /// recover` determines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -39,6 +39,7 @@ pub(crate) enum EntryState {
     Renamed,
     Appeared,
     Present,
+    NothingSent,
     NotCreated,
     NotRenamed,
     NameTaken,
@@ -75,6 +76,7 @@ impl<'a> EntryObject<'a> {
             EntryState::Appeared => "appeared",
             EntryState::Present if self.old_name.is_some() => "had the name",
             EntryState::Present => "existed",
+            EntryState::NothingSent => "nothing sent",
             EntryState::NotCreated => "not created",
             EntryState::NotRenamed => "not renamed",
             EntryState::NameTaken => "name taken",
@@ -125,6 +127,8 @@ impl EntryState {
                 EndingKind::Renamed => Self::Renamed,
                 EndingKind::Appeared => Self::Appeared,
                 EndingKind::Present => Self::Present,
+                // Which says nothing of what the org has.
+                EndingKind::NotDone if entry.attempts == 0 => Self::NothingSent,
                 EndingKind::NotDone if is_rename => Self::NotRenamed,
                 EndingKind::NotDone => Self::NotCreated,
                 // A copy of the attempt may have taken it.

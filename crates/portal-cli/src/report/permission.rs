@@ -6,6 +6,14 @@ use portal_model::{ApiError, Scope};
 /// What to do about a scope that the token lacks.
 pub(crate) const EVERY_SCOPE: &str = "create a code with every scope, and log in again";
 
+/// What to do about a token that cannot read its org.
+pub(crate) fn with_org() -> String {
+    format!(
+        "log in again with a code that has the scope {}, too, or pass `--org-id`",
+        Scope::ORG_READ
+    )
+}
+
 /// What a token that cannot list portals costs.
 pub(crate) fn cannot_verify() -> String {
     format!(

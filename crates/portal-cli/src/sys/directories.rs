@@ -39,7 +39,7 @@ pub(crate) fn data() -> anyhow::Result<PathBuf> {
 /// Returns the directory of the ledger. `PORTAL_STATE_DIR` sets it, for machines whose home
 /// directory is not writable.
 pub(crate) fn state() -> anyhow::Result<PathBuf> {
-    if let Some(directory) = environment::path("PORTAL_STATE_DIR") {
+    if let Some(directory) = environment::path("PORTAL_STATE_DIR")? {
         // A relative path would name a different ledger in each working directory, and miss what is in
         // doubt.
         if !directory.is_absolute() {

@@ -5,12 +5,38 @@ use std::path::PathBuf;
 
 use crate::sys::InvalidInput;
 
+/// The variables that users set; programs that `portal` starts get more.
+pub(crate) const NAMES: [&str; 21] = [
+    "PORTAL_ACCESS_TOKEN",
+    "PORTAL_ACCOUNTS_URL",
+    "PORTAL_ADMIN_LISTEN",
+    "PORTAL_ADMIN_URL",
+    "PORTAL_API_DOMAIN",
+    "PORTAL_CA_FILE",
+    "PORTAL_CLIENT_ID",
+    "PORTAL_CLIENT_SECRET",
+    "PORTAL_DATABASE_URL",
+    "PORTAL_DATA_CENTER",
+    "PORTAL_LEDGER",
+    "PORTAL_LIST_LAG",
+    "PORTAL_LOG",
+    "PORTAL_ORG_ID",
+    "PORTAL_PROCESSING_TIME",
+    "PORTAL_PROFILE",
+    "PORTAL_PUBLIC_URL",
+    "PORTAL_REFRESH_TOKEN",
+    "PORTAL_STATE_DIR",
+    "PORTAL_TLS_CERT",
+    "PORTAL_TLS_KEY",
+];
+
 /// Returns the value of a variable without the blanks around it; `None` if it is unset.
 ///
 /// # Errors
-/// It is not UTF-8, or has a quote or a control character: a sign that a file was read as if it were a
-/// shell's.
+/// It is empty, as a secret that is missing in a CI job, or not UTF-8, or has a quote or a control character: a
+/// sign that a file was read as if it were a shell's.
 pub(crate) fn text(name: &str) -> Result<Option<String>, InvalidInput> {
+    debug_assert!(NAMES.contains(&name), "{name}");
     std::env::var_os(name).map(|value| parse(name, value)).transpose()
 }
 
@@ -18,21 +44,29 @@ pub(crate) fn text(name: &str) -> Result<Option<String>, InvalidInput> {
 pub(crate) fn check(name: &str) -> Result<(), InvalidInput> {
     let raw = std::env::var(name).unwrap_or_default();
     match text(name)? {
-        Some(text) if text.is_empty() => Err(InvalidInput(format!("{name} is empty: unset it"))),
         Some(text) if text != raw => Err(InvalidInput(format!("{name} has blanks around it"))),
         _ => Ok(()),
     }
 }
 
-/// Returns the value of a variable that is a path; `None` if it is unset or empty.
-pub(crate) fn path(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from)
+/// Returns the value of a variable that is a path, of any bytes; `None` if it is unset.
+///
+/// # Errors
+/// It is empty.
+pub(crate) fn path(name: &str) -> Result<Option<PathBuf>, InvalidInput> {
+    match std::env::var_os(name) {
+        Some(path) if path.is_empty() => parse(name, path).map(|text| Some(text.into())),
+        path => Ok(path.map(PathBuf::from)),
+    }
 }
 
 fn parse(name: &str, value: OsString) -> Result<String, InvalidInput> {
     let invalid = |what| InvalidInput(format!("{name} {what}"));
     let text = value.into_string().map_err(|_| invalid("is not UTF-8"))?;
     let text = text.trim();
+    if text.is_empty() {
+        return Err(invalid("is empty: unset it"));
+    }
     if text.contains(['"', '\'', '`']) {
         return Err(invalid("has a quote: expected its value alone"));
     }
@@ -51,7 +85,8 @@ mod tests {
         for (value, expected) in [
             ("acme", Ok("acme")),
             (" acme \r\n", Ok("acme")),
-            ("", Ok("")),
+            ("", Err("PORTAL_PROFILE is empty: unset it")),
+            (" ", Err("PORTAL_PROFILE is empty: unset it")),
             ("caf\u{e9}", Ok("caf\u{e9}")),
             ("\"hush\"", Err("PORTAL_PROFILE has a quote")),
             ("'hush'", Err("PORTAL_PROFILE has a quote")),

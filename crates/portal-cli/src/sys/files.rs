@@ -14,7 +14,7 @@ pub(crate) fn refuse_same(files: &[(&str, &Path)]) -> Result<(), InvalidInput> {
         if let Some((earlier, _)) = files.iter().take(index).find(|(_, other)| is_same(path, other))
         {
             let path = path.display();
-            return Err(InvalidInput(format!("{earlier} and {what} are one file, {path}")));
+            return Err(InvalidInput(format!("{earlier} and {what} are the same file: {path}")));
         }
     }
     Ok(())
@@ -110,7 +110,7 @@ mod tests {
         fs::write(&one, "profile,name\n").unwrap();
         assert_eq!(check(&one, &other), Ok(()));
         let twice = check(&one, &path("./p.csv")).unwrap_err().to_string();
-        assert!(twice.starts_with("FILE and --report are one file, "), "{twice}");
+        assert!(twice.starts_with("FILE and --report are the same file: "), "{twice}");
         fs::hard_link(&one, &other).unwrap();
         assert!(check(&one, &other).is_err(), "a hard link");
         assert_eq!(check(Path::new("-"), Path::new("-")), Ok(()), "stdin and stdout");

@@ -38,7 +38,6 @@ pub(crate) fn start(printer: &Printer, server: Option<Output>) {
         Targets::new().with_targets(["portal_http", "portal_store"].map(|target| (target, level)))
     };
     let filter = environment::text("PORTAL_LOG");
-    let filter = filter.map(|filter| filter.filter(|filter| !filter.is_empty()));
     match filter.map(|filter| filter.map(|filter| filter.parse::<Targets>())) {
         Err(invalid) => printer.warning(invalid),
         Ok(Some(Ok(filter))) => {

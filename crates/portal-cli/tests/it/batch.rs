@@ -233,6 +233,20 @@ fn report_is_derived_from_ledger() {
 }
 
 #[test]
+fn report_of_rejected_row_is_valid_input() {
+    let mut seeded = Org::many(1);
+    seeded[0].permissions = &[];
+    let orgs = Orgs::start(seeded, &[]);
+    orgs.write("portals.csv", csv(&orgs.seeded));
+    let ran = orgs.run(&["batch", "portals.csv", "--yes", "--report", "report.csv"]);
+    assert_eq!(ran.status, 3, "{ran:?}");
+    let report = orgs.read("report.csv");
+    assert!(report.contains("send this to an administrator of the org: Please add"), "{report}");
+    let again = orgs.run(&["batch", "report.csv", "--yes"]);
+    assert_eq!((again.status, again.stdout.lines().next()), (3, Some("Rejected: 1")), "{again:?}");
+}
+
+#[test]
 fn orgs_of_unknown_ids_run_one_at_a_time() {
     let scopes = &["ZohoCRM.settings.clientportal.CREATE", "ZohoCRM.settings.clientportal.READ"];
     let orgs = Org::many(5).into_iter().map(|org| Org { scopes, ..org });

@@ -304,7 +304,7 @@ fn row_in_doubt_is_not_created_in_another_org() {
     let message = blocked["error"]["message"].as_str().unwrap();
     assert!(message.starts_with("it is not known whether FirstName was created: "), "{message}");
     assert!(
-        message.contains("when FirstName was begun, the profile led to another org"),
+        message.contains("FirstName was begun in another org than the profile leads to now"),
         "{message}"
     );
     let alone = orgs.run(&["create", "FirstName", "--profile", "acme", "--output", "json"]);

@@ -34,12 +34,26 @@ fn unusable_variable_never_selects_default_profile() {
         ("PORTAL_LEDGER", &latin_1),
         ("PORTAL_LEDGER", OsStr::new("")),
         ("PORTAL_LEDGER", OsStr::new(" ")),
+        ("PORTAL_STATE_DIR", OsStr::new("")),
+        ("PORTAL_PROCESSING_TIME", OsStr::new("")),
+        ("PORTAL_LIST_LAG", OsStr::new("")),
+        ("PORTAL_CA_FILE", OsStr::new("")),
+        ("PORTAL_ORG_ID", OsStr::new("")),
+        // Almost the name of one that would select another org or ledger.
+        ("PORTAL_PROFIL", OsStr::new("beta")),
+        ("PORTAL_DATACENTER", OsStr::new("eu")),
+        ("PORTAL_LEDGR", OsStr::new("postgres://127.0.0.1:1/x")),
+        ("PORTAL_STATEDIR", OsStr::new("/nonexistent")),
     ] {
         let ran = run(&mut orgs.home.command(&["create", "AcmePortal", "--yes"]), (name, value));
         assert_eq!(ran.status, 2, "{name} {value:?}: {ran:?}");
         assert!(ran.stderr.contains(name), "{ran:?}");
     }
     assert_eq!(orgs.served.requests("/crm/v7/settings/portals"), 0);
+    let ran = run(&mut orgs.home.command(&["list"]), ("PORTAL_TEAM", OsStr::new("beta")));
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let ran = run(&mut orgs.home.command(&["list", "--help"]), ("PORTAL_PROFIL", OsStr::new("b")));
+    assert_eq!(ran.status, 0, "{ran:?}");
     let ran = run(&mut orgs.home.command(&["list"]), ("PORTAL_PROFILE", OsStr::new(" acme\r")));
     assert_eq!(ran.status, 0, "{ran:?}");
     // A flag leaves no variable to read.
@@ -227,6 +241,7 @@ fn variable_of_option_is_named() {
         ("PORTAL_DATABASE_URL", "postgres://u:hush@127.0.0.1:1/x\r", "has blanks around it"),
         ("PORTAL_ADMIN_LISTEN", "none\r", "has blanks around it"),
         ("PORTAL_DATABASE_URL", "", "is empty"),
+        ("PORTAL_ADMIN_LISTEN", "", "is empty"),
         ("PORTAL_DATABASE_URL", " ", "is empty"),
         ("PORTAL_TLS_CERT", "", "is empty"),
         ("PORTAL_PUBLIC_URL", "", "is empty"),

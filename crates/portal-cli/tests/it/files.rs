@@ -94,5 +94,5 @@ fn backup_onto_its_source_is_refused() {
     std::fs::create_dir(orgs.home.path().join("data")).unwrap();
     let ran = orgs.run(&["admin", "backup", "--data", "data", "./data"]);
     assert_eq!(ran.status, 2, "{ran:?}");
-    assert!(ran.stderr.contains("--data and FILE are one file"), "{ran:?}");
+    assert!(ran.stderr.contains("--data and FILE are the same file"), "{ran:?}");
 }

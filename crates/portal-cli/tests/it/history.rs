@@ -92,6 +92,23 @@ async fn unverified_taken_name_is_not_told_as_not_created() {
 }
 
 #[tokio::test]
+async fn operation_that_sent_nothing_is_not_told_as_not_created() {
+    let home = Home::new();
+    let ledger = Ledger::open(home.ledger().parent().unwrap()).unwrap();
+    let org = OrgIdentity::new("https://www.zohoapis.eu", "acme");
+    let request =
+        ClaimRequest::new(EntryId::random().unwrap(), org, Wanted::Do(create("AcmePortal")));
+    let now = Clock::system().now();
+    let Claim::Granted(permit) = ledger.claim(&request, &now).await.unwrap() else {
+        panic!("it waits");
+    };
+    permit.end(&Ending::new(EndingKind::NotDone), &now).await.unwrap();
+    let ran = home.run(&["history"]);
+    assert!(ran.stdout.starts_with("AcmePortal  nothing sent  "), "{ran:?}");
+    assert_eq!(home.run(&["history", "--output", "json"]).json()[0]["state"], "nothing_sent");
+}
+
+#[tokio::test]
 async fn objects_of_history_are_backup_of_ledger() {
     let home = Home::new();
     let ledger = ledger(&home).await;
@@ -107,7 +124,12 @@ fn empty_history_leaves_nothing_behind() {
     let home = Home::new();
     let ran = home.run(&["history"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (0, ""));
-    assert!(ran.stderr.starts_with("nothing was created or renamed in "), "{ran:?}");
+    assert!(ran.stderr.starts_with("no create or rename in "), "{ran:?}");
+    let ran = home.run(&["history", "--open", "AcmePortal"]);
+    assert!(ran.stderr.starts_with("no open create or rename of AcmePortal in "), "{ran:?}");
+    let ran = home.run(&["history", "--profile", "acme"]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(ran.stderr.starts_with("error: there is no profile \"acme\""), "{ran:?}");
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }
 

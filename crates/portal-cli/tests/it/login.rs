@@ -104,7 +104,12 @@ fn environment_of_own_server_leads_to_its_org() {
     let ran = login("beta");
     assert!(ran.stdout.starts_with("profile beta stored for Admin of org beta ("), "{ran:?}");
     let ran = login("gamma");
-    assert!(ran.status == 2 && ran.stderr.starts_with("error: missing client id"), "{ran:?}");
+    let why = "error: missing client id: the server at ";
+    assert!(ran.status == 2 && ran.stderr.starts_with(why), "{ran:?}");
+    let nowhere = ["login", "--profile", "gamma", "--api-domain", "http://127.0.0.1:1"];
+    let ran = orgs.run(&nowhere);
+    let why = "error: missing client id: no `portal serve` is running at http://127.0.0.1:1\n";
+    assert!(ran.status == 2 && ran.stderr.starts_with(why), "{ran:?}");
 }
 
 #[test]
@@ -387,6 +392,13 @@ fn code_is_not_used_up_if_it_cannot_be_stored() {
     assert_eq!(refused.status, 2, "{refused:?}");
     assert!(refused.stderr.contains("chmod 600"), "{refused:?}");
     set_mode(0o600);
+    let lock = orgs.config().join("profiles.lock");
+    let _ = std::fs::remove_file(&lock);
+    std::fs::create_dir(&lock).unwrap();
+    let refused = login(&orgs, &org, &[], &stdin);
+    assert_eq!(refused.status, 1, "{refused:?}");
+    assert!(refused.stderr.contains("profiles.lock can't be locked"), "{refused:?}");
+    std::fs::remove_dir(&lock).unwrap();
     assert_eq!(login(&orgs, &org, &[], &stdin).status, 0);
 }
 
@@ -422,7 +434,7 @@ fn login_to_other_org_warns_and_keeps_intents() {
     let ran = home.run(&["create", "AcmePortal", "--profile", "main"]);
     assert_eq!(ran.status, 5, "{ran:?}");
     assert!(
-        ran.stderr.contains("when AcmePortal was begun, the profile led to another org"),
+        ran.stderr.contains("AcmePortal was begun in another org than the profile leads to now"),
         "{ran:?}"
     );
     let ran = home.run(&["recover", "AcmePortal"]);
@@ -449,7 +461,10 @@ fn org_is_stated_where_token_cannot_read_it() {
     let stdin = format!("{}\n{}\n", org.client_secret(), org.refresh_token());
     let ran = login(&orgs, &org, &["--refresh-token"], &stdin);
     assert_eq!(ran.status, 0, "{ran:?}");
-    assert!(ran.stderr.contains("`--org-id`"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("has the scope ZohoCRM.org.READ, too, or pass `--org-id`"),
+        "{ran:?}"
+    );
     let ran = login(&orgs, &org, &["--refresh-token", "--org-id", "7000"], &stdin);
     assert!(ran.status == 0 && !ran.stderr.contains("`--org-id`"), "{ran:?}");
     assert!(orgs.run(&["profiles"]).stdout.contains("7000"));

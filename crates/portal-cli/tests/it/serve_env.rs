@@ -294,6 +294,24 @@ fn profiles_of_seeded_orgs_rehearse_doctor_and_batch() {
 }
 
 #[test]
+fn orgs_without_refresh_token_get_no_profile() {
+    let home = Home::new();
+    let seed = home.path().join("codes.toml");
+    std::fs::write(
+        &seed,
+        "[[org]]\nname = \"acme\"\n\n[[org.user]]\nname = \"Admin\"\nemail = \"admin@acme.example\"\n\
+         permissions = [\"manage_portal\", \"manage_portal_users\"]\n[[org.user.credential]]\n\
+         client_id = \"1000.ACME\"\nclient_secret = \"0123456789abcdef0123\"\nscopes = [\"ZohoCRM.settings.clientportal.ALL\"]\n\
+         grant_code = \"1000.0123456789abcdef0123456789abcdef.0123456789abcdef0123456789abcdef\"\n",
+    )
+    .unwrap();
+    let _server = Served::start(&home, &["--seed", seed.to_str().unwrap()]);
+    let ran = home.run(&["serve", "profiles"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (1, ""), "{ran:?}");
+    assert!(ran.stderr.starts_with("error: no profile is stored: 1 org at http://"), "{ran:?}");
+}
+
+#[test]
 fn profile_of_another_server_is_not_replaced() {
     let home = Home::new();
     let orgs = [Org::new("acme"), Org::new("beta")];

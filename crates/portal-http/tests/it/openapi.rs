@@ -90,8 +90,8 @@ fn document() -> Value {
         "openapi": "3.1.0",
         "info": {
             "title": "Customer portals of Zoho CRM, as portal-http serves them",
-            "description": "Made of the responses that the tests of the server accept. What differs between \
-                the versions of the API is a choice here. Injected faults are not in it.",
+            "description": "Generated from the responses that the server's tests accept. Differences \
+                between API versions appear as `anyOf`. Injected faults are not described.",
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },

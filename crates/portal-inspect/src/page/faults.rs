@@ -12,7 +12,7 @@ const COMMON: [(&str, &str); 9] = [
     ("POST committed:cut", "The portal is created, and the response breaks off"),
     ("POST committed:delay=15s", "The portal is created, and the response is slow"),
     ("POST request:html", "A gateway responds with an error page"),
-    ("POST request:429=5", "Too many requests, for five seconds"),
+    ("POST request:429=5", "Too many requests, to be retried after five seconds"),
     ("GET request:500", "The list fails"),
     ("TOKEN request:500", "The accounts server fails"),
     ("request:expire", "The access token expires"),
@@ -23,7 +23,7 @@ pub(crate) fn faults(frame: &Frame<'_>, invalid: Option<(&str, &InvalidFaultSpec
     let content = html! {
         h1 { "Faults" }
         @if frame.faults.is_empty() {
-            p { "None: every request is served as it should be." }
+            p { "None: requests are served normally." }
         } @else {
             ul.faults {
                 @for fault in &frame.faults {

@@ -1,5 +1,7 @@
 //! The orgs, with what each has.
 
+use std::iter;
+
 use maud::{Markup, html};
 use portal_model::neutral::shell_word;
 use portal_model::{Environment, Portal};
@@ -8,6 +10,7 @@ use portal_store::{Org, Permission, PortalLimit, User};
 
 use super::layout::{Frame, copyable, layout};
 use crate::inspector::About;
+use crate::variables::leading_elsewhere;
 
 /// Stands for a secret.
 const MASK: &str = "•••";
@@ -148,16 +151,47 @@ fn environment(url: &str, credential: &SeedCredential, shown: bool) -> String {
     let (client_secret, grant) = secrets(credential, shown);
     // A seed can have any text.
     let export = |name, value| format!("export {name}={}", shell_word(value));
-    let lines = [
-        "unset PORTAL_PROFILE PORTAL_DATA_CENTER PORTAL_ACCESS_TOKEN".to_owned(),
-        export("PORTAL_API_DOMAIN", url),
-        export("PORTAL_ACCOUNTS_URL", url),
-        export("PORTAL_CLIENT_ID", &credential.client_id),
-        export("PORTAL_CLIENT_SECRET", client_secret),
-        match credential.grant {
-            SeedGrant::RefreshToken(_) => export("PORTAL_REFRESH_TOKEN", grant),
-            SeedGrant::Code(_) => "# a code can be exchanged once, by `portal login`".to_owned(),
-        },
+    let mut variables = vec![
+        ("PORTAL_API_DOMAIN", url),
+        ("PORTAL_ACCOUNTS_URL", url),
+        ("PORTAL_CLIENT_ID", &credential.client_id),
+        ("PORTAL_CLIENT_SECRET", client_secret),
     ];
-    lines.join("\n")
+    let note = match credential.grant {
+        SeedGrant::RefreshToken(_) => {
+            variables.push(("PORTAL_REFRESH_TOKEN", grant));
+            None
+        }
+        SeedGrant::Code(_) => Some("# a code can be exchanged once, by `portal login`".to_owned()),
+    };
+    let others = leading_elsewhere(variables.iter().map(|(name, _)| *name));
+    let unset = format!("unset {}", others.join(" "));
+    let exports = variables.into_iter().map(|(name, value)| export(name, value));
+    iter::once(unset).chain(exports).chain(note).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use portal_store::Seed;
+
+    use super::*;
+
+    #[test]
+    fn environment_unsets_what_would_lead_elsewhere() {
+        let seed: Seed = "[[org]]\nname = \"acme\"\n[[org.user]]\nname = \"Admin\"\n\
+            email = \"admin@acme.example\"\npermissions = []\n[[org.user.credential]]\n\
+            client_id = \"1000.ACME\"\nclient_secret = \"0123456789abcdef0123\"\n\
+            scopes = [\"ZohoCRM.settings.clientportal.ALL\"]\n\
+            grant_code = \"1000.0123456789abcdef0123456789abcdef.0123456789abcdef0123456789abcdef\"\n"
+            .parse()
+            .unwrap();
+        let credential = &seed.orgs[0].users[0].credentials[0];
+        let text = environment("http://127.0.0.1:8780", credential, true);
+        let (first, rest) = text.split_once('\n').unwrap();
+        for name in ["PORTAL_PROFILE", "PORTAL_ORG_ID", "PORTAL_REFRESH_TOKEN", "PORTAL_SERVER"] {
+            assert!(first.contains(name), "{first}");
+        }
+        assert!(!first.contains("PORTAL_API_DOMAIN"), "{first}");
+        assert!(rest.starts_with("export PORTAL_API_DOMAIN=http://127.0.0.1:8780\n"), "{rest}");
+    }
 }

@@ -77,8 +77,8 @@ codes! {
     AlreadyUsed = "ALREADY_USED",
         "The name is taken. Names are unique across all of Zoho, and upper and lower case are the \
          same name.",
-        "list the org's portals: if the name is missing, another organization has it, so choose \
-         another name";
+        "list the org's portals, and once more after 10 s: if both lists lack the name, another \
+         organization has it, so choose another name";
     /// Documented for create.
     NoPermission = "NO_PERMISSION",
         "The user of the token is not allowed to manage portals.",
@@ -104,7 +104,7 @@ codes! {
         "The org has as many portals as it is allowed to have: one, unless agreed otherwise.",
         "use the portal that the org has, or rename it; none can be deleted";
     LicenseLimitExceeded = "LICENSE_LIMIT_EXCEEDED",
-        "The org's license does not cover another one.",
+        "The org's license does not cover another portal.",
         "ask an administrator of the org to check its license";
     NotAllowed = "NOT_ALLOWED",
         "The operation is not allowed for this user or record.",
@@ -145,10 +145,12 @@ codes! {
         "wait as long as `Retry-After` says, else a growing time, then send it again";
     InternalError = "INTERNAL_ERROR",
         "The service failed. The portal may have been created all the same.",
-        "list the org's portals before anything else";
+        "list the org's portals: a list that has the portal proves that it was created, and only one \
+         70 s after the request proves that it was not";
     InternalServerError = "INTERNAL_SERVER_ERROR",
         "The service failed. The portal may have been created all the same.",
-        "list the org's portals before anything else";
+        "list the org's portals: a list that has the portal proves that it was created, and only one \
+         70 s after the request proves that it was not";
 }
 
 impl ErrorCode {

@@ -51,6 +51,7 @@ impl TokenRequest {
     }
 
     /// The request, its parameters as an urlencoded form in the body.
+    /// [`AccessToken::decode`](super::AccessToken::decode) reads its response.
     pub fn request(&self) -> Request {
         // Long enough for all of it: a buffer that grows leaves copies of the secrets behind.
         let mut form = form_urlencoded::Serializer::new(String::with_capacity(1024));

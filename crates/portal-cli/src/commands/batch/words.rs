@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use portal_model::outcome::{Conflict, NotDone, Origin, Owner, Unverified};
+use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Owner, Unverified};
 use portal_model::{Operation, Outcome, PortalName};
 
 use crate::batch::plan::Plan;
@@ -156,7 +156,7 @@ impl Kind {
         match self {
             Self::Created => "created",
             Self::CreatedEarlier => "created earlier",
-            Self::Appeared => "existing after a lost response",
+            Self::Appeared => "present (the response was lost)",
             Self::Existing => "already existing",
             Self::OrgHasPortal => "in orgs with another portal",
             Self::NameTaken => "with a taken name",
@@ -192,6 +192,12 @@ impl<'a> Said<'a> {
         let cause = match (&row.state, &report.error) {
             (State::Left { note: Some(last) }, _) => (format!("last time: {last}"), None),
             (_, None) => (String::new(), None),
+            // Nobody has tried yet.
+            (State::InDoubt(outcome), _)
+                if matches!(**outcome, Outcome::Unknown { why: Unverified::Stopped, .. }) =>
+            {
+                (format!("{}; determined first", Doubt::Earlier), None)
+            }
             (_, Some(error)) => {
                 // What was to be done stands before the first colon; what the org has, beside the name.
                 let why = match error.message.split_once(": ") {
@@ -276,8 +282,8 @@ fn next_step(outcome: &Outcome, alone: Option<String>) -> Option<String> {
             Some(format!("put the fallback {name} back into the file"))
         }
         (Conflict::LabelMoved, _) => Some(
-            "log in to that org again, or log in to this one as another profile; pass `--same-org` \
-             if it is the same org with new credentials"
+            "log in to that org again, or log in to this one as another profile; if its id is not known \
+             and it is the same org with new credentials, pass `--same-org`"
                 .to_owned(),
         ),
         _ => alone,

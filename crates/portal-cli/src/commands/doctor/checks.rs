@@ -140,7 +140,7 @@ fn org(identified: Result<Org, ClientError>, stated: Option<&Org>) -> Check {
                 "the token lacks the scope {}, so which org it is for is not known",
                 Scope::ORG_READ
             ),
-            "log in again with every scope, or with `--org-id`",
+            permission::with_org(),
         ),
         (Err(error), None) => {
             Check::failed("org", cause::failure(&error, "determine which org this is"))

@@ -18,7 +18,7 @@ const OPERATING: &str = "Operating";
 
 /// Serve the API on this machine, to rehearse on
 ///
-/// Without a seed file, new data has one org, whose credentials are told at the start; a database
+/// Without a seed file, new data has one org, whose credentials `portal serve env` prints; a database
 /// has the orgs of its seeds. `portal admin` changes orgs, users and credentials while it runs, and
 /// `portal admin backup` copies a data directory in use. Without either, everything is gone when it
 /// ends.
@@ -145,8 +145,8 @@ pub(super) enum Subcommand {
         /// The port of the server [default: the one that runs]
         #[arg(long)]
         port: Option<u16>,
-        /// The shell that reads it: fish reads `sh` too
-        #[arg(long, value_enum, default_value_t)]
+        /// The shell that reads it: sh, which fish reads too, or powershell, by `… | Out-String | iex`
+        #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
         shell: Shell,
         /// The org of the server's seed [default: that of the server's `--org`, or the only one]
         #[arg(long, value_name = "NAME")]

@@ -6,6 +6,7 @@ use portal_http::client::Client;
 use portal_model::GetOrg;
 use portal_model::flow::Policy;
 
+use crate::commands::batch::counted;
 use crate::commands::profiles;
 use crate::org::profile::{self, Profile, Profiles};
 use crate::org::running::Running;
@@ -20,13 +21,7 @@ pub(super) async fn run(port: Option<u16>, printer: &Printer) -> Result<ExitClas
     earlier.check_secrets()?;
     let mut new = BTreeMap::new();
     for org in &running.orgs {
-        let credentials = match org.credentials() {
-            Ok(credentials) => credentials,
-            Err(none) => {
-                printer.warning(format_args!("{}: it gets no profile", none.report.message));
-                continue;
-            }
-        };
+        let Some(credentials) = &org.credentials else { continue };
         let name = unused(&new, &org.name);
         // Only those that a rehearsal can have left.
         let kept = earlier.entries().get(&name).filter(|entry| !entry.hosts.is_this_machine());
@@ -36,6 +31,16 @@ pub(super) async fn run(port: Option<u16>, printer: &Printer) -> Result<ExitClas
             return Err(Failure::usage(message).hint(hint));
         }
         new.insert(name, Profile::of_server(&running.url, credentials.clone()));
+    }
+    let without = counted(running.orgs.len() - new.len(), "org");
+    if new.is_empty() {
+        let url = &running.url;
+        let none =
+            anyhow::anyhow!("no profile is stored: {without} at {url}, none with a refresh token");
+        return Err(Failure::from(none).hint("exchange the code of each org by `portal login`"));
+    }
+    if new.len() < running.orgs.len() {
+        printer.warning(format_args!("no profile is stored for {without} without a refresh token"));
     }
     for (name, profile) in &mut new {
         let client: Client = profile.target(name, None).client(Policy::default())?;

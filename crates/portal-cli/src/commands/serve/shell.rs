@@ -1,8 +1,7 @@
 //! [`Shell`]: how a shell is told an environment.
 
+use portal_inspect::leading_elsewhere;
 use portal_model::neutral::shell_word;
-
-use crate::commands::target_args::VARIABLES;
 
 /// Who reads the environment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -17,9 +16,7 @@ pub(super) enum Shell {
 impl Shell {
     /// Sets the variables, and unsets what would lead elsewhere.
     pub(super) fn environment(self, variables: &[(&str, String)]) -> String {
-        let is_set = |name: &&&str| variables.iter().any(|(other, _)| other == *name);
-        let leading = VARIABLES.iter().chain(&["PORTAL_ADMIN_URL", "PORTAL_SERVER"]);
-        let others: Vec<_> = leading.filter(|name| !is_set(name)).copied().collect();
+        let others = leading_elsewhere(variables.iter().map(|(name, _)| *name));
         let mut lines = match self {
             // fish has no `unset`, and a POSIX shell another `set -e`: each runs its own line.
             Self::Sh => vec![
