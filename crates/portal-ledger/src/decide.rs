@@ -164,11 +164,9 @@ pub fn record(
     last: Option<&AttemptEnd>,
     now: &Moment,
 ) -> Result<Entry, Adopted> {
-    let State::Open(lease) = &entry.state else { return Err(Adopted) };
-    if lease.holder.as_ref() != Some(holder) {
+    if !entry.is_held_by(holder) {
         return Err(Adopted);
     }
-    let process = lease.process.clone();
     let mut entry = with_end(entry, last);
     // An attempt whose end was not reported ended with its lease at the latest.
     entry.doubt_ended = entry.last_doubtful_end().cloned();
@@ -178,9 +176,10 @@ pub fn record(
         None => intent.clone(),
     });
     entry.attempts += 1;
-    let until = now.plus(entry.times.attempt_budget).into();
-    entry.state =
-        State::Open(Lease { holder: Some(holder.clone()), until, is_attempting: true, process });
+    if let State::Open(lease) = &mut entry.state {
+        lease.until = now.plus(entry.times.attempt_budget).into();
+        lease.is_attempting = true;
+    }
     Ok(entry)
 }
 
@@ -475,26 +474,29 @@ impl<'a> View<'a> {
     /// the key or lost, says nothing of one that came later; nor does what another name of the key was
     /// begun for and sent nothing, of whose a refused name is.
     fn last_of_same(&self, operation: &Operation) -> Option<&Entry> {
-        let last = |is_same: &dyn Fn(&&Entry) -> bool| self.entries.iter().find(is_same);
-        let has_other_key = |entry: &Entry| entry.key.is_some() && self.request.key.is_some();
-        let is_lost = |entry: &Entry| self.request.lost.as_ref() == Some(&entry.id);
-        let is_open = |entry: &Entry| entry.ending().is_none();
-        let may_be_done = |entry: &Entry| entry.may_be_own() || entry.may_be_done(self.now);
-        last(&|entry| entry.id == self.request.id)
-            .or_else(|| last(&|entry| is_lost(entry) && (is_open(entry) || entry.may_be_own())))
-            .or_else(|| last(&|entry| self.is_under_key(entry) && may_be_done(entry)))
-            .or_else(|| {
-                let is_first = |entry: &Entry| operation.is_same_as(&entry.operation);
-                last(&|entry| self.is_refused_under_key(entry) && is_first(entry))
+        let request = self.request;
+        let rank = |entry: &Entry| {
+            let is_lost = request.lost.as_ref() == Some(&entry.id);
+            let is_under_key = self.is_under_key(entry);
+            let has_other_key = entry.key.is_some() && request.key.is_some();
+            let is_first = operation.is_same_as(&entry.operation);
+            Some(if entry.id == request.id {
+                0
+            } else if is_lost && (entry.ending().is_none() || entry.may_be_own()) {
+                1
+            } else if is_under_key && (entry.may_be_own() || entry.may_be_done(self.now)) {
+                2
+            } else if is_first && self.is_refused_under_key(entry) {
+                3
+            } else if is_under_key || is_first && !has_other_key && is_same_org(entry, request) {
+                4
+            } else {
+                return None;
             })
-            .or_else(|| {
-                last(&|entry| {
-                    self.is_under_key(entry)
-                        || !has_other_key(entry)
-                            && is_same_org(entry, self.request)
-                            && operation.is_same_as(&entry.operation)
-                })
-            })
+        };
+        let ranked = self.entries.iter().filter_map(|entry| Some((rank(entry)?, entry)));
+        // The newest of those that come first.
+        ranked.min_by_key(|(rank, _)| *rank).map(|(_, entry)| entry)
     }
 
     /// Rule 6: whether an entry of another operation has to be waited for at all.

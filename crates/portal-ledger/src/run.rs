@@ -137,7 +137,7 @@ impl Look {
         let listed = listed(flow.with_receipts(self.receipts.iter().cloned())).await;
         let outcome = listed
             .filter(|outcome| !is_renamed || !may_lag_behind_rename(outcome))
-            .unwrap_or_else(|| not_done(operation, NotDone::Preview));
+            .unwrap_or_else(|| Outcome::not_done(operation, NotDone::Preview));
         let Some(entry) = &self.undecided else { return outcome };
         let is_other_create = matches!(entry.operation, Operation::Create(_))
             && !operation.is_same_as(&entry.operation)
@@ -198,15 +198,6 @@ impl<'a, H, S> Run<'a, H, S> {
         stop: Stop<'a, S>,
     ) -> Self {
         Self { ledger, request, version, host, stop, has_token: false, granted: None, began: None }
-    }
-}
-
-fn not_done(operation: &Operation, why: NotDone) -> Outcome {
-    match operation {
-        Operation::Create(create) => Outcome::NotCreated { name: create.name.clone(), why },
-        Operation::Rename(rename) => {
-            Outcome::NotRenamed { old: rename.old.clone(), new: rename.new.clone(), why }
-        }
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::endpoint::ResponseError;
 use crate::error::{ApiError, with_sources};
 use crate::name::PortalName;
+use crate::operation::Operation;
 use crate::portal::Portal;
 
 pub use cause::{AuthFailure, Conflict, Doubt, Failure, NotDone, Unverified};
@@ -197,6 +198,16 @@ impl fmt::Display for OutcomeKind {
 }
 
 impl Outcome {
+    /// Nothing was done of an operation.
+    pub fn not_done(operation: &Operation, why: NotDone) -> Self {
+        match operation {
+            Operation::Create(create) => Self::NotCreated { name: create.name.clone(), why },
+            Operation::Rename(rename) => {
+                Self::NotRenamed { old: rename.old.clone(), new: rename.new.clone(), why }
+            }
+        }
+    }
+
     /// The name it is about: of the portal that exists, else the name that was tried last; of a rename
     /// the new one, or the old one if nothing has it.
     pub fn name(&self) -> &str {

@@ -11,7 +11,7 @@ use portal_model::{Operation, Outcome, Request, Response};
 
 use super::stop::within;
 use super::unattempted::{not_recorded, unless_done};
-use super::{Ended, Run, may_lag_behind_rename, not_done};
+use super::{Ended, Run, may_lag_behind_rename};
 use crate::claim::{Wait, Wanted, Why};
 use crate::decide::{Adopted, AttemptEnd};
 use crate::entry::{Ending, Entry, EntryId};
@@ -167,7 +167,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
     async fn perform(&mut self, mut permit: Permit) -> Option<Ended> {
         let driven = match self.flow(&permit) {
             Some(flow) => self.drive(flow, Some(&mut permit)).await,
-            None => Ok(not_done(&permit.entry().operation, NotDone::NotAttempted)),
+            None => Ok(Outcome::not_done(&permit.entry().operation, NotDone::NotAttempted)),
         };
         let entry = permit.entry().id.clone();
         let Ok(mut outcome) = driven else { return self.adopted(permit.entry()).await };

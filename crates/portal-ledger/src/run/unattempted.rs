@@ -8,7 +8,7 @@ use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Owner, Unverified}
 use portal_model::{Operation, Outcome, Portal};
 
 use super::stop::within;
-use super::{Ended, Run, not_done};
+use super::{Ended, Run};
 use crate::claim::{Blocked, ClaimRequest, Wanted};
 use crate::decide::{Decision, is_other_org, is_same_wish, is_undecided};
 use crate::entry::{Ending, EndingKind, Entry, EntryId};
@@ -46,7 +46,7 @@ impl<H: Host, S> Run<'_, H, S> {
                 self.request.blocked(blocked)
             }
             (Wanted::Do(operation), _) => {
-                unless_done(not_done(operation, why), &look.receipts).into()
+                unless_done(Outcome::not_done(operation, why), &look.receipts).into()
             }
             (Wanted::Recover(id), _) => {
                 let entry = Some(id.clone());
@@ -121,7 +121,7 @@ impl ClaimRequest {
             }
             // What is in doubt there is what is wanted here, unless it is another operation.
             Wanted::Do(operation) if !entry.is_in_doubt() || !is_same_wish(&entry, operation) => {
-                not_done(operation, NotDone::Conflict { conflict, name })
+                Outcome::not_done(operation, NotDone::Conflict { conflict, name })
             }
             Wanted::Do(_) | Wanted::Recover(_) => {
                 let why = Unverified::Conflict(conflict);
@@ -143,16 +143,16 @@ impl ClaimRequest {
         let is_own = is_recovery || has_key || is_recovered;
         let outcome = match (kind, &entry.operation) {
             (EndingKind::NotDone, operation) if entry.attempts == 0 => {
-                not_done(operation, NotDone::NotAttempted)
+                Outcome::not_done(operation, NotDone::NotAttempted)
             }
-            (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
+            (EndingKind::NotDone, operation) => Outcome::not_done(operation, NotDone::Absent),
             // Nobody verified it since.
             (EndingKind::NameTaken, operation) => match &entry.intent {
                 Some(intent) => {
                     let owner = Owner::Undetermined(Unverified::AtOnce);
                     Outcome::NameTaken { name: intent.name().clone(), owner }
                 }
-                None => not_done(operation, NotDone::Absent),
+                None => Outcome::not_done(operation, NotDone::Absent),
             },
             (EndingKind::Unknown, _) => {
                 let (doubt, why) = (Doubt::Earlier, Unverified::Stopped);

@@ -3,16 +3,16 @@
 
 use crate::create::CreatePortal;
 use crate::endpoint::{ApiVersion, Endpoint as _, Request, Response};
-use crate::error::ErrorCode;
+use crate::error::{ApiError, ErrorCode};
 use crate::intent::{Baseline, Intent};
 use crate::name::PortalName;
 use crate::operation::{CreateOperation, Operation};
-use crate::outcome::{Origin, Outcome, Owner, Unverified};
+use crate::outcome::{Doubt, NotDone, Origin, Outcome, Owner, Unverified};
 use crate::portal::Portal;
 use crate::rename::RenamePortal;
 
 use super::create::{self, Create};
-use super::evidence::{End, Finding, Obstacle, Receipt};
+use super::evidence::{Finding, Obstacle, Receipt};
 use super::policy::Policy;
 use super::rename::{self, Rename};
 use super::responses::{self, Reply};
@@ -117,65 +117,84 @@ impl Effect {
         self.operation.target()
     }
 
-    /// The outcome that an end means.
-    pub(super) fn outcome(&self, end: End) -> Outcome {
+    /// The service responded that the effect happened.
+    pub(super) fn done(&self) -> Outcome {
         let name = self.name().clone();
-        let taken = || self.taken.clone();
-        match (end, &self.operation) {
-            (End::Done, Operation::Create(_)) => Outcome::Created { name, taken: taken() },
-            (End::There { portal, origin }, Operation::Create(_)) => {
-                Outcome::Present { portal, origin, taken: taken() }
-            }
-            (End::There { portal, origin: Origin::Preexisting }, Operation::Rename(_)) => {
-                Outcome::Unchanged { portal }
-            }
-            (End::Done | End::There { .. }, Operation::Rename(rename)) => {
-                Outcome::Renamed { old: rename.old.clone(), new: name }
-            }
-            (End::Blocked(by), _) => Self::blocked(name, by),
-            (End::Rejected { error, by, is_unchanged }, _) => match by {
-                Some(by @ Obstacle::NewNameInUse) if responses::is_name_taken(&error) => {
-                    Self::blocked(name, by)
-                }
-                // A fallback would be beside the other portal, too. Without one, the taken name matters
-                // more to the caller.
-                Some(by @ Obstacle::OtherPortal(_))
-                    if error.code == ErrorCode::LimitReached
-                        || responses::is_name_taken(&error) && self.has_fallback() =>
-                {
-                    Self::blocked(name, by)
-                }
-                // The portal itself has the name, in other letters.
-                _ if responses::is_name_taken(&error) && !self.has_name_in_other_letters() => {
-                    let changed = Owner::Undetermined(Unverified::Changed);
-                    let owner = if is_unchanged { Owner::AnotherOrg } else { changed };
-                    Outcome::NameTaken { name, owner }
-                }
-                _ => Outcome::Rejected { name, error },
-            },
-            (End::NotDone(why), Operation::Create(_)) => Outcome::NotCreated { name, why },
-            (End::NotDone(why), Operation::Rename(rename)) => {
-                Outcome::NotRenamed { old: rename.old.clone(), new: name, why }
-            }
-            // Nothing more can be learned. A flow that was stopped is unknown instead, since the list may
-            // still show that the name was taken by its own attempt.
-            (End::Unknown { why, suspect: Some(error), .. }, _)
-                if responses::is_name_taken(&error) && !may_still_be_learned(&why) =>
-            {
-                Outcome::NameTaken { name, owner: Owner::Undetermined(why) }
-            }
-            (End::Unknown { doubt, why, .. }, _) => {
-                Outcome::Unknown { name: name.into(), doubt, why }
-            }
+        match &self.operation {
+            Operation::Create(_) => Outcome::Created { name, taken: self.taken.clone() },
+            Operation::Rename(rename) => Outcome::Renamed { old: rename.old.clone(), new: name },
         }
     }
 
-    fn blocked(name: PortalName, by: Obstacle) -> Outcome {
+    /// A list shows the effect.
+    pub(super) fn there(&self, portal: Portal, origin: Origin) -> Outcome {
+        match &self.operation {
+            Operation::Create(_) => Outcome::Present { portal, origin, taken: self.taken.clone() },
+            Operation::Rename(_) if origin == Origin::Preexisting => Outcome::Unchanged { portal },
+            Operation::Rename(_) => self.done(),
+        }
+    }
+
+    /// The effect did not happen, and something is there that forbids it.
+    pub(super) fn blocked(&self, by: Obstacle) -> Outcome {
+        let name = self.name().clone();
         match by {
             Obstacle::OtherPortal(portal) => Outcome::OrgHasPortal { name, portal },
             Obstacle::NewNameInUse => Outcome::NameTaken { name, owner: Owner::ThisOrg },
             Obstacle::NotFound { old } => Outcome::NotFound { old },
         }
+    }
+
+    /// The service rejected the request, and it certainly did nothing. `by` is what a list showed since, if
+    /// that forbids an attempt; and whether that list equals the baseline, so that whatever refused the name
+    /// is not of this org (rule 4).
+    pub(super) fn rejected(
+        &self,
+        error: ApiError,
+        by: Option<Obstacle>,
+        is_unchanged: bool,
+    ) -> Outcome {
+        let name = self.name().clone();
+        let is_taken = responses::is_name_taken(&error);
+        match by {
+            Some(by @ Obstacle::NewNameInUse) if is_taken => self.blocked(by),
+            // A fallback would be beside the other portal, too. Without one, the taken name matters
+            // more to the caller.
+            Some(by @ Obstacle::OtherPortal(_))
+                if error.code == ErrorCode::LimitReached || is_taken && self.has_fallback() =>
+            {
+                self.blocked(by)
+            }
+            // The portal itself has the name, in other letters.
+            _ if self.has_name_in_other_letters() => Outcome::Rejected { name, error },
+            _ if is_taken && is_unchanged => Outcome::NameTaken { name, owner: Owner::AnotherOrg },
+            _ if is_taken => {
+                Outcome::NameTaken { name, owner: Owner::Undetermined(Unverified::Changed) }
+            }
+            _ => Outcome::Rejected { name, error },
+        }
+    }
+
+    /// Nothing happened.
+    pub(super) fn not_done(&self, why: NotDone) -> Outcome {
+        Outcome::not_done(&self.operation, why)
+    }
+
+    /// It is not known whether the effect happened. `suspect` is the rejection that an own copy may have
+    /// caused, if no earlier attempt is in doubt beside it.
+    pub(super) fn unknown(
+        &self,
+        doubt: Doubt,
+        why: Unverified,
+        suspect: Option<&ApiError>,
+    ) -> Outcome {
+        let name = self.name().clone();
+        // Nothing more can be learned. A flow that was stopped is unknown instead, since the list may
+        // still show that the name was taken by its own attempt.
+        if suspect.is_some_and(responses::is_name_taken) && !may_still_be_learned(&why) {
+            return Outcome::NameTaken { name, owner: Owner::Undetermined(why) };
+        }
+        Outcome::Unknown { name: name.into(), doubt, why }
     }
 
     fn has_name_in_other_letters(&self) -> bool {

@@ -5,9 +5,8 @@
 
 use std::time::Duration;
 
-use crate::error::ApiError;
 use crate::intent::Baseline;
-use crate::outcome::{Doubt, NotDone, Origin, Unverified};
+use crate::outcome::{Origin, Unverified};
 use crate::portal::Portal;
 
 /// What a list shows of the effect.
@@ -37,43 +36,6 @@ pub enum Obstacle {
     NewNameInUse,
     /// The org has no portal of the old name.
     NotFound { old: String },
-}
-
-/// How the kernel ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// The service responded that the effect happened.
-    Done,
-    /// A list shows the effect.
-    There {
-        /// What it shows.
-        portal: Portal,
-        /// How it came to be there.
-        origin: Origin,
-    },
-    /// The effect did not happen, and something is there that forbids it.
-    Blocked(Obstacle),
-    /// The service rejected the request, and it certainly did nothing.
-    Rejected {
-        /// The rejection.
-        error: ApiError,
-        /// What a list showed since, if that forbids an attempt.
-        by: Option<Obstacle>,
-        /// Whether that list equals the baseline, so that whatever refused the name is not of this org
-        /// (rule 4).
-        is_unchanged: bool,
-    },
-    /// Nothing happened.
-    NotDone(NotDone),
-    /// It is not known whether the effect happened.
-    Unknown {
-        /// What put it in doubt.
-        doubt: Doubt,
-        /// Why that could not be resolved.
-        why: Unverified,
-        /// The rejection that an own copy may have caused, if no earlier attempt is in doubt beside it.
-        suspect: Option<ApiError>,
-    },
 }
 
 /// What the same ledger has of another operation in the org: a portal that it made, or may have made.

@@ -15,7 +15,7 @@ use crate::portal::Portal;
 use crate::read::ListPortals;
 
 use super::effect::Effect;
-use super::evidence::{End, Obstacle, Receipt};
+use super::evidence::{Obstacle, Receipt};
 use super::policy::{Jitter, Policy};
 use super::step::{Activity, Step, TokenId};
 
@@ -298,7 +298,7 @@ impl Flow {
         }
         match self.phase {
             Phase::Ended(outcome) => *outcome,
-            _ => self.effect.outcome(self.unknown_or(Unverified::Stopped, NotDone::Stopped)),
+            _ => self.unknown_or(Unverified::Stopped, NotDone::Stopped),
         }
     }
 
@@ -445,14 +445,14 @@ impl Flow {
         if self.doubt.is_some() {
             self.verify(IfAbsent::NotDone(reason));
         } else {
-            self.finish(End::NotDone(reason));
+            self.finish(self.effect.not_done(reason));
         }
     }
 
     fn end_at_deadline(&mut self) {
         let reason = self.last_failure.clone().unwrap_or_else(|| self.too_late());
-        let end = self.unknown_or(Unverified::Deadline, reason);
-        self.finish(end);
+        let outcome = self.unknown_or(Unverified::Deadline, reason);
+        self.finish(outcome);
     }
 
     /// The latest time at which a list begins with all of its timeout left.
@@ -492,7 +492,7 @@ impl Flow {
     fn start_attempt(&mut self) {
         self.last_failure = None;
         if self.is_preview {
-            return self.finish(End::NotDone(NotDone::Preview));
+            return self.finish(self.effect.not_done(NotDone::Preview));
         }
         self.phase = Phase::Attempt { recorded: false };
     }
@@ -560,29 +560,25 @@ impl Flow {
         self.wake_at = Some(if is_for_list { wake_at.min(self.last_list()) } else { wake_at });
     }
 
-    fn unknown_or(&self, why: Unverified, reason: NotDone) -> End {
-        if self.doubt.is_some() { self.unknown(why) } else { End::NotDone(reason) }
+    fn unknown_or(&self, why: Unverified, reason: NotDone) -> Outcome {
+        if self.doubt.is_some() { self.unknown(why) } else { self.effect.not_done(reason) }
     }
 
-    fn unknown(&self, why: Unverified) -> End {
+    fn unknown(&self, why: Unverified) -> Outcome {
         let suspect = match &self.phase {
-            Phase::Verify(IfAbsent::Suspect { error, earlier: false }) => Some(error.clone()),
+            Phase::Verify(IfAbsent::Suspect { error, earlier: false }) => Some(error),
             _ => None,
         };
         // The reason that no wait would change comes first.
         let rejected = self.list_rejected.clone().map(Unverified::ListRejected);
-        End::Unknown {
-            doubt: self.doubt.clone().unwrap_or(Doubt::InProgress),
-            why: self.ambiguity.clone().or(rejected).unwrap_or(why),
-            suspect,
-        }
+        let why = self.ambiguity.clone().or(rejected).unwrap_or(why);
+        self.effect.unknown(self.doubt.clone().unwrap_or(Doubt::InProgress), why, suspect)
     }
 
-    fn finish(&mut self, end: End) {
+    fn finish(&mut self, outcome: Outcome) {
         self.end_request();
         self.wake_at = None;
         self.last_failure = None;
-        let outcome = self.effect.outcome(end);
         if let Some(next) = self.effect.fallback(&outcome) {
             // Rule 8: the list that led here proves that no attempt of the name before took effect.
             self.effect = next;

@@ -66,10 +66,10 @@ pub(super) async fn decide<T>(
     }
 }
 
-/// Writes the changes in their order. Pipelined: a statement is sent when its future is first
-/// polled.
+/// Writes the changes in their order. Pipelined: a statement is sent when its future is first polled. All are
+/// prepared before, so that the first to fail is the one that says why.
 async fn write(transaction: &Transaction<'_>, changes: &[Change]) -> Result<(), Failure> {
-    let mut sent = Vec::new();
+    let mut prepared = Vec::new();
     for change in changes {
         if let Change::PortalLimit(..) = change {
             // Waits for creates in progress, which have read the old limit; later ones wait here
@@ -77,13 +77,16 @@ async fn write(transaction: &Transaction<'_>, changes: &[Change]) -> Result<(), 
             transaction.batch_execute("LOCK TABLE portals IN SHARE ROW EXCLUSIVE MODE").await?;
         }
         for (text, values) in sql::statements(change) {
-            let statement = transaction.prepare_cached(text).await?;
-            let mut execution = Box::pin(execute(transaction, statement, values));
-            let poll = poll_fn(|context| Poll::Ready(execution.as_mut().poll(context)));
-            match poll.await {
-                Poll::Ready(executed) => executed?,
-                Poll::Pending => sent.push(execution),
-            }
+            prepared.push((transaction.prepare_cached(text).await?, values));
+        }
+    }
+    let mut sent = Vec::new();
+    for (statement, values) in prepared {
+        let mut execution = Box::pin(execute(transaction, statement, values));
+        let poll = poll_fn(|context| Poll::Ready(execution.as_mut().poll(context)));
+        match poll.await {
+            Poll::Ready(executed) => executed?,
+            Poll::Pending => sent.push(execution),
         }
     }
     for execution in sent {

@@ -57,16 +57,27 @@ async fn stop_sends_nothing_more_and_is_true() {
     }
 }
 
-/// Another process keeps the lock for longer than a record may take.
+/// Another process has the lock until the record is asked for again.
 #[tokio::test]
 async fn record_that_is_late_is_asked_for_again() {
-    struct Locked(Client, Option<std::path::PathBuf>);
+    struct Locked {
+        client: Client,
+        file: std::path::PathBuf,
+        lock: Mutex<Option<rusqlite::Connection>>,
+        is_late: std::sync::atomic::AtomicBool,
+    }
     impl Host for Locked {
         fn now(&self) -> Moment {
-            self.0.now()
+            self.client.now()
         }
         async fn sleep(&self, time: Duration) {
-            self.0.sleep(time).await;
+            if self.lock.lock().unwrap().is_some() {
+                if !self.is_late.swap(true, std::sync::atomic::Ordering::SeqCst) {
+                    return;
+                }
+                self.lock.lock().unwrap().take().unwrap().execute_batch("ROLLBACK").unwrap();
+            }
+            self.client.sleep(time).await;
         }
         async fn token(&mut self, _: Option<TokenId>, _: Duration) -> Result<TokenId, TokenError> {
             Ok(TokenId(1))
@@ -76,27 +87,29 @@ async fn record_that_is_late_is_asked_for_again() {
             request: Request,
             terms: Terms,
         ) -> Result<Response, TransportError> {
-            // The first list comes right before the record.
-            if let Some(path) = self.1.take() {
-                let connection = rusqlite::Connection::open(path).unwrap();
+            // The list comes right before the record.
+            if terms.attempt.is_none() {
+                let connection = rusqlite::Connection::open(&self.file).unwrap();
                 connection.execute_batch("BEGIN IMMEDIATE").unwrap();
-                tokio::spawn(async move {
-                    sleep(Duration::from_millis(350)).await;
-                    connection.execute_batch("ROLLBACK").unwrap();
-                });
+                *self.lock.lock().unwrap() = Some(connection);
             }
-            self.0.send(request, terms).await
+            self.client.send(request, terms).await
         }
     }
     let directory = tempfile::TempDir::new().unwrap();
     let (service, ledger) = (Service::new([]), Ledger::open(directory.path()).unwrap());
-    let mut host = Locked(Client(service.clone()), ledger.path().map(Into::into));
-    let mut request = service.request(create("AcmePortal"));
-    request.policy.record_timeout = Duration::from_millis(200);
+    let mut host = Locked {
+        client: Client(service.clone()),
+        file: ledger.path().unwrap().to_owned(),
+        lock: Mutex::default(),
+        is_late: false.into(),
+    };
+    let request = service.request(create("AcmePortal"));
     let ended = run(&ledger, request, ApiVersion::default(), &mut host, pending()).await;
     assert!(matches!(ended.outcome, Outcome::Created { .. }), "{}", ended.outcome);
     assert_eq!(service.seen("attempt"), 1);
     let entry = ledger.entry(&ended.entry.unwrap()).await.unwrap().unwrap();
+    assert_eq!(entry.attempts, 2, "what was late may have been recorded, too");
     assert_eq!(entry.horizon(&host.now(), AT_ONCE), None, "what was not made is not in doubt");
 }
 

@@ -7,7 +7,7 @@ use crate::error::ApiError;
 use crate::outcome::{AuthFailure, Doubt, Failure, NotDone, Unverified};
 
 use super::{Flow, IfAbsent, InFlight, Phase, Tries};
-use crate::flow::evidence::{End, Finding};
+use crate::flow::evidence::Finding;
 use crate::flow::policy::{Jitter, NameTaken};
 use crate::flow::responses::{self, Reply, Unusable};
 use crate::flow::step::{Event, UnexpectedEvent};
@@ -89,8 +89,9 @@ impl Flow {
             }
             // Rule 14: nothing more is sent.
             TokenError::OtherOrigin(api) => {
-                let end = self.unknown_or(Unverified::Origin(api.clone()), NotDone::Origin(api));
-                return self.finish(end);
+                let outcome =
+                    self.unknown_or(Unverified::Origin(api.clone()), NotDone::Origin(api));
+                return self.finish(outcome);
             }
             // Rule 12: the accounts server names no time, but its documentation does.
             TokenError::Rejected(ref limit) if limit.is_rate_limited() => {
@@ -119,7 +120,7 @@ impl Flow {
         let is_permanent = why.is_permanent();
         let last_failure = NotDone::Unreachable(Failure::NotSent(why));
         if is_permanent && self.doubt.is_none() {
-            self.finish(End::NotDone(last_failure));
+            self.finish(self.effect.not_done(last_failure));
         } else {
             self.retry(now, jitter, last_failure, None);
         }
@@ -146,13 +147,13 @@ impl Flow {
     }
 
     fn fail_to_authenticate(&mut self, failure: AuthFailure) {
-        let end = self.unknown_or(Unverified::Auth(failure.clone()), NotDone::Auth(failure));
-        self.finish(end);
+        let outcome = self.unknown_or(Unverified::Auth(failure.clone()), NotDone::Auth(failure));
+        self.finish(outcome);
     }
 
     fn on_attempt(&mut self, now: Duration, jitter: Jitter, response: &Response) {
         match self.effect.classify(response) {
-            Reply::Done => self.finish(End::Done),
+            Reply::Done => self.finish(self.effect.done()),
             Reply::OtherName(name) => {
                 // Rule 6: it is evidence of an effect, and stays so whatever the lists show.
                 let doubt = Doubt::OtherName(name.clone());
@@ -162,7 +163,7 @@ impl Flow {
                 self.verify(IfAbsent::Repeat);
             }
             Reply::Rejected(error) if self.doubt.is_none() => {
-                self.finish(End::Rejected { error, by: None, is_unchanged: true });
+                self.finish(self.effect.rejected(error, None, true));
             }
             // Rule 3: it settles its own attempt only.
             Reply::Rejected(error) => self.verify(IfAbsent::Rejected(error)),
@@ -280,9 +281,9 @@ impl Flow {
             Err(Unusable::ScopeMissing(error)) if self.phase == Phase::Baseline => {
                 match self.effect.unlisted(&self.policy) {
                     Some(Finding::There { portal, origin }) => {
-                        self.finish(End::There { portal, origin });
+                        self.finish(self.effect.there(portal, origin));
                     }
-                    Some(Finding::Blocked(by)) => self.finish(End::Blocked(by)),
+                    Some(Finding::Blocked(by)) => self.finish(self.effect.blocked(by)),
                     Some(Finding::Absent | Finding::Ambiguous(_)) => {
                         self.list_rejected = Some(error);
                         self.end_request();
@@ -298,11 +299,11 @@ impl Flow {
     }
 
     fn on_list_rejected(&mut self, error: ApiError) {
-        let end = match self.doubt {
+        let outcome = match self.doubt {
             Some(_) => self.unknown(Unverified::ListRejected(error)),
-            None => End::Rejected { error, by: None, is_unchanged: true },
+            None => self.effect.rejected(error, None, true),
         };
-        self.finish(end);
+        self.finish(outcome);
     }
 
     pub(super) fn on_listing(
@@ -315,9 +316,9 @@ impl Flow {
         let attempted = self.phase != Phase::Baseline;
         let finding = self.effect.compare(&self.policy, self.baseline.as_ref(), portals, attempted);
         match finding {
-            Finding::There { portal, origin } => self.finish(End::There { portal, origin }),
+            Finding::There { portal, origin } => self.finish(self.effect.there(portal, origin)),
             finding if attempted => self.on_absence(now, jitter, began, portals, finding),
-            Finding::Blocked(by) => self.finish(End::Blocked(by)),
+            Finding::Blocked(by) => self.finish(self.effect.blocked(by)),
             Finding::Absent | Finding::Ambiguous(_) => {
                 self.baseline = Some(Baseline::of(portals));
                 self.end_request();
@@ -362,11 +363,11 @@ impl Flow {
         // Rule 1: the first list is the baseline. Without any, this one comes before every attempt that
         // may take effect.
         self.baseline.get_or_insert_with(|| Baseline::of(portals));
-        let end = match (if_absent, self.blocked.clone()) {
-            (IfAbsent::NotDone(reason), _) => End::NotDone(reason),
-            (IfAbsent::Repeat, Some(by)) => End::Blocked(by),
+        let outcome = match (if_absent, self.blocked.clone()) {
+            (IfAbsent::NotDone(reason), _) => self.effect.not_done(reason),
+            (IfAbsent::Repeat, Some(by)) => self.effect.blocked(by),
             (IfAbsent::Rejected(error) | IfAbsent::Suspect { error, .. }, by) => {
-                End::Rejected { error, by, is_unchanged }
+                self.effect.rejected(error, by, is_unchanged)
             }
             (IfAbsent::Repeat, None) => {
                 if self.doubt.take() == Some(Doubt::Earlier) {
@@ -377,7 +378,7 @@ impl Flow {
                 return self.start_attempt();
             }
         };
-        self.finish(end);
+        self.finish(outcome);
     }
 
     /// The effect is not in a list that proves nothing yet.
