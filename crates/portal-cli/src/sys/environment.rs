@@ -3,32 +3,30 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use portal_inspect::ORG_VARIABLES;
+
 use crate::sys::InvalidInput;
 
-/// The variables that users set; programs that `portal` starts get more.
-pub(crate) const NAMES: [&str; 21] = [
-    "PORTAL_ACCESS_TOKEN",
-    "PORTAL_ACCOUNTS_URL",
+/// The variables that users set beside those that select an org.
+const OTHERS: [&str; 12] = [
     "PORTAL_ADMIN_LISTEN",
     "PORTAL_ADMIN_URL",
-    "PORTAL_API_DOMAIN",
     "PORTAL_CA_FILE",
-    "PORTAL_CLIENT_ID",
-    "PORTAL_CLIENT_SECRET",
     "PORTAL_DATABASE_URL",
-    "PORTAL_DATA_CENTER",
     "PORTAL_LEDGER",
     "PORTAL_LIST_LAG",
     "PORTAL_LOG",
-    "PORTAL_ORG_ID",
     "PORTAL_PROCESSING_TIME",
-    "PORTAL_PROFILE",
     "PORTAL_PUBLIC_URL",
-    "PORTAL_REFRESH_TOKEN",
     "PORTAL_STATE_DIR",
     "PORTAL_TLS_CERT",
     "PORTAL_TLS_KEY",
 ];
+
+/// The variables that users set; programs that `portal` starts get more.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ORG_VARIABLES.into_iter().chain(OTHERS)
+}
 
 /// Returns the value of a variable without the blanks around it; `None` if it is unset.
 ///
@@ -36,7 +34,7 @@ pub(crate) const NAMES: [&str; 21] = [
 /// It is empty, as a secret that is missing in a CI job, or not UTF-8, or has a quote or a control character: a
 /// sign that a file was read as if it were a shell's.
 pub(crate) fn text(name: &str) -> Result<Option<String>, InvalidInput> {
-    debug_assert!(NAMES.contains(&name), "{name}");
+    debug_assert!(names().any(|known| known == name), "{name}");
     std::env::var_os(name).map(|value| parse(name, value)).transpose()
 }
 
