@@ -634,7 +634,8 @@ impl<'a> View<'a> {
         entry.doubt_ended = entry.last_doubtful_end().cloned();
         entry.times = entry.times.max(self.request.times());
         entry.is_settled = false;
-        if entry.attempts > 0 {
+        // A recovery attempts nothing, and waits for nobody who does.
+        if entry.attempts > 0 && matches!(self.request.wanted, Wanted::Do(_)) {
             let may_be_of_name = |it: &&Entry| {
                 it.operation.concerns(entry.name())
                     || self.operation().is_some_and(|operation| has_common_name(it, operation))
