@@ -688,18 +688,18 @@ impl<'a> View<'a> {
         Decision::Wait(Wait { why, entry: id, until, receipts })
     }
 
-    /// What this ledger created in the org, apart from the entry `own`.
+    /// What this ledger created in the org, or a copy of an attempt under the key may have, apart from the entry
+    /// `own`.
     fn receipts(&self, own: Option<&EntryId>) -> Vec<Receipt> {
-        // The newest first: of several that created a portal of one name, it is the last one's.
+        // While a rename is in doubt, the portal may have either name.
+        let is_renamed = |entry: &Entry| {
+            self.entries.iter().any(|next| next.may_be_own() && is_rename_of(entry, next))
+        };
+        let is_here = |entry: &Entry| is_same_org(entry, self.request) && !is_renamed(entry);
+        // The newest first: of several that created a portal of one name, it is the last one's. By its old name a
+        // key still finds what a copy may have made.
         let others = self.entries.iter().filter(|entry| {
-            own != Some(&entry.id)
-                && is_same_org(entry, self.request)
-                // While a rename is in doubt, the portal may have either name; by its old one a key still finds
-                // what a copy may have made.
-                && (self.is_refused_under_key(entry)
-                    || !self.entries.iter().any(|next| {
-                        next.may_be_own() && is_rename_of(entry, next)
-                    }))
+            own != Some(&entry.id) && (self.is_refused_under_key(entry) || is_here(entry))
         });
         let receipt = |entry: &Entry| {
             let portal = entry.ending().and_then(|ending| ending.portal.as_ref());

@@ -110,6 +110,22 @@ async fn other_name_of_same_key_waits_for_copy_of_first() {
     assert!(outcome.is_ours(), "{outcome}");
 }
 
+/// The same, by a credential whose org is not known, and then by another one.
+#[tokio::test(start_paused = true)]
+async fn copy_under_key_counts_where_its_org_is_not_known() {
+    let copies = Act { effect: Some(AT_ONCE), ..responds(400, "ALREADY_USED") };
+    let (service, ledger) = (Service::new([copies]), Ledger::in_memory());
+    service.with(|state| state.lag = secs(10));
+    let mut blind = form(&service, "AcmePortal", true);
+    blind.org = OrgIdentity::new("https://api.example", "blind");
+    let taken = service.run(&ledger, blind).await.outcome;
+    assert!(matches!(taken, Outcome::NameTaken { .. }), "{taken}");
+    sleep(secs(15)).await;
+    let outcome = service.run(&ledger, form(&service, "AcmeHelp", true)).await.outcome;
+    assert!(!outcome.is_ours(), "{outcome}");
+    assert_eq!(service.names(), ["AcmePortal"]);
+}
+
 /// The same, and the name is another org's.
 #[tokio::test(start_paused = true)]
 async fn other_name_of_same_key_is_created_if_first_was_taken() {
