@@ -169,7 +169,8 @@ fn many_processes_share_one_token() {
         };
         let processes: Vec<_> = (0..8).map(create).collect();
         for process in processes {
-            assert_eq!(process.wait().status, 0);
+            let ran = process.wait();
+            assert_eq!(ran.status, 0, "{ran:?}");
         }
     }
     assert_eq!(server.requests("/oauth/v2/token"), 1);
