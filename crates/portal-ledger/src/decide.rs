@@ -573,8 +573,8 @@ impl<'a> View<'a> {
         )
     }
 
-    /// An entry with the name that its portal has by now, as far as this ledger changed it; `None` if it gave
-    /// the name to another portal since: nothing says what the first one is called.
+    /// An entry with the name that its portal has by now, as far as this ledger changed it; `None` if it
+    /// perhaps renamed it, or gave the name to another portal since: nothing says what the first one is called.
     fn named_by_now(&self, mut entry: Entry) -> Option<Entry> {
         let mut last = &entry;
         while let Some(next) = self.next_of_name(last) {
