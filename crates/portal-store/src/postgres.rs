@@ -78,7 +78,7 @@ mod url;
 ///
 /// Any number of processes on any number of machines may open the same database at once. A handle
 /// is bound to the tokio runtime that opened it. See the [module](self) for how it keeps the
-/// guarantees of [`Registry`].
+/// guarantees of [`Registry`](crate::Registry).
 #[derive(Clone)]
 pub struct PostgresRegistry(Arc<Inner>);
 
@@ -106,7 +106,7 @@ impl PostgresRegistry {
     /// Whether no seed was ever applied, so that no credential exists.
     ///
     /// # Errors
-    /// See [`Registry`].
+    /// See [`Registry`](crate::Registry).
     pub async fn is_empty(&self) -> Result<bool, RegistryError> {
         Ok(self.0.pool.read("SELECT FROM orgs LIMIT 1", &[]).await?.is_empty())
     }
