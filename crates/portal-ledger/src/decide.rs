@@ -554,8 +554,8 @@ impl<'a> View<'a> {
         if !entry.is_in_doubt() {
             return None;
         }
-        let rename = self.next_of_name(entry).filter(|next| is_rename_of(entry, next))?;
-        let rename = Some(rename).filter(|rename| !rename.is_in_doubt())?;
+        let is_done = |next: &&Entry| is_rename_of(entry, next) && !next.is_in_doubt();
+        let rename = self.next_of_name(entry).filter(is_done)?;
         let portal = rename.ending().and_then(|ending| ending.portal.clone());
         let name = Some(entry.name().to_owned());
         let ending = Ending { name, portal, ..Ending::new(EndingKind::Appeared) };
@@ -598,8 +598,8 @@ impl<'a> View<'a> {
                 && (is_done(next) && is_about(next.name())
                     || next.may_be_own() && next.old_name().is_some_and(is_about))
         };
-        let all = self.entries.iter().filter(|_| entry.may_be_own());
-        all.filter(is_it).min_by_key(|next| next.turn())
+        let later = self.entries.iter().filter(is_it).min_by_key(|next| next.turn());
+        later.filter(|_| entry.may_be_own())
     }
 
     fn new_entry(&self, operation: &Operation) -> Entry {
