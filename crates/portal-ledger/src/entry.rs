@@ -99,9 +99,6 @@ pub struct Ending {
     /// The portal, as the list showed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub portal: Option<KnownPortal>,
-    /// The name that the service reported success for, where that is not the wanted one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub other_name: Option<String>,
     /// Why, for people: the last cause of a negative or an unknown ending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
@@ -185,7 +182,7 @@ impl fmt::Debug for EntryId {
 impl Ending {
     /// An ending without particulars.
     pub fn new(kind: EndingKind) -> Self {
-        Self { kind, name: None, portal: None, other_name: None, cause: None, is_recovered: false }
+        Self { kind, name: None, portal: None, cause: None, is_recovered: false }
     }
 }
 
@@ -257,7 +254,7 @@ impl Entry {
     /// Whether something may be done by it yet: it is in doubt, or somebody works on it.
     #[doc(hidden)]
     pub fn may_be_done(&self, now: &Moment) -> bool {
-        self.is_in_doubt() || matches!(&self.state, State::Open(lease) if lease.is_held_at(now))
+        self.is_in_doubt() || self.is_under_way(now)
     }
 
     /// The name that it is about now: that of its ending or its last attempt, else the first.

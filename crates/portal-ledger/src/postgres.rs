@@ -18,7 +18,7 @@ use tokio_postgres::{Client, Row};
 
 use crate::entry::Entry;
 use crate::error::LedgerError;
-use crate::rows::{Decide, Lookup, Rows, from_row, terms, to_row};
+use crate::rows::{Decide, Engine, Rows, Submitted, from_row, terms, to_row};
 use crate::time::Moment;
 
 /// The version of the schema. A later one is refused, and left as it is.
@@ -84,17 +84,13 @@ impl fmt::Debug for Postgres {
     }
 }
 
-impl Postgres {
+impl Engine for Postgres {
     /// Runs to completion, even if the caller drops the future: a transaction that is left in the
     /// middle would keep its lock.
-    pub(crate) fn submit(
-        &self,
-        rows: Rows,
-        decide: Decide,
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send + use<> {
+    fn submit(&self, rows: Rows, decide: Decide) -> Submitted {
         let runtime = Handle::try_current();
         let task = runtime.map(|runtime| runtime.spawn(transact(self.0.clone(), rows, decide)));
-        async move {
+        Box::pin(async move {
             match task {
                 Ok(task) => {
                     task.await.unwrap_or_else(|error| Err(LedgerError::Unknown(error.to_string())))
@@ -104,7 +100,7 @@ impl Postgres {
                     Err(LedgerError::NotApplied(reason))
                 }
             }
-        }
+        })
     }
 }
 
@@ -252,8 +248,7 @@ async fn read(client: &Client, rows: &Rows) -> Result<(Vec<Entry>, Moment), Fail
         }
         Err(error) => return Err(error.into()),
     }
-    let nothing = Lookup::default();
-    let Lookup { origin, ids, terms, newest } = rows.lookup.as_ref().unwrap_or(&nothing);
+    let Rows { origin, ids, terms, newest, .. } = rows;
     // The one entry of somebody who writes to it. One that is only read is locked for as short a time.
     let id = ids.first().filter(|_| origin.is_none());
     let lock: [Parameter<'_>; 2] = [(origin, Type::TEXT), (&id, Type::TEXT)];
@@ -272,7 +267,7 @@ async fn read(client: &Client, rows: &Rows) -> Result<(Vec<Entry>, Moment), Fail
     let now = Moment::new(format!("PostgreSQL started at {started}"), since_1970);
     let mut entries = Vec::new();
     select(rows, &found, &mut entries)?;
-    if rows.lookup.is_none() {
+    if rows.is_all() {
         read_all(client, rows, &mut entries).await?;
     }
     Ok((entries, now))

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::entry::Entry;
 use crate::error::LedgerError;
-use crate::rows::{Decide, Lookup, Rows, from_row, terms, to_row};
+use crate::rows::{Decide, Engine, Rows, Submitted, from_row, terms, to_row};
 
 const FILE_NAME: &str = "ledger.sqlite";
 /// `PLed`: tells the file from those of other programs.
@@ -112,24 +112,21 @@ impl Sqlite {
         thread.spawn(work).map_err(io)?;
         Ok(Self { path, jobs: Some(jobs), ended: Mutex::new(ended) })
     }
+}
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+impl Engine for Sqlite {
+    fn path(&self) -> Option<&Path> {
+        Some(&self.path)
     }
 
-    /// Hands the transaction over at once; the future is its result.
-    pub(crate) fn submit(
-        &self,
-        rows: Rows,
-        decide: Decide,
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send + use<> {
+    fn submit(&self, rows: Rows, decide: Decide) -> Submitted {
         let (reply, replied) = oneshot::channel();
         let job = Job { rows, decide, reply };
         let sent = self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok());
-        async move {
+        Box::pin(async move {
             sent.ok_or_else(|| LedgerError::NotApplied(STOPPED.to_owned()))?;
             replied.await.unwrap_or_else(|_| Err(LedgerError::Unknown(STOPPED.to_owned())))
-        }
+        })
     }
 }
 
@@ -211,12 +208,14 @@ const ADD_TERMS: &str = "INSERT OR IGNORE INTO terms SELECT value, ?1 FROM json_
 
 fn read(connection: &Connection, rows: &Rows) -> rusqlite::Result<Vec<Entry>> {
     let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let found: BTreeMap<i64, String> = match &rows.lookup {
-        Some(Lookup { ids, terms, newest, .. }) => connection
+    let found: BTreeMap<i64, String> = if rows.is_all() {
+        connection.prepare_cached(ALL)?.query_map([], row)?.collect::<Result<_, _>>()?
+    } else {
+        let Rows { ids, terms, newest, .. } = rows;
+        connection
             .prepare_cached(FIND)?
             .query_map([ids, terms, newest].map(|texts| json_array(texts)), row)?
-            .collect::<Result<_, _>>()?,
-        None => connection.prepare_cached(ALL)?.query_map([], row)?.collect::<Result<_, _>>()?,
+            .collect::<Result<_, _>>()?
     };
     let entries = found.iter().rev().map(|(position, text)| {
         from_row(*position, text)

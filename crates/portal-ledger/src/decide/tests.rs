@@ -157,20 +157,20 @@ impl ClaimRequest {
 /// `new`, `adopts`, `waits until 109: effect`, `ended created`, `blocked: …`.
 fn decided(rows: Vec<Entry>, request: &ClaimRequest) -> String {
     match claim(rows, request, &at(NOW)).1 {
-        Decision::Granted(grant) if grant.entry.id == request.id => "new".to_owned(),
-        Decision::Granted(_) => "adopts".to_owned(),
-        Decision::Ended(entry) => format!("ended {:?}", entry.ending().unwrap().kind),
-        Decision::Wait(Wait { why, until, .. }) => {
+        Ok(grant) if grant.entry.id == request.id => "new".to_owned(),
+        Ok(_) => "adopts".to_owned(),
+        Err(Refusal::Ended(entry)) => format!("ended {:?}", entry.ending().unwrap().kind),
+        Err(Refusal::Wait(Wait { why, until, .. })) => {
             let second = until.since(&at(0)).unwrap().as_secs();
             format!("waits until {second}: {why:?}")
         }
-        Decision::Blocked(Blocked::Conflict { conflict, .. }) => match conflict {
+        Err(Refusal::Blocked(Blocked::Conflict { conflict, .. })) => match conflict {
             Conflict::KeyOfAnother => "blocked: key of another".to_owned(),
             Conflict::NameDropped => "blocked: name dropped".to_owned(),
             Conflict::LabelMoved => "blocked: label moved".to_owned(),
             other => format!("{other:?}"),
         },
-        Decision::Blocked(Blocked::NoEntry(_)) => "blocked: no entry".to_owned(),
+        Err(Refusal::Blocked(Blocked::NoEntry(_))) => "blocked: no entry".to_owned(),
     }
 }
 
@@ -280,7 +280,7 @@ fn intent(name: &str) -> Intent {
 
 fn granted(rows: Vec<Entry>, request: &ClaimRequest) -> (Vec<Entry>, Grant) {
     match claim(rows, request, &at(NOW)) {
-        (written, Decision::Granted(grant)) => (written, *grant),
+        (written, Ok(grant)) => (written, *grant),
         (_, other) => panic!("{other:?}"),
     }
 }
@@ -301,7 +301,7 @@ fn rename_in_ledger_determines_create_in_doubt() {
     assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Appeared");
     // Without the key it is a new wish, and the next list its outcome.
     let (written, decision) = claim(rows.clone(), &wants(create("AcmeCo")), &at(NOW));
-    assert!(matches!(decision, Decision::Wait(Wait { why: Why::Effect, .. })), "{decision:?}");
+    assert!(matches!(decision, Err(Refusal::Wait(Wait { why: Why::Effect, .. }))), "{decision:?}");
     let ending = written[0].ending().unwrap();
     assert_eq!(ending.kind, EndingKind::Appeared);
     assert_eq!((ending.name.as_deref(), &ending.portal), (Some("AcmeCo"), &Some(portal)));
