@@ -23,6 +23,8 @@ use crate::time::Moment;
 
 /// Operations that are looked at in one transaction.
 const AT_ONCE: usize = 1000;
+/// How often the ledger is asked for what can be asked again.
+const MAX_ASKS: u32 = 3;
 
 /// Performs one operation, or determines what came of one, and returns once that is known or the
 /// deadline of its policy is past. The deadline counts from the first grant; until then it waits for others
@@ -151,19 +153,36 @@ impl<'a, H, S> Run<'a, H, S> {
 impl<H: Host, S> Run<'_, H, S> {
     /// How it ends where nothing was sent, for the reason `why`.
     async fn nothing_sent(&self, why: NotDone) -> Ended {
-        let now = self.host.now();
-        match self.look(&now).await {
-            Ok(look) => answer::nothing_sent(&self.request, why, &look, &now),
-            Err(why) => answer::unknown(&self.request, Unverified::Ledger(why), None),
+        match self.look().await {
+            Ok(look) => answer::nothing_sent(&self.request, why, &look, &self.host.now()),
+            Err(error) => self.unknown_by(&error, None),
         }
     }
 
-    /// What a claim would find by now, or why the ledger can't be read.
-    async fn look(&self, now: &Moment) -> Result<Look, String> {
+    /// What a claim would find by now.
+    async fn look(&self) -> Result<Look, LedgerError> {
         let limit = self.request.policy.record_timeout;
-        match within(self.host.sleep(limit), self.ledger.look(&self.request, now)).await {
-            Some(look) => look.map_err(|error| error.to_string()),
-            None => Err(late(limit).to_string()),
+        let look = || async { self.ledger.look(&self.request, &self.host.now()).await };
+        ask(|| self.host.sleep(limit), look, limit).await
+    }
+
+    fn unknown_by(&self, error: &LedgerError, entry: Option<&Entry>) -> Ended {
+        answer::unknown(&self.request, Unverified::Ledger(error.to_string()), entry)
+    }
+}
+
+/// Asks the ledger, and again where the result is lost or somebody else uses it all the time: what can be
+/// asked again.
+async fn ask<T, S: Future<Output = ()>, F: Future<Output = Result<T, LedgerError>>>(
+    sleep: impl Fn() -> S,
+    ask: impl Fn() -> F,
+    limit: Duration,
+) -> Result<T, LedgerError> {
+    let mut asks = 1;
+    loop {
+        match within(sleep(), ask()).await.unwrap_or_else(|| Err(late(limit))) {
+            Err(LedgerError::Unknown(_) | LedgerError::Busy(_)) if asks < MAX_ASKS => asks += 1,
+            result => return result,
         }
     }
 }
@@ -171,4 +190,38 @@ impl<H: Host, S> Run<'_, H, S> {
 /// A ledger that did not respond within `limit`.
 fn late(limit: Duration) -> LedgerError {
     LedgerError::Unknown(format!("no response within {limit:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn busy_ledger_is_asked_again() {
+        let error = |of: fn(String) -> LedgerError| Some(Err(of("why".to_owned())));
+        let (busy, lost) = (error(LedgerError::Busy), error(LedgerError::Unknown));
+        let failed = error(LedgerError::NotApplied);
+        let table = [
+            (vec![busy.clone(), lost.clone(), Some(Ok(1))], Ok(1)),
+            (vec![None, Some(Ok(2))], Ok(2)),
+            (vec![busy.clone(), busy.clone(), busy.clone()], busy.unwrap()),
+            (vec![lost, failed.clone()], failed.clone().unwrap()),
+            (vec![failed.clone()], failed.unwrap()),
+        ];
+        let limit = Duration::from_secs(5);
+        for (script, expected) in table {
+            let script = RefCell::new(script.into_iter());
+            let next = || async {
+                let next = script.borrow_mut().next();
+                match next.expect("asked too often") {
+                    Some(result) => result,
+                    None => pending().await,
+                }
+            };
+            assert_eq!(ask(|| tokio::time::sleep(limit), next, limit).await, expected);
+            assert_eq!(script.into_inner().len(), 0);
+        }
+    }
 }

@@ -179,13 +179,13 @@ fn perform(
 /// What a failure means; in a commit, that may have happened.
 fn failure(error: &rusqlite::Error, path: &Path, is_commit: bool) -> LedgerError {
     let reason = format!("{}: {error}", path.display());
-    let is_damage = matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    );
-    match error {
-        rusqlite::Error::FromSqlConversionFailure(..) => LedgerError::Damaged(reason),
-        _ if is_damage => LedgerError::Damaged(reason),
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => LedgerError::Damaged(reason),
+        // Of a commit, too: it needs the lock before it writes.
+        Some(ErrorCode::DatabaseBusy) => LedgerError::Busy(reason),
+        _ if matches!(error, rusqlite::Error::FromSqlConversionFailure(..)) => {
+            LedgerError::Damaged(reason)
+        }
         _ if is_commit => LedgerError::Unknown(reason),
         _ => LedgerError::NotApplied(reason),
     }
@@ -254,7 +254,7 @@ fn open(path: &Path) -> Result<Connection, OpenError> {
     let unusable = |reason| OpenError::Unusable { path: path.to_owned(), reason };
     let prepare = || -> rusqlite::Result<_> {
         let mut connection = Connection::open(path)?;
-        connection.busy_handler(Some(wait))?;
+        connection.busy_handler(Some(wait_longer))?;
         // One file that can be copied: between commits the journal is void, and what is left in it is
         // overwritten by the next. Each commit is on the disk before its result is sent. On Windows the
         // journal would stay open in this mode, and a process that opens the file after a crash of
@@ -273,6 +273,7 @@ fn open(path: &Path) -> Result<Connection, OpenError> {
             transaction.pragma_update(None, "user_version", FORMAT)?;
         }
         transaction.commit()?;
+        connection.busy_handler(Some(wait))?;
         Ok((connection, is_empty || application == APPLICATION_ID, format))
     };
     let (connection, is_ledger, format) = prepare().map_err(|error| unusable(error.to_string()))?;
@@ -292,6 +293,11 @@ fn open(path: &Path) -> Result<Connection, OpenError> {
 fn wait(tries: i32) -> bool {
     thread::sleep(Duration::from_millis(1 + u64::from(tries.unsigned_abs() % 7)));
     tries < MAX_TRIES
+}
+
+/// Nobody asks again to open it.
+fn wait_longer(tries: i32) -> bool {
+    wait(tries % MAX_TRIES) && tries < 3 * MAX_TRIES
 }
 
 /// A process that closes a file gives up its locks of that file, also those of another connection in

@@ -10,7 +10,7 @@ use portal_model::outcome::{NotDone, Unverified};
 use portal_model::{Operation, Outcome, Request, Response};
 
 use super::stop::within;
-use super::{Run, late};
+use super::{MAX_ASKS, Run, ask, late};
 use crate::answer::{
     self, Ended, Pending, beside_rival, seen_meanwhile, told, unknown, unless_done,
 };
@@ -27,8 +27,6 @@ use crate::time::Moment;
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a claim that has to wait waits before it asks again: half of it to all of it.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
-/// How often a claim or a record is asked for whose result is lost.
-const MAX_ASKS: u32 = 3;
 
 impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
     pub(super) async fn finish(mut self) -> Ended {
@@ -48,29 +46,16 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
 
     async fn claim(&mut self) -> Result<Result<Permit, Refusal>, Box<Ended>> {
         let limit = self.request.policy.record_timeout;
-        let mut asks = 1;
-        loop {
-            let now = self.host.now();
-            let asked = self.ledger.claim(&self.request, &now);
-            let within = within(self.host.sleep(limit), asked);
-            let error = match self.stop.unless_raised(within).await {
-                None => return Err(self.nothing_sent(NotDone::Stopped).await.into()),
-                Some(Some(Ok(claim))) => return Ok(claim),
-                Some(Some(Err(error))) => error,
-                Some(None) => late(limit),
-            };
-            match error {
-                // Anything may be in doubt.
-                LedgerError::Damaged(_) => return Err(self.unknown_by(&error, None).into()),
-                // The same request again: if it was granted, it is granted again.
-                LedgerError::Unknown(_) if asks < MAX_ASKS => asks += 1,
-                error => return Err(self.nothing_sent(not_recorded(&error)).await.into()),
-            }
+        // The same request: if it was granted, it is granted again.
+        let claim = || async { self.ledger.claim(&self.request, &self.host.now()).await };
+        let asked = ask(|| self.host.sleep(limit), claim, limit);
+        match self.stop.unless_raised(asked).await {
+            None => Err(self.nothing_sent(NotDone::Stopped).await.into()),
+            Some(Ok(claim)) => Ok(claim),
+            // Anything may be in doubt.
+            Some(Err(error @ LedgerError::Damaged(_))) => Err(self.unknown_by(&error, None).into()),
+            Some(Err(error)) => Err(self.nothing_sent(not_recorded(&error)).await.into()),
         }
-    }
-
-    fn unknown_by(&self, error: &LedgerError, entry: Option<&Entry>) -> Ended {
-        unknown(&self.request, Unverified::Ledger(error.to_string()), entry)
     }
 
     /// Lists while others are at work: what the list shows ends the wait, where that is an outcome. `None`
@@ -111,7 +96,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         {
             return Some(self.nothing_sent(why).await);
         }
-        let look = self.look(&self.host.now()).await;
+        let look = self.look().await;
         let pending = look.map_or(Pending::Anything, |look| Pending::of(&self.request, &look));
         seen_meanwhile(outcome, why, pending).map(Ended::from)
     }
