@@ -274,7 +274,10 @@ pub fn told(request: &ClaimRequest, entry: &Entry) -> Ended {
         }
         (_, Operation::Rename(rename), _) => {
             let new = name.parse().unwrap_or_else(|_| rename.new.clone());
-            Outcome::Renamed { old: rename.old.clone(), new }
+            // It was named back since.
+            let is_back = is_same_name(&rename.old, new.as_str()) && !rename.new.is_same_as(&name);
+            let old = if is_back { rename.new.to_string() } else { rename.old.clone() };
+            Outcome::Renamed { old, new }
         }
         // Another claim may have gone on from it with other fallbacks.
         (EndingKind::Created, Operation::Create(create), _) if is_recovery => {

@@ -268,6 +268,12 @@ fn ended(mut entry: Entry, mut ending: Ending, at: Mark) -> Entry {
     }
     entry.doubt_ended = entry.last_doubtful_end().cloned();
     entry.is_settled = entry.attempts == 0;
+    // Of what did nothing, for certain, neither a receipt nor a later list is compared with what was there
+    // before. What may have made a portal goes by it for good: a success has no id.
+    let is_nothing = matches!(ending.kind, EndingKind::NotDone | EndingKind::Present);
+    if is_nothing && entry.doubt_ended.is_none() {
+        entry.intent = entry.intent.map(|intent| intent.with_baseline(None));
+    }
     entry.state = State::Ended { ending, at };
     entry
 }
@@ -380,10 +386,7 @@ impl<'a> View<'a> {
     /// decides of this claim.
     fn earlier(&mut self, operation: &Operation) -> Result<Option<Entry>, Refusal> {
         let Some(mut entry) = self.last_of_same(operation).cloned() else { return Ok(None) };
-        // Of a portal that was there after an attempt, the attempt may have been the cause.
-        let is_there = entry.attempts > 0
-            && entry.ending().is_some_and(|ending| ending.kind == EndingKind::Present);
-        let is_outcome = is_theirs_too(&entry, self.request) && (entry.may_be_own() || is_there);
+        let is_outcome = is_theirs_too(&entry, self.request) && may_be_cause(&entry);
         let name_dropped = |entry| Refusal::Blocked(conflict(Conflict::NameDropped, entry));
         match &entry.state {
             State::Open(lease) if lease.is_held_at(self.now) => {
@@ -484,7 +487,7 @@ impl<'a> View<'a> {
                 0
             } else if is_lost && (entry.ending().is_none() || entry.may_be_own()) {
                 1
-            } else if is_under_key && (entry.may_be_own() || entry.may_be_done(self.now)) {
+            } else if is_under_key && (may_be_cause(entry) || entry.may_be_done(self.now)) {
                 2
             } else if is_first && self.is_refused_under_key(entry) {
                 3
@@ -755,6 +758,13 @@ pub fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
 /// Whether the ending of the entry is the outcome of the request, and not the next list.
 fn is_theirs_too(entry: &Entry, request: &ClaimRequest) -> bool {
     has_equal_key(entry, request) || request.lost.as_ref() == Some(&entry.id)
+}
+
+/// Whether its portal may be its doing: of one that was there after an attempt, the attempt may have been the
+/// cause.
+fn may_be_cause(entry: &Entry) -> bool {
+    let is_there = |ending: &Ending| entry.attempts > 0 && ending.kind == EndingKind::Present;
+    entry.may_be_own() || entry.ending().is_some_and(is_there)
 }
 
 /// Whether an entry of the same key is of what is wanted: by its first name, or by the one it got to.

@@ -31,12 +31,15 @@ const CONNECTING: Duration = Duration::from_secs(3);
 const PAGE: i64 = 500;
 
 /// Whatever the defaults of the database and the role: what is read must be what was committed before
-/// the lock was granted, a commit must be on the disk, and a client that is frozen must let go of the
-/// lock.
+/// the lock was granted, a commit must be on the disk, nothing gives up the wait for the lock before the
+/// statement does, and a client that is frozen must let go of the lock. PostgreSQL 17 limits transactions, too.
 const BEGIN: &str = "
     BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
     SET LOCAL statement_timeout = '5s';
+    SET LOCAL lock_timeout = 0;
     SET LOCAL idle_in_transaction_session_timeout = '2s';
+    SELECT set_config('transaction_timeout', '0', true)
+        WHERE current_setting('transaction_timeout', true) IS NOT NULL;
     SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
         WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)";
 

@@ -46,7 +46,11 @@ fn rename_warns_and_reports_old_and_new_name() {
 fn rename_in_case_only_frees_no_name() {
     let (home, server) = start(&[]);
     let ran = server.run(&home, &["rename", OLD, "ACMEOLD"]);
-    assert_eq!((ran.status, ran.stdout.as_str()), (0, "AcmeOld is named ACMEOLD now\n"), "{ran:?}");
+    assert_eq!(
+        (ran.status, ran.stdout.as_str()),
+        (0, "AcmeOld was renamed to ACMEOLD\n"),
+        "{ran:?}"
+    );
     assert!(!ran.stderr.contains("warning"), "{ran:?}");
     assert_eq!(names(&server, &home), ["ACMEOLD"]);
 }

@@ -362,6 +362,21 @@ fn refused_name_of_key_precedes_what_other_name_did_not_send() {
 }
 
 #[test]
+fn what_was_there_after_attempt_of_key_precedes_what_other_name_did_not_send() {
+    let mut there = entry(create("GammaCo")).key("k").attempted(ended(EndingKind::Present, 10));
+    there.operation = with_fallback("BetaCo", "GammaCo");
+    there.intent = Some(intent("GammaCo"));
+    let other = Entry {
+        id: EntryId::new("other"),
+        order: 2,
+        state: ended(EndingKind::Present, 20),
+        ..entry(with_fallback("AcmeCo", "BetaCo")).key("k")
+    };
+    let request = wants(with_fallback("BetaCo", "GammaCo")).key("k").allow_another();
+    assert_eq!(decided(vec![there, other], &request), "ended Present");
+}
+
+#[test]
 fn entry_of_key_precedes_later_one_without() {
     let created = entry(create("AcmeCo")).key("k").attempted(ended(EndingKind::Created, 10));
     let present = Entry {

@@ -88,6 +88,7 @@ async fn defaults_of_database_do_not_matter() {
         "synchronous_commit = off",
         "TimeZone = 'Asia/Kathmandu'",
         "standard_conforming_strings = off",
+        "lock_timeout = '1ms'",
     ] {
         let set = format!("ALTER DATABASE %I SET {setting}").replace('\'', "''");
         engine

@@ -126,3 +126,24 @@ fn released_entry_is_free_at_once_unless_attempting() {
         assert_eq!(decided(vec![released], &other), "waits until 108: Effect");
     }
 }
+
+/// An org of thousands has a long one.
+#[test]
+fn entry_keeps_baseline_only_as_long_as_something_goes_by_it() {
+    use EndingKind::{Appeared, Created, NameTaken, NotDone, Present, Renamed, Unknown};
+    let keeps = |kind, in_doubt| {
+        let (_, grant) = granted(Vec::new(), &wants(create("AcmeCo")));
+        let (holder, baseline) = (EntryId::new("new"), Some(Baseline::default()));
+        let intent = intent("AcmeCo").with_baseline(baseline);
+        let entry = record(grant.entry, &holder, &intent, None, &at(100)).unwrap();
+        let last = AttemptEnd::new(at(101), in_doubt);
+        let entry = end(entry, &holder, &Ending::new(kind), Some(&last), &at(102)).unwrap();
+        entry.intent.unwrap().baseline.is_some()
+    };
+    for kind in [Created, Renamed, Appeared, NameTaken, Unknown] {
+        assert!(keeps(kind, false) && keeps(kind, true), "{kind:?}");
+    }
+    for kind in [Present, NotDone] {
+        assert!(!keeps(kind, false) && keeps(kind, true), "{kind:?}");
+    }
+}

@@ -281,3 +281,24 @@ async fn key_is_told_name_that_its_portal_has_by_now() {
         assert_eq!(told.name(), "GammaPortal");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn rename_of_key_is_told_with_name_by_now() {
+    let (service, ledger) = (Service::new([]), Ledger::in_memory());
+    service.add("AcmePortal");
+    let told = async || {
+        let mut request = service.request(rename("AcmePortal", "BetaPortal"));
+        request.key = Some("ticket 4711".to_owned());
+        service.run(&ledger, request).await.outcome.to_string()
+    };
+    for _ in 0..2 {
+        assert_eq!(told().await, "AcmePortal was renamed to BetaPortal");
+    }
+    for (operation, by_now) in [
+        (rename("BetaPortal", "GammaPortal"), "AcmePortal was renamed to GammaPortal"),
+        (rename("GammaPortal", "AcmePortal"), "BetaPortal was renamed to AcmePortal"),
+    ] {
+        assert!(service.run(&ledger, service.request(operation)).await.outcome.is_ours());
+        assert_eq!(told().await, by_now);
+    }
+}
