@@ -152,18 +152,11 @@ struct Task {
 
 impl Task {
     async fn run(self) -> Ended {
-        let (operations, stop) = (self.call.safe.operations.clone(), self.stop.clone());
-        let running = operations.begin();
+        // Until it has ended, it counts as running and can be stopped.
+        let (_running, _stop) = (self.call.safe.operations.begin(), self.stop.clone());
         let ended = Box::pin(self.perform()).await;
-        drop(stop);
         let (outcome, entry) = (ended.outcome.kind(), ended.entry.as_ref());
         tracing::info!(%outcome, entry = entry.map(EntryId::as_str), "ended");
-        if let Some(entry) = &ended.entry
-            && !ended.outcome.is_certain()
-        {
-            operations.is_in_doubt(entry.clone());
-        }
-        drop(running);
         ended
     }
 

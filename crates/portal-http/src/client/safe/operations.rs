@@ -1,9 +1,7 @@
 //! [`Operations`]: what runs of a client and its clones, and how that is ended.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use portal_ledger::EntryId;
 use portal_model::flow::Activity;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -12,8 +10,6 @@ use tokio::time::timeout;
 #[derive(Debug, Default)]
 pub(super) struct Operations {
     phase: watch::Sender<Phase>,
-    /// What was left in doubt since the client began to shut down.
-    in_doubt: Mutex<Vec<EntryId>>,
 }
 
 /// Which operations have to stop.
@@ -32,25 +28,13 @@ impl Operations {
         self.phase.subscribe()
     }
 
-    /// Notes that the operation of `entry` is in doubt.
-    pub(super) fn is_in_doubt(&self, entry: EntryId) {
-        if *self.phase.borrow() != Phase::Nobody {
-            self.in_doubt().push(entry);
-        }
-    }
-
-    /// Stops what has nothing in doubt at once, and the rest after `grace`. Returns what stays in doubt.
-    pub(super) async fn shutdown(&self, grace: Duration) -> Vec<EntryId> {
+    /// Stops what has nothing in doubt at once, and the rest after `grace`. Returns once nothing runs.
+    pub(super) async fn shutdown(&self, grace: Duration) {
         self.phase.send_replace(Phase::Undoubted);
         if timeout(grace, self.phase.closed()).await.is_err() {
             self.phase.send_replace(Phase::Everybody);
             self.phase.closed().await;
         }
-        self.in_doubt().clone()
-    }
-
-    fn in_doubt(&self) -> MutexGuard<'_, Vec<EntryId>> {
-        self.in_doubt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
