@@ -85,7 +85,7 @@ impl HttpTransport {
         };
         let response = wire.exchange(addressed(request)?, |response| async {
             let response = response.map_err(|error| lost(&destination, &error))?;
-            Ok::<_, TransportError>(read(response, bounds).await?)
+            Ok::<_, TransportError>(read(response, &bounds).await?)
         });
         let response = timeout_at(end, response).await.map_err(|_| NoResponse::TimedOut)??;
         if bounds.is_attempt {
