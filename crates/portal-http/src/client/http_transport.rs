@@ -45,20 +45,10 @@ pub struct HttpTransport {
 }
 
 impl HttpTransport {
-    /// Creates a transport with the defaults of [`HttpTransportBuilder`].
-    pub fn new() -> Self {
-        Self::assemble(Self::builder(), Tls::default())
-    }
-
     /// Configures a transport.
     pub fn builder() -> HttpTransportBuilder {
-        let (proxy, trust) = (Proxy::from_env(), Trust::default());
+        let (proxy, trust) = (None, Trust::default());
         HttpTransportBuilder { proxy, trust, connect_timeout: Duration::from_secs(10) }
-    }
-
-    fn assemble(builder: HttpTransportBuilder, tls: Tls) -> Self {
-        let connector = Connector::new(builder.proxy, tls, builder.connect_timeout);
-        Self { connector: Arc::new(connector), idle: Arc::default() }
     }
 
     /// Sends `request`: an attempt over a connection of its own. When this returns or is dropped, its
@@ -97,12 +87,6 @@ impl HttpTransport {
     }
 }
 
-impl Default for HttpTransport {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Transport for HttpTransport {
     async fn send(
         &self,
@@ -132,7 +116,8 @@ fn addressed(mut request: Request<Full<Bytes>>) -> Result<Request<Full<Bytes>>, 
 /// Options of an [`HttpTransport`].
 #[derive(Clone, Debug)]
 pub struct HttpTransportBuilder {
-    proxy: Proxy,
+    /// If it is given.
+    proxy: Option<Proxy>,
     trust: Trust,
     connect_timeout: Duration,
 }
@@ -140,7 +125,7 @@ pub struct HttpTransportBuilder {
 impl HttpTransportBuilder {
     /// Sets the proxy. Default: [`Proxy::from_env`].
     pub fn proxy(mut self, proxy: Proxy) -> Self {
-        self.proxy = proxy;
+        self.proxy = Some(proxy);
         self
     }
 
@@ -178,9 +163,9 @@ impl HttpTransportBuilder {
     /// [`UnusableTransport`] if the file can't be read, there is no certificate in it or in the bytes,
     /// a configuration has early data on, or a variable of [`Proxy::from_env`] is not a proxy.
     pub fn build(self) -> Result<HttpTransport, UnusableTransport> {
-        self.proxy.check()?;
-        let tls = Tls::read(&self.trust)?;
-        Ok(HttpTransport::assemble(self, tls))
+        let proxy = self.proxy.map_or_else(Proxy::from_env, Ok)?;
+        let connector = Connector::new(proxy, Tls::read(&self.trust)?, self.connect_timeout);
+        Ok(HttpTransport { connector: Arc::new(connector), idle: Arc::default() })
     }
 }
 

@@ -56,7 +56,6 @@ impl Connector {
     ) -> Result<Wire, NotSent> {
         let host = Peer::Host(destination);
         let proxy = self.proxy.on_the_way_to(destination);
-        let proxy = proxy.map_err(|invalid| NotSent::Permanent(invalid.to_string()))?;
         let first = proxy.as_ref().map_or(host, |proxy| Peer::Proxy(proxy.uri()));
         // Without a usable configuration nothing connects.
         if is_https(first.uri()) || is_https(destination) {
