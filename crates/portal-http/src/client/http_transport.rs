@@ -24,8 +24,11 @@ use self::layer::Purpose;
 pub use self::proxy::{InvalidProxy, Proxy};
 use self::tls::{Tls, Trust};
 use self::wire::Idle;
-use super::transport::{Bounds, Transport, after, read};
+use super::transport::{Bounds, Transport, read};
 pub use crate::pem::TlsError;
+
+/// A request may take thirty years at most: a longer time may be none for an [`Instant`].
+const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// HTTP/1.1 over pooled connections, with TLS by rustls.
 ///
@@ -59,7 +62,7 @@ impl HttpTransport {
         request: Request<Full<Bytes>>,
         bounds: Bounds,
     ) -> Result<Response<Bytes>, TransportError> {
-        let end = after(Instant::now(), bounds.time);
+        let end = Instant::now() + bounds.time.min(LONGEST);
         let destination = request.uri().clone();
         let idle = if bounds.is_attempt { None } else { self.idle.take(&destination) };
         let purpose = if bounds.is_attempt { Purpose::Attempt(end) } else { Purpose::Pool };

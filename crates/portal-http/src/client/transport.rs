@@ -12,8 +12,6 @@ use hyper::body::Body;
 use portal_ledger::Moment;
 use portal_model::error::with_sources;
 use portal_model::flow::{NoResponse, NotSent, TransportError};
-#[cfg(feature = "sockets")]
-use tokio::time::Instant;
 use tower_service::Service;
 
 use super::clock;
@@ -210,14 +208,6 @@ where
 
 fn broken(error: impl Into<Box<dyn Error + Send + Sync>>) -> NoResponse {
     NoResponse::Broken(with_sources(error.into().as_ref()))
-}
-
-/// Returns the instant `time` after `start`; durations too long for an `Instant` are cut to thirty
-/// years.
-#[cfg(feature = "sockets")]
-pub(super) fn after(start: Instant, time: Duration) -> Instant {
-    const THIRTY_YEARS: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
-    start.checked_add(time).unwrap_or_else(|| start + THIRTY_YEARS)
 }
 
 /// Object-safe form of [`Transport`].

@@ -1,5 +1,6 @@
 //! [`Operations`]: what runs of a client and its clones, and how that is ended.
 
+use std::future::pending;
 use std::time::Duration;
 
 use portal_model::flow::Activity;
@@ -38,29 +39,28 @@ impl Operations {
     }
 }
 
-/// Waits until the caller of an operation, or a shutdown, stops it.
+/// Waits until the caller of an operation, or a shutdown, stops it. None of the channels closes meanwhile:
+/// the operation holds their senders.
 pub(super) async fn stopped(
     mut by_caller: watch::Receiver<bool>,
     mut by_shutdown: watch::Receiver<Phase>,
     mut activity: watch::Receiver<Activity>,
 ) {
-    let mut was_in_doubt = false;
-    loop {
-        was_in_doubt |= is_in_doubt(&activity.borrow_and_update());
-        let is_shut_down = match *by_shutdown.borrow_and_update() {
-            Phase::Nobody => false,
-            Phase::Undoubted => !was_in_doubt,
-            Phase::Everybody => true,
+    let mut shutdown = by_shutdown.clone();
+    let without_doubt = async {
+        let had_doubt = tokio::select! {
+            biased;
+            _ = activity.wait_for(is_in_doubt) => true,
+            _ = shutdown.wait_for(|phase| *phase != Phase::Nobody) => false,
         };
-        if is_shut_down || *by_caller.borrow_and_update() {
-            return;
+        if had_doubt {
+            pending::<()>().await;
         }
-        // Each of them fails only once its sender is gone; the operation holds all three.
-        let _ = tokio::select! {
-            changed = by_caller.changed() => changed,
-            changed = activity.changed() => changed,
-            changed = by_shutdown.changed() => changed,
-        };
+    };
+    tokio::select! {
+        _ = by_caller.wait_for(|is_stopped| *is_stopped) => {}
+        _ = by_shutdown.wait_for(|phase| *phase == Phase::Everybody) => {}
+        () = without_doubt => {}
     }
 }
 
