@@ -53,15 +53,20 @@ impl HttpTransport {
         let (proxy, trust) = (None, Trust::default());
         HttpTransportBuilder { proxy, trust, connect_timeout: Duration::from_secs(10) }
     }
+}
 
-    /// Sends `request`: an attempt over a connection of its own. When this returns or is dropped, its
-    /// socket is closed, and unless the response was read, the kernel sends nothing of the request any
-    /// more (rule 9).
-    async fn exchange(
+impl Transport for HttpTransport {
+    // When this returns or is dropped, the socket of an attempt is closed, and unless the response was
+    // read, the kernel sends nothing of the request any more (rule 9).
+    async fn send(
         &self,
-        request: Request<Full<Bytes>>,
+        request: Request<Bytes>,
         bounds: Bounds,
     ) -> Result<Response<Bytes>, TransportError> {
+        const PRODUCT: HeaderValue =
+            HeaderValue::from_static(concat!("portal-http/", env!("CARGO_PKG_VERSION")));
+        let mut request = request.map(Full::new);
+        request.headers_mut().entry(USER_AGENT).or_insert(PRODUCT);
         let end = Instant::now() + bounds.time.min(LONGEST);
         let destination = request.uri().clone();
         let idle = if bounds.is_attempt { None } else { self.idle.take(&destination) };
@@ -87,20 +92,6 @@ impl HttpTransport {
             self.idle.put(destination, wire);
         }
         Ok(response)
-    }
-}
-
-impl Transport for HttpTransport {
-    async fn send(
-        &self,
-        request: Request<Bytes>,
-        bounds: Bounds,
-    ) -> Result<Response<Bytes>, TransportError> {
-        const PRODUCT: HeaderValue =
-            HeaderValue::from_static(concat!("portal-http/", env!("CARGO_PKG_VERSION")));
-        let mut request = request.map(Full::new);
-        request.headers_mut().entry(USER_AGENT).or_insert(PRODUCT);
-        self.exchange(request, bounds).await
     }
 }
 
