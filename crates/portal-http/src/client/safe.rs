@@ -25,6 +25,7 @@ use portal_ledger::{Ended, Entry, EntryId, Filter, LedgerError, Wanted};
 use portal_model::error::with_sources;
 use portal_model::identity::SameOrg;
 use portal_model::{CreateOperation, Operation, OrgIdentity, PortalName, RenameOperation};
+use tokio::time::timeout;
 
 pub use self::call::{Call, ReadError};
 pub use self::client::SafeClient;
@@ -174,7 +175,10 @@ impl SafeClient {
         let mut filter = Filter::default();
         filter.origin = Some(org.origin().to_owned());
         filter.is_unfinished = true;
-        let mut entries = self.ledger.entries(&filter).await?;
+        let limit = self.client.policy().record_timeout;
+        let late = |_| Err(LedgerError::NotApplied(format!("no response within {limit:?}")));
+        let mut entries =
+            timeout(limit, self.ledger.entries(&filter)).await.unwrap_or_else(late)?;
         entries.retain(|entry| entry.org.compare(org) == SameOrg::Yes);
         Ok(entries)
     }
