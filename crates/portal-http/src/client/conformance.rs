@@ -42,9 +42,8 @@ struct Duty {
     /// Continues "a host must".
     text: &'static str,
     list: OnList,
-    /// What the server does with each attempt; the last is for all that follow.
+    /// What the server does with each attempt. No more are asked for; the last is for all that follow.
     acts: &'static [Act],
-    attempts: u32,
     attempt_timeout: Duration,
     is_fulfilled: fn(&Outcome, &Server) -> bool,
 }
@@ -66,7 +65,6 @@ const DUTY: Duty = Duty {
     text: "",
     list: |_, _| NO_CONTENT,
     acts: &[CREATED],
-    attempts: 1,
     attempt_timeout: STEP_TIMEOUT,
     is_fulfilled: |_, _| true,
 };
@@ -92,7 +90,6 @@ const DUTIES: [Duty; 10] = [
     Duty {
         text: "make each attempt once",
         acts: &[Act::Respond("429 Too Many Requests", "", RATE_LIMITED), CREATED],
-        attempts: 2,
         is_fulfilled: |outcome, server| {
             matches!(outcome, Outcome::Created { .. }) && server.count(is_attempt) == 2
         },
@@ -110,7 +107,6 @@ const DUTIES: [Duty; 10] = [
             let in_time = took.is_some_and(|took| (BACKOFF..STEP_TIMEOUT).contains(&took));
             in_time && is_lost_once(outcome, server)
         },
-        ..DUTY
     },
     Duty {
         text: "leave retries to its caller",
@@ -126,7 +122,6 @@ const DUTIES: [Duty; 10] = [
     Duty {
         text: "pass on Retry-After, and wait as long as it is told",
         acts: &[Act::Respond("429 Too Many Requests", "retry-after: 3\r\n", RATE_LIMITED), CREATED],
-        attempts: 2,
         is_fulfilled: |outcome, server| {
             let is_late = is_apart(server, is_attempt, Duration::from_secs(3));
             matches!(outcome, Outcome::Created { .. }) && is_late
@@ -226,7 +221,7 @@ fn policy(duty: &Duty) -> Policy {
     policy.processing_time = Duration::ZERO;
     policy.list_lag = Duration::ZERO;
     policy.backoff_base = BACKOFF * 2;
-    policy.max_attempts = duty.attempts;
+    policy.max_attempts = u32::try_from(duty.acts.len()).unwrap_or(u32::MAX);
     policy.max_tries = 2;
     // Without a list nothing else is created.
     policy.allow_another = true;
