@@ -442,12 +442,12 @@ impl<'a> View<'a> {
             return Err(Refusal::Blocked(conflict(Conflict::LabelMoved, &entry)));
         }
         if let Some(renamed) = self.renamed_since(&entry) {
-            return Err(Refusal::Ended(renamed.into()));
+            return Err(self.recovered(renamed));
         }
         match &entry.state {
             State::Open(lease) if lease.is_held_at(self.now) => Err(self.under_way(&entry, lease)),
             State::Ended { ending, .. } if ending.kind != EndingKind::Unknown => {
-                Err(Refusal::Ended(entry.into()))
+                Err(self.recovered(entry))
             }
             State::Open(_) | State::Ended { .. } => Ok(entry),
         }
@@ -574,6 +574,11 @@ impl<'a> View<'a> {
             || Refusal::Blocked(conflict(Conflict::NameUncertain, entry)),
             |entry| Refusal::Ended(entry.into()),
         )
+    }
+
+    /// The same of a recovery: what was determined stays so, whatever the portal is called.
+    fn recovered(&self, entry: Entry) -> Refusal {
+        Refusal::Ended(self.named_by_now(entry.clone()).unwrap_or(entry).into())
     }
 
     /// An entry with the name that its portal has by now, as far as this ledger changed it; `None` if it

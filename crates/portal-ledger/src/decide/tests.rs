@@ -295,6 +295,7 @@ fn rename_in_ledger_determines_create_in_doubt() {
     let renamed = Entry {
         id: EntryId::new("rename"),
         order: 2,
+        intent: Some(Intent::rename("acmeco", "BetaCo".parse().unwrap())),
         ..entry(rename("acmeco", "BetaCo")).attempted(State::Ended { ending, at: at(60).into() })
     };
     let rows = vec![doubt.key("k"), renamed];
@@ -307,7 +308,8 @@ fn rename_in_ledger_determines_create_in_doubt() {
     assert_eq!((ending.name.as_deref(), &ending.portal), (Some("AcmeCo"), &Some(portal)));
     let recover = Wanted::Recover(EntryId::new("earlier"));
     let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
-    assert_eq!(decided(rows.clone(), &request), "ended Appeared");
+    let (_, Err(Refusal::Ended(told))) = claim(rows.clone(), &request, &at(NOW)) else { panic!() };
+    assert_eq!((told.ending().unwrap().kind, told.name()), (EndingKind::Appeared, "BetaCo"));
     // What else is to be waited for, still is.
     let other = Entry { id: EntryId::new("other"), order: 3, ..entry(create("Others")) };
     let rows = [rows, vec![other]].concat();

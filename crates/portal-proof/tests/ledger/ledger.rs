@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::Map;
 use super::flows::Flows;
 use super::service::{ROWS, View, response};
-use super::world::{Broken, Deed, NAMES, NOW, VERSION, Wish, World, ago, at};
+use super::world::{Broken, Deed, NAMES, NOW, PROCESSES, VERSION, Wish, World, ago, at};
 
 /// The entries in their order, by number; 0 is none.
 pub(super) type Rows = [u16; ROWS];
@@ -37,21 +37,11 @@ struct Row {
 pub(super) enum Decided {
     /// With how long attempts of those before may yet take effect, and the flow; no flow if there is
     /// nothing to determine.
-    Granted {
-        row: u8,
-        is_new: bool,
-        horizon: u8,
-        flow: Option<u32>,
-    },
-    Ended {
-        row: u8,
-    },
+    Granted { row: u8, is_new: bool, horizon: u8, flow: Option<u32> },
+    /// With the outcome.
+    Ended { row: u8, outcome: u16 },
     /// With the flow that looks meanwhile, and what may be done yet by others.
-    Wait {
-        why: Why,
-        look: Option<u32>,
-        pending: Pending,
-    },
+    Wait { why: Why, look: Option<u32>, pending: Pending },
     /// With the outcome.
     Blocked(u16),
 }
@@ -233,7 +223,13 @@ impl Ledger {
                 });
                 Decided::Granted { row, is_new, horizon, flow }
             }
-            Err(Refusal::Ended(entry)) => Decided::Ended { row: self.row_of(&after, &entry.id) },
+            Err(Refusal::Ended(entry)) => {
+                // Each process has ids of its own.
+                let process = entry.id.as_str().parse::<usize>().unwrap() % PROCESSES;
+                request.began = (process == wish).then(|| entry.id.clone());
+                let outcome = flows.outcome_id(answer::told(&request, &entry).outcome);
+                Decided::Ended { row: self.row_of(&after, &entry.id), outcome }
+            }
             Err(Refusal::Wait(wait)) => {
                 let look = match (&request.wanted, wait.why) {
                     (Wanted::Do(_), Why::UnderWay | Why::InDoubt) | (Wanted::Recover(_), _) => None,
@@ -259,6 +255,12 @@ impl Ledger {
         let is_rename = matches!(request.wanted, Wanted::Do(Operation::Rename(_)));
         match (self.world.broken, entry.ending()) {
             (Broken::UnknownEnds, Some(ending)) if ending.kind == EndingKind::Unknown => {
+                if let State::Ended { ending, .. } = &mut entry.state {
+                    *ending = Ending::new(EndingKind::NotDone);
+                }
+                entry
+            }
+            (Broken::RenameForgotten, Some(ending)) if ending.kind == EndingKind::Renamed => {
                 if let State::Ended { ending, .. } = &mut entry.state {
                     *ending = Ending::new(EndingKind::NotDone);
                 }

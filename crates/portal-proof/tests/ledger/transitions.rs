@@ -1,6 +1,6 @@
 //! Where a state can go: what a process does next, what happens to it, and what others do.
 
-use portal_ledger::{EntryId, Why, answer};
+use portal_ledger::{Why, answer};
 use portal_model::outcome::{NotDone, Unverified};
 
 use super::flows::{Doing, Happened};
@@ -8,8 +8,8 @@ use super::invariants::Violation;
 use super::ledger::{Decided, Id, Last};
 use super::machine::Machine;
 use super::service::ROWS;
-use super::state::{PROCESSES, Phase, Process, Sent, State};
-use super::world::{ATTEMPT, BUDGET, Broken, Deed, FREEZE, PROCESSING, Reply, ago};
+use super::state::{Phase, Process, Sent, State};
+use super::world::{ATTEMPT, BUDGET, Broken, Deed, FREEZE, PROCESSES, PROCESSING, Reply, ago};
 
 /// One thing that happens: to which process, and what.
 #[derive(Clone, Copy, Debug)]
@@ -288,16 +288,11 @@ impl Successors {
                 self.granted(machine, after, process, decided);
                 Ok(())
             }
-            Decided::Ended { row } => {
-                let mut request = machine.ledger.request(&rows, process, id, it.recovers);
-                let entry = machine.ledger.entry(&rows, row);
-                // Each process has ids of its own.
-                let process_of = |id: &EntryId| id.as_str().parse::<usize>().unwrap() % PROCESSES;
-                let is_own = process_of(&entry.id) == process;
-                request.began = is_own.then(|| entry.id.clone());
-                let outcome = answer::told(&request, entry).outcome;
-                let outcome = machine.flows.outcome_id(outcome);
-                self.tell(machine, after, process, ("claims what has ended", outcome, Some(row)))
+            Decided::Ended { row, outcome } => {
+                let what = "claims what has ended";
+                let step = Step { process: Some(process), what };
+                machine.tell_name(&after, process, row, outcome).map_err(|found| (step, found))?;
+                self.tell(machine, after, process, (what, outcome, Some(row)))
             }
             Decided::Wait { why, look, pending } => {
                 let is_same = matches!(why, Why::UnderWay | Why::SameUnderWay);
