@@ -192,6 +192,8 @@ pub fn record(
     if let State::Open(lease) = &mut entry.state {
         lease.until = now.plus(entry.times.attempt_budget).into();
         lease.is_attempting = true;
+        // What earlier ones did, they did before those of others that were waited for.
+        entry.gone_on_after = lease.newest.take().or(entry.gone_on_after);
     }
     Ok(entry)
 }
@@ -626,6 +628,7 @@ impl<'a> View<'a> {
                 holder: None,
                 until: self.now.clone().into(),
                 is_attempting: false,
+                newest: None,
                 process: None,
             }),
             doubt_ended: None,
@@ -642,19 +645,17 @@ impl<'a> View<'a> {
         entry.doubt_ended = entry.last_doubtful_end().cloned();
         entry.times = entry.times.max(self.request.times());
         entry.is_settled = false;
-        // A recovery attempts nothing, and waits for nobody who does.
-        if entry.attempts > 0 && matches!(self.request.wanted, Wanted::Do(_)) {
-            let may_be_of_name = |it: &&Entry| {
-                it.operation.concerns(entry.name())
-                    || self.operation().is_some_and(|operation| has_common_name(it, operation))
-            };
-            let others = self.entries.iter().filter(may_be_of_name);
-            entry.gone_on_after = others.map(|other| other.order).max();
-        }
+        let may_be_of_name = |it: &&Entry| {
+            it.operation.concerns(entry.name())
+                || self.operation().is_some_and(|operation| has_common_name(it, operation))
+        };
+        let others = self.entries.iter().filter(may_be_of_name);
+        let newest = others.map(|other| other.order).max().filter(|_| entry.attempts > 0);
         entry.state = State::Open(Lease {
             holder: Some(self.request.id.clone()),
             until: self.now.plus(entry.times.attempt_budget).into(),
             is_attempting: false,
+            newest,
             process: self.request.process.clone(),
         });
         self.write(&entry);

@@ -41,7 +41,7 @@ pub struct Entry {
     pub intent: Option<Intent>,
     /// How many attempts were recorded, and may have been sent.
     pub attempts: u32,
-    /// The newest entry of its names that there was when it was last gone on from.
+    /// The newest entry of its names that there was when it was last gone on from with another attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) gone_on_after: Option<u64>,
     /// Whether it is open, or how it ended.
@@ -82,6 +82,9 @@ pub struct Lease {
     pub(crate) until: Mark,
     /// Whether the holder recorded an attempt, and has not reported its end.
     pub(crate) is_attempting: bool,
+    /// The newest entry of its names at the grant, until the holder records an attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) newest: Option<u64>,
     /// The holder's process, where others can tell whether it is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) process: Option<Process>,

@@ -172,7 +172,7 @@ fn rename_of_doubtful_portal_waits_for_create() {
     assert_eq!(names(&server, &home), [NEW]);
     // The rename shows what came of the create.
     let ran = server.run(&home, &["--output", "json", "recover"]);
-    assert_eq!((ran.status, &ran.json()[0]["name"]), (0, &json!(OLD)), "{ran:?}");
+    assert_eq!((ran.status, &ran.json()[0]["name"]), (0, &json!(NEW)), "{ran:?}");
     assert_eq!(home.unfinished().len(), 0);
 }
 

@@ -72,12 +72,24 @@ fn entry(operation: Operation) -> Entry {
 
 fn open(until: u64) -> State {
     let holder = Some(EntryId::new("earlier"));
-    State::Open(Lease { holder, until: at(until).into(), is_attempting: false, process: None })
+    State::Open(Lease {
+        holder,
+        until: at(until).into(),
+        is_attempting: false,
+        newest: None,
+        process: None,
+    })
 }
 
 fn attempting(until: u64) -> State {
     let holder = Some(EntryId::new("earlier"));
-    State::Open(Lease { holder, until: at(until).into(), is_attempting: true, process: None })
+    State::Open(Lease {
+        holder,
+        until: at(until).into(),
+        is_attempting: true,
+        newest: None,
+        process: None,
+    })
 }
 
 fn given_up(until: u64) -> State {
@@ -85,6 +97,7 @@ fn given_up(until: u64) -> State {
         holder: None,
         until: at(until).into(),
         is_attempting: false,
+        newest: None,
         process: None,
     })
 }
@@ -314,6 +327,19 @@ fn rename_in_ledger_determines_create_in_doubt() {
     let other = Entry { id: EntryId::new("other"), order: 3, ..entry(create("Others")) };
     let rows = [rows, vec![other]].concat();
     assert_eq!(decided(rows, &wants(create("AcmeCo"))), "waits until 103: OtherUnderWay");
+}
+
+/// What a list shows then, the attempt of before did.
+#[test]
+fn what_is_gone_on_from_comes_after_others_with_its_next_attempt() {
+    let doubt = |operation| entry(operation).attempted(ended(EndingKind::Unknown, 50)).doubt(50);
+    let there = doubt(rename("AcmeCo", "BetaCo"));
+    let back = Entry { id: EntryId::new("back"), order: 2, ..doubt(rename("BetaCo", "AcmeCo")) };
+    let (_, grant) = granted(vec![there, back], &wants(rename("AcmeCo", "BetaCo")));
+    assert_eq!(grant.entry.turn(), (1, false));
+    let intent = Intent::rename("AcmeCo", "BetaCo".parse().unwrap());
+    let again = record(grant.entry, &EntryId::new("new"), &intent, None, &at(101)).unwrap();
+    assert_eq!(again.turn(), (2, true));
 }
 
 #[test]

@@ -6,7 +6,13 @@ use super::*;
 fn moment_of_another_clock_counts_from_now() {
     let elsewhere = |second| Moment::new("that", Duration::from_secs(second));
     let holder = Some(EntryId::new("earlier"));
-    let lease = Lease { holder, until: elsewhere(5).into(), is_attempting: true, process: None };
+    let lease = Lease {
+        holder,
+        until: elsewhere(5).into(),
+        is_attempting: true,
+        newest: None,
+        process: None,
+    };
     let rows = vec![entry(create("AcmeCo")).attempted(State::Open(lease))];
     assert_eq!(decided(rows.clone(), &wants(create("AcmeCo"))), "waits until 103: SameUnderWay");
     assert_eq!(decided(rows, &wants(create("Others"))), "waits until 111: OtherUnderWay");
@@ -40,7 +46,7 @@ fn what_clock_reads_first_is_written() {
     let written = |row| claim(vec![row], &wants(create("AcmeCo")), &at(NOW)).0.len();
     let held = |until| {
         let holder = Some(EntryId::new("earlier"));
-        let lease = Lease { holder, until, is_attempting: true, process: None };
+        let lease = Lease { holder, until, is_attempting: true, newest: None, process: None };
         entry(create("Others")).attempted(State::Open(lease))
     };
     let doubtful = |end| {
@@ -89,7 +95,7 @@ fn adoptions_by_two_clocks_do_not_delay_horizon() {
     let moment = |clock: &str, second| Moment::new(clock, Duration::from_secs(second));
     let clocks = ["there", "elsewhere"].map(|clock| move |second| moment(clock, second));
     let until = clocks[0](3).into();
-    let lease = Lease { holder: None, until, is_attempting: true, process: None };
+    let lease = Lease { holder: None, until, is_attempting: true, newest: None, process: None };
     let mut row = entry(create("AcmeCo")).attempted(State::Open(lease));
     let mut horizons = Vec::new();
     for second in 1..12 {
@@ -103,6 +109,7 @@ fn adoptions_by_two_clocks_do_not_delay_horizon() {
                 holder: None,
                 until: clock(second).into(),
                 is_attempting: false,
+                newest: None,
                 process: None,
             });
         }
