@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use portal_model::name::name_key;
 use portal_model::oauth::{AccessToken, OAuthError, TokenRequest};
 use portal_model::{Portal, PortalName, Timestamp};
 
@@ -14,36 +15,34 @@ use crate::error::RegistryError;
 use crate::org::{Org, OrgId, Principal, User, UserId};
 use crate::people::People;
 use crate::principals::Principals;
-use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
+use crate::registry::{CreateConflict, Registry, RenameConflict, sealed};
 use crate::seed::{Seed, SeedDifferences};
 use crate::sql::{self, Query, Rows, Value};
 use crate::token::{Hashed, HashedRequest, TokenRules};
 
 /// A database. A change starts with the first poll of its future, and is not undone by dropping it.
+#[trait_variant::make(Send)]
 pub(crate) trait Engine: Clone + Send + Sync + 'static {
     fn principals(&self) -> &Principals;
 
     /// Reads rows.
-    fn read<T: Send>(
+    async fn read<T: Send>(
         &self,
         query: &Query<T>,
         values: Vec<Value>,
-    ) -> impl Future<Output = Result<Vec<T>, RegistryError>> + Send;
+    ) -> Result<Vec<T>, RegistryError>;
 
     /// Inserts a portal, whose org, user, name, key and time are the values; `false` if that conflicts.
     /// The unique indexes decide, not a query before the insert.
-    fn create(
-        &self,
-        values: Vec<Value>,
-    ) -> impl Future<Output = Result<bool, RegistryError>> + Send;
+    async fn create(&self, values: Vec<Value>) -> Result<bool, RegistryError>;
 
     /// Reads `rows`, lets `rule` decide, and writes what it changed, in one transaction that excludes
     /// every other about the same rows. `rule` runs again if the transaction is repeated.
-    fn decide<T: Send + 'static>(
+    async fn decide<T: Send + 'static>(
         &self,
         rows: Rows,
         rule: impl Fn(&mut People) -> T + Send + Sync + 'static,
-    ) -> impl Future<Output = Result<T, RegistryError>> + Send;
+    ) -> Result<T, RegistryError>;
 
     /// The same, after which a cached principal may be wrong.
     fn decide_and_forget<T: Send + 'static>(

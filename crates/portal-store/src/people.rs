@@ -7,11 +7,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use portal_model::name::name_key;
 use portal_model::{Portal, Scope, Secret, Timestamp};
 
 use crate::audit::{AuditAction, AuditEntry};
 use crate::org::{Org, OrgId, PortalLimit, User, UserId, first_number};
-use crate::registry::name_key;
 use crate::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
 use crate::token::Hashed;
 
@@ -50,17 +50,10 @@ pub(crate) enum Change {
     PortalLimit(OrgId, PortalLimit),
     /// The access token matters no more.
     Forget(Hashed),
-    /// A portal has a new name.
-    Rename(Rename),
+    /// A portal has a new name, which its entry in the audit log has.
+    Rename { portal: i64, by: UserId, entry: AuditEntry },
     /// The change for the audit log.
     Audit(AuditEntry),
-}
-
-/// With its entry in the audit log, which names the portal.
-pub(crate) struct Rename {
-    pub(crate) portal: i64,
-    pub(crate) by: UserId,
-    pub(crate) entry: AuditEntry,
 }
 
 #[derive(Clone)]

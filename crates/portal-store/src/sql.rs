@@ -6,6 +6,7 @@
 use std::error::Error;
 
 use portal_model::error::with_sources;
+use portal_model::name::name_key;
 use portal_model::{Portal, Scope, Timestamp, UserRef};
 use serde::de::value::{self, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
@@ -13,10 +14,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use crate::audit::AuditEntry;
 use crate::change::Credential;
 use crate::org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId};
-use crate::people::{
-    AccessTokenRow, Change, GrantKind, GrantRow, OrgRow, PortalRow, Rename, Row, UserRow,
-};
-use crate::registry::name_key;
+use crate::people::{AccessTokenRow, Change, GrantKind, GrantRow, OrgRow, PortalRow, Row, UserRow};
 use crate::token::Hashed;
 
 /// A row of an engine. Columns are counted from 0.
@@ -272,7 +270,7 @@ pub(crate) fn statements(change: &Change) -> Vec<(&'static str, Vec<Value>)> {
         )],
         // Only a create in memory makes one.
         Change::Row(Row::Portal(_)) => Vec::new(),
-        Change::Rename(Rename { portal, by, entry }) => vec![
+        Change::Rename { portal, by, entry } => vec![
             (
                 "UPDATE portals SET name = $1, name_key = $2, modified_at = $3, modified_by = $4
                  WHERE id = $5",

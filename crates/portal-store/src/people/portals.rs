@@ -1,12 +1,13 @@
 //! Portals: creating one in memory, and renaming one in any engine.
 
+use portal_model::name::name_key;
 use portal_model::{Portal, PortalName, Timestamp, UserRef};
 
-use super::{By, Change, People, PortalRow, Rename, Row};
+use super::{By, Change, People, PortalRow, Row};
 use crate::audit::AuditAction;
 use crate::error::RegistryError;
 use crate::org::{Org, OrgId, PortalLimit, User, UserId, first_zaid};
-use crate::registry::{CreateConflict, RenameConflict, name_key};
+use crate::registry::{CreateConflict, RenameConflict};
 
 impl People {
     pub(crate) fn create_portal(
@@ -60,10 +61,9 @@ impl People {
         let (by, old) = (By { actor: &actor.email, now }, row.portal.name.clone());
         let action = AuditAction::PortalRenamed;
         let entry = by.entry(action, Some(&owner.name), new.as_str(), Some(old));
-        let rename = Rename { portal: row.id, by: user, entry };
-        let row = PortalRow { portal: portal.clone(), ..row.clone() };
-        self.load(Row::Portal(row));
-        self.changes.push(Change::Rename(rename));
+        let change = Change::Rename { portal: row.id, by: user, entry };
+        self.load(Row::Portal(PortalRow { portal: portal.clone(), ..row.clone() }));
+        self.changes.push(change);
         Ok(Ok(portal))
     }
 

@@ -80,6 +80,8 @@ pub(crate) async fn org_sees_only_own_portals<R: Registry>(open: impl Fn() -> R)
     }
     assert_eq!(names(&open(), &acme).await, ["PortalB", "PortalC", "PortalA"]);
     assert_eq!(names(&registry, &globex).await, Vec::<String>::new());
+    let found = registry.portal(acme.org.id, " portala\t").await.unwrap();
+    assert_eq!(found.map(|portal| portal.name).as_deref(), Some("PortalA"));
     assert_eq!(registry.portal(globex.org.id, "PortalA").await, Ok(None));
     let conflict = rename(&registry, &globex, "PortalA", "PortalD").await;
     assert_eq!(conflict, Err(RenameConflict::NotFound));
