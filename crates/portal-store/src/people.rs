@@ -174,7 +174,7 @@ impl People {
     pub(crate) fn apply_seed(&mut self, seed: &Seed, now: Timestamp) {
         self.take_over(seed, Existing::Keep, now);
         if !self.changes.is_empty() {
-            self.record(By::seed(now), AuditAction::SeedApplied, None, SEED, None);
+            self.record(By::seed(now).entry(AuditAction::SeedApplied, None, SEED, None));
         }
     }
 
@@ -310,15 +310,8 @@ impl People {
         }
     }
 
-    fn record(
-        &mut self,
-        by: By<'_>,
-        action: AuditAction,
-        org: Option<&str>,
-        subject: &str,
-        detail: Option<String>,
-    ) {
-        self.changes.push(Change::Audit(by.entry(action, org, subject, detail)));
+    fn record(&mut self, entry: AuditEntry) {
+        self.changes.push(Change::Audit(entry));
     }
 
     /// Takes the changes made so far, in their order: a row comes after those it refers to.
@@ -365,9 +358,9 @@ impl People {
             GrantKind::Code => "code",
             GrantKind::RefreshToken => &grant.hash.fingerprint(),
         };
-        let org = self.holder(grant).map(|(org, _)| org.name.clone());
+        let org = self.holder(grant).map(|(org, _)| org.name.as_str());
         let subject = format!("{} {what}", grant.client_id);
-        self.record(by, action, org.as_deref(), &subject, Some(grant.scopes_text()));
+        self.record(by.entry(action, org, &subject, Some(grant.scopes_text())));
     }
 
     /// Codes before refresh tokens; each by org, user and client.

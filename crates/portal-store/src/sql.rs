@@ -295,7 +295,7 @@ fn audit(entry: &AuditEntry, portal: Option<i64>) -> (&'static str, Vec<Value>) 
     let values = vec![
         Value::number(entry.at.unix_seconds()),
         Value::text(&entry.actor),
-        Value::text(entry.action.as_str()),
+        Value::Text(Some(entry.action.to_string())),
         Value::Text(entry.org.clone()),
         Value::text(&entry.subject),
         Value::Text(entry.detail.clone()),

@@ -82,9 +82,9 @@ impl<R: Administration + Registry> Admin<'_, R> {
                 (_, Some(detail)) if !detail.is_empty() => format!(": {detail}"),
                 _ => String::new(),
             };
-            let (at, action) = (at.to_string(), action.as_str());
+            let (at, action) = (at.to_string(), action.to_string());
             let subject_cell = format!("{subject}{of_org}{more}");
-            let cells = [at.clone(), actor.clone(), action.to_owned(), subject_cell];
+            let cells = [at.clone(), actor.clone(), action.clone(), subject_cell];
             let row = json!({
                 "action": action,
                 "actor": actor,
