@@ -5,7 +5,7 @@ use portal_model::Timestamp;
 use crate::audit::AuditEntry;
 pub use crate::change::{AdminChange, AdminRefusal, Credential};
 use crate::error::RegistryError;
-use crate::org::User;
+use crate::org::OrgId;
 use crate::registry::Registry;
 use crate::seed::{Seed, SeedDifferences};
 
@@ -42,11 +42,8 @@ pub trait Administration: Registry {
         now: Timestamp,
     ) -> Result<Result<(), AdminRefusal>, RegistryError>;
 
-    /// Returns the users of an org who are not removed, by number; `None` if the org doesn't exist.
-    async fn users_of(&self, org: &str) -> Result<Option<Vec<User>>, RegistryError>;
-
-    /// Returns the refresh tokens of an org, by user and client; `None` if the org doesn't exist.
-    async fn credentials_of(&self, org: &str) -> Result<Option<Vec<Credential>>, RegistryError>;
+    /// Returns the refresh tokens of an org, by user and client.
+    async fn credentials(&self, org: OrgId) -> Result<Vec<Credential>, RegistryError>;
 
     /// Returns the last `limit` changes, oldest first.
     async fn audit_log(&self, limit: u32) -> Result<Vec<AuditEntry>, RegistryError>;

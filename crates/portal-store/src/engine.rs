@@ -56,17 +56,6 @@ pub(crate) trait Engine: Clone + Send + Sync + 'static {
             result
         }
     }
-
-    /// The org of that name, unless it is removed.
-    fn org_named(
-        &self,
-        name: &str,
-    ) -> impl Future<Output = Result<Option<OrgId>, RegistryError>> + Send {
-        async move {
-            let orgs = self.orgs().await?;
-            Ok(orgs.into_iter().find(|org| org.name == name).map(|org| org.id))
-        }
-    }
 }
 
 impl<E: Engine> sealed::Sealed for E {}
@@ -220,14 +209,8 @@ impl<E: Engine> Administration for E {
         self.decide_and_forget(Rows::Everybody, rule).await
     }
 
-    async fn users_of(&self, org: &str) -> Result<Option<Vec<User>>, RegistryError> {
-        let Some(org) = self.org_named(org).await? else { return Ok(None) };
-        self.users(org).await.map(Some)
-    }
-
-    async fn credentials_of(&self, org: &str) -> Result<Option<Vec<Credential>>, RegistryError> {
-        let Some(org) = self.org_named(org).await? else { return Ok(None) };
-        self.read(&sql::CREDENTIALS, vec![Value::number(org.0)]).await.map(Some)
+    async fn credentials(&self, org: OrgId) -> Result<Vec<Credential>, RegistryError> {
+        self.read(&sql::CREDENTIALS, vec![Value::number(org.0)]).await
     }
 
     async fn audit_log(&self, limit: u32) -> Result<Vec<AuditEntry>, RegistryError> {
