@@ -32,7 +32,7 @@ pub(crate) trait Engine: Clone + Send + Sync + 'static {
         values: Vec<Value>,
     ) -> Result<Vec<T>, RegistryError>;
 
-    /// Inserts a portal, whose org, user, name, key and time are the values; `false` if that conflicts.
+    /// Inserts a portal, whose user, name, key and time are the values; `false` if that conflicts.
     /// The unique indexes decide, not a query before the insert.
     async fn create(&self, values: Vec<Value>) -> Result<bool, RegistryError>;
 
@@ -127,13 +127,11 @@ impl<E: Engine> Registry for E {
 
     async fn create_portal(
         &self,
-        org: OrgId,
         user: UserId,
         name: &PortalName,
         now: Timestamp,
     ) -> Result<Result<(), CreateConflict>, RegistryError> {
         let values = vec![
-            Value::number(org.0),
             Value::number(user.0),
             Value::text(name.as_str()),
             Value::Text(Some(name_key(name.as_str()))),
@@ -145,7 +143,7 @@ impl<E: Engine> Registry for E {
         // By a query, because no engine reports which index it was, and the order in which they are
         // checked is undefined. After the insert, because the conflicting portal may have been
         // committed while the create was running.
-        let full = self.read(&sql::ORG_IS_FULL, vec![Value::number(org.0)]).await?;
+        let full = self.read(&sql::ORG_IS_FULL, vec![Value::number(user.0)]).await?;
         Ok(Err(if full.is_empty() {
             CreateConflict::NameTaken
         } else {
@@ -155,7 +153,6 @@ impl<E: Engine> Registry for E {
 
     async fn rename_portal(
         &self,
-        org: OrgId,
         user: UserId,
         old: &str,
         new: &PortalName,
@@ -166,9 +163,9 @@ impl<E: Engine> Registry for E {
             return Ok(Err(RenameConflict::NotFound));
         }
         let (old_key, new_key) = (name_key(old), name_key(new.as_str()));
-        let rows = Rows::OfRename { org, user, old: old_key, new: new_key };
+        let rows = Rows::OfRename { user, old: old_key, new: new_key };
         let (old, new) = (old.to_owned(), new.clone());
-        let rule = move |people: &mut People| people.rename_portal(org, user, &old, &new, now);
+        let rule = move |people: &mut People| people.rename_portal(user, &old, &new, now);
         self.decide(rows, rule).await?
     }
 

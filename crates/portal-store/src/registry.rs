@@ -71,21 +71,19 @@ pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
     /// Returns the users of an org, in the order in which they were added.
     async fn users(&self, org: OrgId) -> Result<Vec<User>, RegistryError>;
 
-    /// Creates an active portal whose creator is `user`. An `org` or `user` unknown to the registry
+    /// Creates an active portal in the org of `user`, its creator. A `user` unknown to the registry
     /// is a bug of the caller and yields [`RegistryError::NotApplied`].
     async fn create_portal(
         &self,
-        org: OrgId,
         user: UserId,
         name: &PortalName,
         now: Timestamp,
     ) -> Result<Result<(), CreateConflict>, RegistryError>;
 
-    /// Renames the portal `old` of `org`; `old` is free at once. Changing only the case of the name
+    /// Renames the portal `old` in the org of `user`; `old` is free at once. Changing only the case of the name
     /// is not a conflict.
     async fn rename_portal(
         &self,
-        org: OrgId,
         user: UserId,
         old: &str,
         new: &PortalName,

@@ -85,8 +85,8 @@ pub(crate) enum Rows {
     OfGrant(Hashed),
     /// One access token.
     AccessToken(Hashed),
-    /// An org, a user, and the portals with the key of either name.
-    OfRename { org: OrgId, user: UserId, old: String, new: String },
+    /// A user with the user's org, and the portals with the key of either name.
+    OfRename { user: UserId, old: String, new: String },
 }
 
 /// Selects portals with their creators and modifiers, for [`portal`].
@@ -133,8 +133,12 @@ impl Rows {
             Self::AccessToken(hash) => {
                 vec![(ACCESS_TOKEN_ROWS, "WHERE hash = $1", vec![Value::hash(*hash)])]
             }
-            Self::OfRename { org, user, old, new } => vec![
-                (ORG_ROWS, "WHERE id = $1", vec![Value::number(org.0)]),
+            Self::OfRename { user, old, new } => vec![
+                (
+                    ORG_ROWS,
+                    "WHERE id = (SELECT org_id FROM users WHERE id = $1)",
+                    vec![Value::number(user.0)],
+                ),
                 (USER_ROWS, "WHERE id = $1", vec![Value::number(user.0)]),
                 (
                     PORTAL_ROWS,
@@ -372,9 +376,10 @@ pub(crate) const PORTALS: Query<Portal> =
 pub(crate) const PORTAL: Query<Portal> =
     Query { text: select_portals!("WHERE portals.org_id = $1 AND name_key = $2"), read: portal };
 
-/// Has a row if the org has the only portal that it can have.
+/// Has a row if the org of a user has the only portal that it can have.
 pub(crate) const ORG_IS_FULL: Query<()> = Query {
-    text: "SELECT 1 FROM portals WHERE org_id = $1 AND limit_slot IS NOT NULL",
+    text: "SELECT 1 FROM portals
+           WHERE org_id = (SELECT org_id FROM users WHERE id = $1) AND limit_slot IS NOT NULL",
     read: |_| Ok(()),
 };
 

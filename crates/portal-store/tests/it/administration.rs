@@ -99,11 +99,7 @@ async fn added_credential_works_until_it_is_revoked(registry: &impl Store) {
     let access_token = token(registry, &request(&credential)).await.unwrap();
     let acting = principal(registry, &access_token).await.unwrap();
     assert_eq!((acting.org.name.as_str(), acting.user.name.as_str()), ("Newcomer", "New User"));
-    registry
-        .create_portal(acting.org.id, acting.user.id, &name("NewPortal"), at(12))
-        .await
-        .unwrap()
-        .unwrap();
+    registry.create_portal(acting.user.id, &name("NewPortal"), at(12)).await.unwrap().unwrap();
 
     let listed = credentials(registry, "Newcomer").await;
     let listed = listed.iter().find(|it| it.client_id == credential.client_id).unwrap().clone();
@@ -149,7 +145,7 @@ async fn removed_user_and_org_have_no_access_until_restored(registry: &impl Stor
     registry.apply_seed(&seed(), at(0)).await.unwrap();
     let acme = principal_of(registry, "acme").await;
     let portal = name("AcmePortal");
-    let created = registry.create_portal(acme.org.id, acme.user.id, &portal, at(1));
+    let created = registry.create_portal(acme.user.id, &portal, at(1));
     created.await.unwrap().unwrap();
     make(registry, add_user("acme", "second@acme.example")).await.unwrap();
     let access_token = token(registry, &refresh("acme")).await.unwrap();
@@ -170,7 +166,7 @@ async fn removed_user_and_org_have_no_access_until_restored(registry: &impl Stor
     assert_eq!(principal(registry, &access_token).await, None);
     assert_eq!(org_named(registry, "acme").await, None);
     let limited = principal_of(registry, "limited").await;
-    let taken = registry.create_portal(limited.org.id, limited.user.id, &portal, at(2));
+    let taken = registry.create_portal(limited.user.id, &portal, at(2));
     assert!(taken.await.unwrap().is_err(), "its names stay taken");
 
     // Nor by a credential that a seed adds.
@@ -252,17 +248,17 @@ async fn audit_has_every_change_in_its_order(registry: &impl Store) {
     registry.apply_seed(&seed(), at(0)).await.unwrap();
     registry.apply_seed(&seed(), at(0)).await.unwrap();
     let acme = principal_of(registry, "acme").await;
-    let (org, user) = (acme.org.id, acme.user.id);
+    let user = acme.user.id;
     for text in ["FirstName", "OtherName"] {
-        registry.create_portal(org, user, &name(text), at(1)).await.unwrap().unwrap();
+        registry.create_portal(user, &name(text), at(1)).await.unwrap().unwrap();
     }
     for (old, new) in [("firstname", "SecondName"), ("SecondName", "ThirdName")] {
-        registry.rename_portal(org, user, old, &name(new), at(2)).await.unwrap().unwrap();
+        registry.rename_portal(user, old, &name(new), at(2)).await.unwrap().unwrap();
     }
-    let refused = registry.rename_portal(org, user, "ThirdName", &name("OtherName"), at(2)).await;
+    let refused = registry.rename_portal(user, "ThirdName", &name("OtherName"), at(2)).await;
     assert!(refused.unwrap().is_err(), "a refusal is not a change");
     make(registry, add_user("acme", "new@acme.example")).await.unwrap();
-    registry.create_portal(org, user, &name("LastName"), at(11)).await.unwrap().unwrap();
+    registry.create_portal(user, &name("LastName"), at(11)).await.unwrap().unwrap();
     registry.revoke("sandbox.token", at(12)).await.unwrap();
 
     let entries = registry.audit_log(100).await.unwrap();
