@@ -18,19 +18,13 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::benches::Effort;
-use crate::figure::{Bound, Figure, Side, Unit};
+use crate::figure::{Bound, Figure, Side, Speed, Unit};
 use crate::process::{cpu_of_ended, own_cpu};
 use crate::service::{SECRET, Server, Storage, client_id, command, directory, refresh_token};
 use crate::store::new_name;
 
 /// Orgs that a batch works on at once by default.
 const JOBS: usize = 16;
-
-/// What a side of a round took for a row, in seconds.
-struct Cost {
-    wall: f64,
-    cpu: f64,
-}
 
 pub(super) fn rows(effort: Effort) -> Vec<Figure> {
     let (orgs, rows) = if effort.is_quick() { (4, 5) } else { (100, 100) };
@@ -44,20 +38,16 @@ pub(super) fn rows(effort: Effort) -> Vec<Figure> {
             (by_batch, by_clients(orgs, rows), again)
         })
         .collect();
-    let side = |of: fn(&(Cost, Cost, f64)) -> &Cost| {
-        Side::new(Unit::PerSecond, rounds.iter().map(|round| 1.0 / of(round).wall))
-            .with_cpu(rounds.iter().map(|round| of(round).cpu))
-    };
     let batch = Figure {
         what: "rows/s of a batch, 10,000 rows in 100 orgs",
-        ours: side(|(ours, ..)| ours),
-        limit: Some(("with a ledger in memory", side(|(_, theirs, _)| theirs))),
+        ours: Side::speed(&rounds, |(ours, ..)| *ours),
+        limit: Some(("with a ledger in memory", Side::speed(&rounds, |(_, theirs, _)| *theirs))),
         bar: Bound::AtLeast(0.6),
         aim: Bound::AtLeast(0.8),
     };
     let again = Figure {
         what: "that batch again, nothing left to do",
-        ours: Side::new(Unit::Seconds, rounds.iter().map(|(.., again)| *again)),
+        ours: Side::new(Unit::Seconds, &rounds, |(.., again)| *again),
         limit: None,
         bar: Bound::AtMost(2.0),
         aim: Bound::AtMost(1.0),
@@ -65,8 +55,8 @@ pub(super) fn rows(effort: Effort) -> Vec<Figure> {
     vec![batch, again]
 }
 
-/// The cost of a row, and how long the same batch takes again, in seconds.
-fn by_batch(home: &Path, orgs: u32, rows: u32) -> (Cost, f64) {
+/// How fast the rows are, and how long the same batch takes again, in seconds.
+fn by_batch(home: &Path, orgs: u32, rows: u32) -> (Speed, f64) {
     let server = Server::start(home, Storage::Memory, orgs, &[]);
     write_profiles(home, &server.url(), orgs);
     let mut csv = String::from("profile,name\n");
@@ -86,15 +76,15 @@ fn by_batch(home: &Path, orgs: u32, rows: u32) -> (Cost, f64) {
     let mut run = || {
         let (began, cpu) = (Instant::now(), cpu_of_ended());
         let status = batch.status().unwrap_or_else(|error| panic!("{batch:?}: {error}"));
-        let cost = Cost::of(orgs * rows, began, cpu_of_ended() - cpu);
+        let speed = Speed::of(f64::from(orgs * rows), began, cpu_of_ended() - cpu);
         assert!(status.success(), "{batch:?}: {status}");
-        cost
+        speed
     };
-    let (cost, again) = (run(), run());
-    (cost, again.wall * f64::from(orgs * rows))
+    let (speed, again) = (run(), run());
+    (speed, f64::from(orgs * rows) / again.rate)
 }
 
-fn by_clients(orgs: u32, rows: u32) -> Cost {
+fn by_clients(orgs: u32, rows: u32) -> Speed {
     let files = directory();
     let server = Server::start(files.path(), Storage::Memory, orgs, &[]);
     let url = server.url();
@@ -115,14 +105,7 @@ fn by_clients(orgs: u32, rows: u32) -> Cost {
         }
         creates.join_all().await;
     });
-    Cost::of(orgs * rows, began, own_cpu() - cpu)
-}
-
-impl Cost {
-    fn of(rows: u32, began: Instant, cpu: f64) -> Self {
-        let rows = f64::from(rows);
-        Self { wall: began.elapsed().as_secs_f64() / rows, cpu: cpu / rows }
-    }
+    Speed::of(f64::from(orgs * rows), began, own_cpu() - cpu)
 }
 
 /// A client of an org, for many portals.
