@@ -80,8 +80,8 @@ pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Result<(), CreateConflict>, RegistryError>;
 
-    /// Renames the portal `old` in the org of `user`; `old` is free at once. Changing only the case of the name
-    /// is not a conflict.
+    /// Renames the portal `old` in the org of `user`; `old` is free at once. Changing only the case
+    /// of the name is not a conflict.
     async fn rename_portal(
         &self,
         user: UserId,

@@ -145,7 +145,7 @@ fn commit_all(
         Ok(Err(_)) if batch.len() > 1 => batch
             .iter_mut()
             .map(|change| commit(connection, files, slice::from_mut(change)))
-            .map(|committed| committed.unwrap_or_else(Err).err())
+            .map(|committed| committed.flatten().err())
             .collect(),
         Ok(Err(failure)) | Err(failure) => vec![Some(failure); batch.len()],
     }
