@@ -279,7 +279,7 @@ pub fn told(request: &ClaimRequest, entry: &Entry) -> Ended {
             let old = if is_back { rename.new.to_string() } else { rename.old.clone() };
             Outcome::Renamed { old, new }
         }
-        // Another claim may have gone on from it with other fallbacks.
+        // With the name of then. Another claim may have gone on from it with other fallbacks.
         (EndingKind::Created, Operation::Create(create), _) if is_recovery => {
             let name = name.parse().unwrap_or_else(|_| create.name.clone());
             Outcome::Created { name, taken: Vec::new() }

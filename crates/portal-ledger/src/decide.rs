@@ -589,9 +589,12 @@ impl<'a> View<'a> {
         )
     }
 
-    /// The same of a recovery: what was determined stays so, whatever the portal is called.
+    /// The same of a recovery: what was determined stays so, whatever the portal is called; and what was
+    /// created, was created with the name of then.
     fn recovered(&self, entry: Entry) -> Refusal {
-        Refusal::Ended(self.named_by_now(entry.clone()).unwrap_or(entry).into())
+        let is_there = entry.ending().is_some_and(|ending| ending.kind != EndingKind::Created);
+        let by_now = is_there.then(|| self.named_by_now(entry.clone())).flatten();
+        Refusal::Ended(by_now.unwrap_or(entry).into())
     }
 
     /// An entry with the name that its portal has by now, as far as this ledger changed it; `None` if it

@@ -85,7 +85,8 @@ impl Machine {
     }
 
     /// Who asks again hears the name that the portal of a row has by now, unless a colleague renamed it; of a
-    /// recovery, unless a rename is in doubt: what was done is known all the same.
+    /// recovery, unless a rename is in doubt: what was done is known all the same. What was created, was created
+    /// with the name of then.
     pub(super) fn tell_name(
         &self,
         state: &State,
@@ -97,7 +98,8 @@ impl Machine {
             entry.is_in_doubt() && matches!(entry.operation, Operation::Rename(_))
         };
         let is_recovery = state.processes[process].recovers > 0;
-        if is_recovery && self.ledger.all(&state.rows).any(is_doubtful_rename) {
+        let is_created = matches!(self.flows.outcome(outcome), Outcome::Created { .. });
+        if is_created || is_recovery && self.ledger.all(&state.rows).any(is_doubtful_rename) {
             return Ok(());
         }
         let outcome = self.flows.outcome(outcome);
