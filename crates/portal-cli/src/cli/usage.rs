@@ -6,9 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::report::failure::{ExitClass, Failure};
 use crate::report::similar::similar;
-use crate::report::wrap::fit;
 use crate::terminal::printer::{Output, Printer};
-use crate::terminal::width;
 
 /// Prints help to stdout, and an error to stderr and, for machines, to stdout.
 pub(crate) fn print(usage: &clap::Error) -> ExitClass {
@@ -25,10 +23,8 @@ pub(crate) fn print(usage: &clap::Error) -> ExitClass {
 
 fn print_help(help: &clap::Error) -> ExitClass {
     if !help.use_stderr() {
-        // Clap leaves lines of a template as they are.
-        let text = fit(help.to_string().trim_end(), width::of_stdout());
         let printer = Printer::new(Output::Text, false);
-        printer.text(text);
+        printer.text(help.to_string().trim_end());
         return printer.finish(ExitClass::Success);
     }
     // Ignore EPIPE.

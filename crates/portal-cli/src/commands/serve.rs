@@ -81,7 +81,11 @@ fn env(
     }
     let org = ServedOrg::credentials_of(&running.orgs, org.or(running.org.as_deref()))?;
     let variables = announce::variables(&running, Some(org));
-    printer.result(shell.environment(&variables), &BTreeMap::from_iter(variables));
+    // For a shell, also on a terminal: as it is.
+    if !printer.is_json() {
+        printer.write(&(shell.environment(&variables) + "\n"));
+    }
+    printer.json(&BTreeMap::from_iter(variables));
     Ok(ExitClass::Success)
 }
 
