@@ -10,7 +10,7 @@ use futures_util::stream;
 use portal_model::neutral::cut;
 use serde::Serialize;
 
-pub(super) use self::checks::{Check, Status, can_create};
+pub(super) use self::checks::{Check, Status, can_create, org, read};
 use crate::commands::candidates;
 use crate::commands::target_args::{CA_FILE, CONNECTION};
 use crate::org::ledger;

@@ -2,23 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use portal_http::client::{Accounts, Client, ClientError, Credential};
+use portal_http::client::{Accounts, ClientError, Credential};
 use portal_model::flow::{Policy, TokenError};
 use portal_model::oauth::{Grant, OAuthError, RevokeToken, TokenRequest};
 use portal_model::{DataCenter, GetCurrentUser, GetOrg, ListPortals, Org, Scope, Secret};
 use serde::Serialize;
 
 use crate::commands::candidates;
-use crate::commands::doctor::{Status, can_create};
+use crate::commands::doctor::{self, Status};
 use crate::commands::target_args::{CA_FILE, CONNECTION, base_url, of_environment, part};
 use crate::org::default_org::OrgCredentials;
 use crate::org::ledger;
 use crate::org::profile::{self, Entry, Profile, Profiles, Secrets};
 use crate::org::running::{Running, ServedOrg};
 use crate::org::target::{Hosts, Target, is_this_machine, stated_org};
+use crate::report::cause::{self, TRIES};
 use crate::report::failure::{ExitClass, Failure};
-use crate::report::permission::{EVERY_SCOPE, cannot_verify, with_org};
-use crate::report::{cause, portal};
+use crate::report::portal;
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 use crate::terminal::prompt;
@@ -294,19 +294,27 @@ impl Login<'_> {
 
     /// Finds out whose credentials they are, and stores them.
     async fn store(&self, secrets: Secrets) -> Result<ExitClass, Failure> {
-        let printer = self.printer;
+        let (printer, name) = (self.printer, &self.name);
         let mut profile = Profile { entry: self.entry.clone(), secrets };
-        let target = self.target(&profile);
-        let client = target.client(Policy::default())?;
-        let portals = match client.call(&ListPortals).await {
-            Ok(portals) => Some(portals),
-            Err(ClientError::Api(error)) if error.is_scope_mismatch() => None,
-            Err(error) => return Err(cause::failure(&error, "list the portals of the org")),
-        };
-        profile.entry.org = self.org(&client).await?;
+        let client = self.target(&profile).client(Policy::default())?;
+        let portals = client.call(&ListPortals).await;
+        let read = doctor::read(&portals);
+        if let (Err(error), Status::Failed) = (&portals, read.status) {
+            return Err(cause::failure(error, "list the portals of the org"));
+        }
+        let (identified, stated) = (client.call_retrying(&GetOrg, TRIES).await, &self.args.org_id);
+        if let (Ok(org), Some(Org { id, .. })) = (&identified, stated)
+            && *id != org.id
+        {
+            let message = format!("the token is for org {org}, and `--org-id` is {id}");
+            return Err(Failure::usage(message)
+                .hint("log in as a user of that org, or leave `--org-id` out"));
+        }
+        let found = [read, doctor::org(&identified, stated.as_ref())];
+        let (portals, org) = (portals.ok(), identified.ok());
+        profile.entry.org = org.or_else(|| stated.clone());
         // For display only, and the token may lack the scope.
         let user = client.call(&GetCurrentUser).await.ok().flatten();
-        let name = &self.name;
         let old = self.profiles.entries().get(name);
         if let Some(old) = old.filter(|old| leads_elsewhere(old, &profile.entry)) {
             self.confirm_replacement(old, &profile.entry)?;
@@ -319,7 +327,7 @@ impl Login<'_> {
         if old.is_some() {
             warn_of_unfinished(name, &profile.entry, printer).await;
         }
-        let create = can_create(&client).await;
+        let create = doctor::can_create(&client).await;
         let logged_in = LoggedIn {
             profile: name,
             outcome: "logged_in",
@@ -328,37 +336,20 @@ impl Login<'_> {
             user: user.as_deref(),
             create: create.status,
         };
-        logged_in.print(if old.is_none() { "stored" } else { "replaced" }, printer);
-        if create.status != Status::Ok {
-            printer.warning(create.message);
-            create.hint.iter().for_each(|hint| printer.hint(hint));
-        } else if portals.is_some_and(|portals| portals.is_empty()) && !printer.is_json() {
+        let done = if old.is_none() { "stored" } else { "replaced" };
+        printer.result(logged_in.text(done), &logged_in);
+        if create.status == Status::Ok
+            && portals.is_some_and(|portals| portals.is_empty())
+            && !printer.is_json()
+        {
             printer.note(format_args!("Next: portal create NAME --profile {name} --dry-run"));
         }
+        // What was exchanged works once: a profile that lacks something is better than none.
+        for check in found.into_iter().chain([create]).filter(|check| check.status != Status::Ok) {
+            printer.warning(check.message);
+            check.hint.iter().for_each(|hint| printer.hint(hint));
+        }
         Ok(ExitClass::Success)
-    }
-
-    /// The org that the token is for, else the one that the user states.
-    async fn org(&self, client: &Client) -> Result<Option<Org>, Failure> {
-        let stated = self.args.org_id.as_ref();
-        let why = match client.call_retrying(&GetOrg, cause::TRIES).await {
-            Ok(org) => match stated {
-                Some(Org { id, .. }) if *id != org.id => {
-                    let message = format!("the token is for org {org}, and `--org-id` is {id}");
-                    return Err(Failure::usage(message)
-                        .hint("log in as a user of that org, or leave `--org-id` out"));
-                }
-                _ => return Ok(Some(org)),
-            },
-            Err(_) if stated.is_some() => return Ok(stated.cloned()),
-            Err(error) => cause::failure(&error, "determine which org this is").report.message,
-        };
-        // What was exchanged works once: a profile without the id of its org is better than none.
-        self.printer.warning(why);
-        let hint = with_org();
-        self.printer
-            .hint(format_args!("{hint}: orgs that can't be told apart wait for each other"));
-        Ok(None)
     }
 
     fn confirm_replacement(&self, old: &Entry, new: &Entry) -> Result<(), Failure> {
@@ -399,13 +390,8 @@ impl Login<'_> {
 }
 
 impl LoggedIn<'_> {
-    fn print(&self, done: &str, printer: &Printer) {
-        let Self { profile, portals, .. } = self;
-        if portals.is_none() {
-            printer.warning(cannot_verify());
-            printer.hint(EVERY_SCOPE);
-        }
-        let has = portals.as_ref().map(|names| format!("; {}", portal::how_many(names)));
+    fn text(&self, done: &str) -> String {
+        let has = self.portals.as_ref().map(|names| format!("; {}", portal::how_many(names)));
         let has = has.unwrap_or_default();
         let user = self.user.map(portal::cell);
         let whose = match (user, self.org) {
@@ -414,7 +400,7 @@ impl LoggedIn<'_> {
             (None, Some(org)) => format!(" for org {org}"),
             (None, None) => String::new(),
         };
-        printer.result(format_args!("profile {profile} {done}{whose}{has}"), self);
+        format!("profile {} {done}{whose}{has}", self.profile)
     }
 }
 
