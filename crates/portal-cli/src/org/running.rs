@@ -51,10 +51,6 @@ pub(crate) struct ServedOrg {
 }
 
 impl ServedOrg {
-    pub(crate) fn default_org(credentials: OrgCredentials) -> Self {
-        Self { name: OrgCredentials::NAME.to_owned(), credentials: Some(credentials) }
-    }
-
     pub(crate) fn all_of(seed: &Seed) -> Vec<Self> {
         let orgs = seed.orgs.iter();
         orgs.map(|org| Self { name: org.name.clone(), credentials: OrgCredentials::of(org) })

@@ -30,12 +30,10 @@ pub(super) struct Listening<'a> {
     org: Option<&'a OrgCredentials>,
 }
 
-/// Says that it listens, and to people what it serves and how to use it. `org` is the default org: the
-/// secrets of a seed are in the seed.
+/// Says that it listens, and to people what it serves and how to use it.
 pub(super) async fn announce(
     args: &Args,
     running: &Running,
-    org: Option<&OrgCredentials>,
     registry: &impl Registry,
     printer: &Printer,
 ) -> Result<(), RegistryError> {
@@ -50,6 +48,9 @@ pub(super) async fn announce(
     }
     let Running { url, admin, port, .. } = running;
     let admin = admin.as_deref();
+    // The secrets of a seed are in the seed.
+    let default = running.orgs.first().filter(|_| args.seed.is_none());
+    let org = default.and_then(|org| org.credentials.as_ref());
     let listening = Listening { event: "listening", url, admin, org };
     printer.result(format_args!("Listening on {url}"), &listening);
     if printer.is_json() {
