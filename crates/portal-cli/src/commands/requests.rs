@@ -43,7 +43,7 @@ struct Listed {
 }
 
 /// What a server has served.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Requests {
     /// The last ones, as far as they are kept.
     requests: Vec<Listed>,
@@ -66,12 +66,8 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         follow(&transport, admin, all, printer).await;
         return Ok(ExitClass::Success);
     }
-    if printer.is_json() {
-        printer.json(&all);
-        return Ok(ExitClass::Success);
-    }
     for request in &all.requests {
-        printer.text(served_request::text(&request.record));
+        printer.result(served_request::text(&request.record), request);
     }
     if all.requests.is_empty() {
         printer.note(format_args!("No request yet at {}", running.url));

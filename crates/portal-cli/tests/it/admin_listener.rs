@@ -272,15 +272,15 @@ fn requests_are_listed_and_followed() {
     assert_eq!(listed.status, 0, "{listed:?}");
     assert!(listed.stdout.contains("200  "), "{}", listed.stdout);
     assert!(!listed.stdout.contains('\u{1b}'), "{:?}", listed.stdout);
-    let all = &server.run(&home, &["requests", "--output", "json"]).json()[0];
-    assert_eq!(all["requests"], get(&server, "/api/requests").json()["requests"]);
+    let all = server.run(&home, &["requests", "--output", "json"]).json();
+    assert_eq!(json!(all), get(&server, "/api/requests").json()["requests"]);
 
     let mut follow = server.command(&home, &["requests", "--follow", "--output", "json"]);
     let mut follow = follow.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
-    for expected in all["requests"].as_array().unwrap() {
+    for expected in all {
         let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-        assert_eq!(line, *expected);
+        assert_eq!(line, expected);
     }
     send(server.url(), "GET /crm/v7/org", &[], "");
     let new: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
