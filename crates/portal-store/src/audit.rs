@@ -1,10 +1,10 @@
 //! [`AuditEntry`]: who changed what in a registry, and when.
 
 use portal_model::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// One change of a registry, written in the same transaction as the change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct AuditEntry {
     /// The time of the change.
@@ -24,7 +24,7 @@ pub struct AuditEntry {
 }
 
 /// The kind of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AuditAction {
