@@ -130,7 +130,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     let not_read_yet = || Secret::new("-".to_owned());
     let secrets = Secrets { client_secret: not_read_yet(), refresh_token: not_read_yet() };
-    let target = login.target(&Profile { entry: login.entry.clone(), secrets });
+    let target = Profile { entry: login.entry.clone(), secrets }.target(&login.name, None);
     target.client(Policy::default())?;
     let accounts = target.builder()?.build_accounts()?;
     profile::check_writable(directory)?;
@@ -288,15 +288,11 @@ fn ask_for_client_id(hosts: &Hosts) -> Result<String, Failure> {
 }
 
 impl Login<'_> {
-    fn target(&self, profile: &Profile) -> Target {
-        profile.target(&self.name, self.args.ca_file.clone())
-    }
-
     /// Finds out whose credentials they are, and stores them.
     async fn store(&self, secrets: Secrets) -> Result<ExitClass, Failure> {
         let (printer, name) = (self.printer, &self.name);
         let mut profile = Profile { entry: self.entry.clone(), secrets };
-        let client = self.target(&profile).client(Policy::default())?;
+        let client = profile.target(name, None).client(Policy::default())?;
         let portals = client.call(&ListPortals).await;
         let read = doctor::read(&portals);
         if let (Err(error), Status::Failed) = (&portals, read.status) {
@@ -382,7 +378,8 @@ impl Login<'_> {
     /// Revokes the earlier refresh token, of which the service keeps twenty for a user: one more ends
     /// the first, which may be another machine's.
     async fn revoke(&self, earlier: &Profile) {
-        if let Err(failure) = self.target(earlier).log_out(false).await {
+        let target = earlier.target(&self.name, self.entry.ca_file.clone());
+        if let Err(failure) = target.log_out(false).await {
             let (what, why) = ("the refresh token of the earlier login", failure.report.message);
             self.printer.warning(format_args!("{what} is still valid: {why}"));
         }
