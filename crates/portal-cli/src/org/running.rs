@@ -74,13 +74,9 @@ impl ServedOrg {
             let all = enumerated(orgs.iter().map(|org| &org.name));
             Failure::usage(format!("{what}; {all}")).hint("pass `--org` with one of them")
         })?;
-        org.credentials()
-    }
-
-    pub(crate) fn credentials(&self) -> Result<&OrgCredentials, Failure> {
-        self.credentials.as_ref().ok_or_else(|| {
-            let org = &self.name;
-            Failure::usage(format!("the org {org:?} of the seed has no refresh token"))
+        org.credentials.as_ref().ok_or_else(|| {
+            let name = &org.name;
+            Failure::usage(format!("the org {name:?} of the seed has no refresh token"))
                 .hint("give it one, or exchange its code by `portal login`")
         })
     }
