@@ -10,27 +10,23 @@ use crate::terminal::printer::{Output, Printer};
 
 /// Prints help to stdout, and an error to stderr and, for machines, to stdout.
 pub(crate) fn print(usage: &clap::Error) -> ExitClass {
-    if !usage.use_stderr() || usage.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return print_help(usage);
+    let help = usage.to_string();
+    if !usage.use_stderr() {
+        let printer = Printer::new(Output::Text, false);
+        printer.text(help.trim_end());
+        return printer.finish(ExitClass::Success);
     }
     let printer = printer();
+    if usage.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        printer.stderr(help.trim_end());
+        Failure::usage("a command is missing").print_json(&printer);
+        return ExitClass::Invalid;
+    }
     let exit = failure(usage).print(&printer);
     if let Some(usage) = context(usage, ContextKind::Usage) {
         printer.note(format_args!("\n{}", usage.trim()));
     }
     exit
-}
-
-fn print_help(help: &clap::Error) -> ExitClass {
-    if !help.use_stderr() {
-        let printer = Printer::new(Output::Text, false);
-        printer.text(help.to_string().trim_end());
-        return printer.finish(ExitClass::Success);
-    }
-    // Ignore EPIPE.
-    let _ = help.print();
-    Failure::usage("a command is missing").print_json(&printer());
-    ExitClass::Invalid
 }
 
 fn failure(usage: &clap::Error) -> Failure {

@@ -22,6 +22,7 @@ use futures_util::stream;
 use futures_util::stream::BoxStream;
 use portal_http::server::{Listener, PortalService, PortalServiceBuilder, RequestRecord, Server};
 use portal_inspect::{Inspector, Watch};
+use portal_model::neutral::printable;
 use portal_store::{Registry, RegistryError};
 use tokio::process::Child;
 use tokio::sync::Notify;
@@ -81,9 +82,9 @@ fn env(
     }
     let org = ServedOrg::credentials_of(&running.orgs, org.or(running.org.as_deref()))?;
     let variables = announce::variables(&running, Some(org));
-    // For a shell, also on a terminal: as it is.
+    // For a shell, also on a terminal: without more line breaks.
     if !printer.is_json() {
-        printer.write(&(shell.environment(&variables) + "\n"));
+        printer.write(&printable(&(shell.environment(&variables) + "\n")));
     }
     printer.json(&BTreeMap::from_iter(variables));
     Ok(ExitClass::Success)
