@@ -2,7 +2,8 @@
 
 use portal_model::Scope;
 use portal_store::{
-    AdminRefusal, Administration, AuditAction, AuditEntry, Credential, PortalLimit, Registry, User,
+    AdminRefusal, Administration, AuditAction, AuditEntry, Credential, OrgId, PortalLimit,
+    Registry, User,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -40,8 +41,8 @@ impl<R: Administration + Registry> Admin<'_, R> {
     }
 
     pub(super) async fn users(&self, org: &str) -> Result<(), Failure> {
-        let users = self.registry.users_of(org).await?;
-        self.printer.table(self.of_org(org, users)?.iter().map(|user| {
+        let users = self.registry.users(self.org(org).await?).await?;
+        self.printer.table(users.iter().map(|user| {
             let (permissions, names) = named(&user.permissions, "no permission");
             let User { email, name, .. } = user;
             let row = json!({
@@ -57,8 +58,8 @@ impl<R: Administration + Registry> Admin<'_, R> {
     }
 
     pub(super) async fn credentials(&self, org: &str) -> Result<(), Failure> {
-        let credentials = self.registry.credentials_of(org).await?;
-        self.printer.table(self.of_org(org, credentials)?.into_iter().map(|credential| {
+        let credentials = self.registry.credentials(self.org(org).await?).await?;
+        self.printer.table(credentials.into_iter().map(|credential| {
             let Credential { client_id, email, fingerprint, scopes, revoked_at, .. } = &credential;
             let scopes: Vec<_> = scopes.iter().map(Scope::as_str).collect();
             let state = match revoked_at {
@@ -83,12 +84,14 @@ impl<R: Administration + Registry> Admin<'_, R> {
                 _ => String::new(),
             };
             let subject = format!("{subject}{of_org}{more}");
-            ([at.to_string(), actor.clone(), action.as_str().to_owned(), subject], entry)
+            ([at.to_string(), actor.clone(), action.to_string(), subject], entry)
         }));
         Ok(())
     }
 
-    fn of_org<T>(&self, org: &str, found: Option<T>) -> Result<T, Failure> {
-        found.ok_or_else(|| self.refused(&AdminRefusal::UnknownOrg(org.to_owned())))
+    async fn org(&self, name: &str) -> Result<OrgId, Failure> {
+        let orgs = self.registry.orgs().await?;
+        let org = orgs.iter().find(|org| org.name == name).map(|org| org.id);
+        org.ok_or_else(|| self.refused(&AdminRefusal::UnknownOrg(name.to_owned())))
     }
 }
