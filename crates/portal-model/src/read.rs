@@ -183,7 +183,7 @@ fn records(
     if response.status == 204 {
         return Ok((Vec::new(), None));
     }
-    let documented = read_portals::<Vec<Object<Documented<'_>>>>(response);
+    let documented = read_portals::<Vec<Object<Documented<'_>>>>(&response.body);
     if let (200, Some(portals)) = (response.status, documented) {
         return Ok((portals.into_iter().map(|Object(portal)| portal.into()).collect(), None));
     }

@@ -138,6 +138,13 @@ pub struct Token {
     pub was_refused: bool,
 }
 
+/// When an event is taken in, with the random part of the backoff that it may lead to.
+#[derive(Clone, Copy, Debug)]
+struct At {
+    now: Duration,
+    jitter: Jitter,
+}
+
 /// Failures in a row of one kind of request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tries {
@@ -162,7 +169,8 @@ impl Flow {
 
     /// The outcome of a [preview](Self::preview) by a complete list of the org's portals.
     pub fn outcome_by(mut self, portals: &[Portal]) -> Outcome {
-        self.on_listing(Duration::ZERO, Jitter::FULL, Duration::ZERO, portals);
+        let at = At { now: Duration::ZERO, jitter: Jitter::FULL };
+        self.on_listing(at, Duration::ZERO, portals);
         self.abandon()
     }
 
@@ -510,13 +518,7 @@ impl Flow {
 
     /// The current request failed: the same again, later. `requested` is the wait that the
     /// service requests.
-    fn retry(
-        &mut self,
-        now: Duration,
-        jitter: Jitter,
-        last_failure: NotDone,
-        requested: Option<Duration>,
-    ) {
+    fn retry(&mut self, at: At, last_failure: NotDone, requested: Option<Duration>) {
         // Getting a token is a part of the request that needs it.
         if self.in_flight.take() != Some(InFlight::Token) {
             self.token.replaced = false;
@@ -528,12 +530,12 @@ impl Flow {
             matches!(self.phase, Phase::Attempt { .. }) && self.doubt.is_some() && needs_list;
         let step =
             if is_repeat { self.tries.backoffs.max(self.polls) } else { self.tries.backoffs };
-        let backoff = self.policy.backoff(step, jitter);
+        let backoff = self.policy.backoff(step, at.jitter);
         // Rule 12: at least the backoff, and many clients don't come back at the same moment.
         let requested =
-            requested.map(|time| time.saturating_add(jitter.of(self.policy.backoff_base)));
+            requested.map(|time| time.saturating_add(at.jitter.of(self.policy.backoff_base)));
         let wake_at =
-            now.saturating_add(requested.map_or(backoff, |requested| requested.max(backoff)));
+            at.now.saturating_add(requested.map_or(backoff, |requested| requested.max(backoff)));
         self.tries.backoffs += 1;
         let is_rate_limited = matches!(last_failure, NotDone::RateLimited { .. });
         self.last_failure = Some(last_failure);
@@ -542,7 +544,7 @@ impl Flow {
             self.phase = Phase::Verify(IfAbsent::Repeat);
             self.polls += 1;
         }
-        self.wait_until(now, wake_at);
+        self.wait_until(at.now, wake_at);
         if is_rate_limited {
             self.tries = Tries { backoffs: self.tries.backoffs, ..Tries::default() };
             return;
