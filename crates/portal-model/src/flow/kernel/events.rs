@@ -188,7 +188,7 @@ impl Flow {
                 // Rule 8: it does not count.
                 self.attempts -= 1;
                 self.put_in_doubt(at.now, Doubt::RateLimited(error.clone()), false);
-                self.retry_limited(at, error, response.retry_after);
+                self.retry(at, responses::rate_limited(error, response), response.retry_after);
             }
             Reply::Unauthorized(error) if self.token.was_refused => {
                 self.put_in_doubt(at.now, error.clone().into(), false);
@@ -216,11 +216,6 @@ impl Flow {
                 }
             }
         }
-    }
-
-    fn retry_limited(&mut self, at: At, error: ResponseError, retry_after: Option<Duration>) {
-        let cause = Failure::Response(error);
-        self.retry(at, NotDone::RateLimited { retry_after, cause }, retry_after);
     }
 
     /// Rule 12: a service that fails may request a wait, too. The last list comes in any case.
@@ -265,24 +260,14 @@ impl Flow {
                 self.retry(at, NotDone::Unreachable(failure), retry_after);
             }
             Ok(portals) => self.on_listing(at, began, &portals),
-            Err(Unusable::RateLimited(error)) => {
-                self.retry_limited(at, error, retry_after);
-            }
-            Err(Unusable::Failed(failure)) => {
-                self.retry(at, NotDone::Unreachable(failure), retry_after);
-            }
+            Err(Unusable::Failed(failure)) => self.retry(at, failure, retry_after),
             Err(Unusable::TokenRejected(error)) => self.on_token_rejected(error),
             // Rule 1: what a token without the scope can't see is left unverified.
             Err(Unusable::ScopeMissing(error)) if self.phase == Phase::Baseline => {
                 match self.effect.unlisted(&self.policy) {
-                    Some(Finding::There { portal, origin }) => {
-                        self.finish(self.effect.there(portal, origin));
-                    }
-                    Some(Finding::Blocked(by)) => self.finish(self.effect.blocked(by)),
-                    Some(Finding::Absent | Finding::Ambiguous(_)) => {
+                    Some(finding) => {
                         self.list_rejected = Some(error);
-                        self.end_request();
-                        self.start_attempt();
+                        self.on_first(finding);
                     }
                     None => self.on_list_rejected(error),
                 }
@@ -304,12 +289,19 @@ impl Flow {
     pub(super) fn on_listing(&mut self, at: At, began: Duration, portals: &[Portal]) {
         let attempted = self.phase != Phase::Baseline;
         let finding = self.effect.compare(&self.policy, self.baseline.as_ref(), portals, attempted);
+        if attempted && !matches!(finding, Finding::There { .. }) {
+            return self.on_absence(at, began, portals, finding);
+        }
+        self.baseline.get_or_insert_with(|| Baseline::of(portals));
+        self.on_first(finding);
+    }
+
+    /// What there is before the first attempt, or what shows the effect of one.
+    fn on_first(&mut self, finding: Finding) {
         match finding {
             Finding::There { portal, origin } => self.finish(self.effect.there(portal, origin)),
-            finding if attempted => self.on_absence(at, began, portals, finding),
             Finding::Blocked(by) => self.finish(self.effect.blocked(by)),
             Finding::Absent | Finding::Ambiguous(_) => {
-                self.baseline = Some(Baseline::of(portals));
                 self.end_request();
                 self.start_attempt();
             }
