@@ -376,13 +376,11 @@ impl Flow {
         let next = match (self.token.current, &self.phase) {
             (_, Phase::Attempt { recorded: true }) => {
                 self.phase = Phase::Attempt { recorded: false };
+                self.attempts += 1;
                 InFlight::Send
             }
             (None, _) => InFlight::Token,
-            (Some(_), Phase::Attempt { recorded: false }) => {
-                self.attempts += 1;
-                InFlight::Record
-            }
+            (Some(_), Phase::Attempt { recorded: false }) => InFlight::Record,
             (Some(_), _) => InFlight::List { began: now },
         };
         if next != InFlight::Send {
@@ -404,7 +402,7 @@ impl Flow {
                 timeout: self.read_timeout(now),
             },
             (_, Some(InFlight::Record)) => {
-                Step::Record(self.effect.intent(self.attempts, self.baseline.clone()))
+                Step::Record(self.effect.intent(self.attempts + 1, self.baseline.clone()))
             }
             // There was time for all of it when it was handed out.
             (_, Some(InFlight::Send)) => Step::Send {
@@ -416,8 +414,7 @@ impl Flow {
 
     /// Whether an attempt may begin at `at`, or why not.
     fn check_attempt(&self, at: Duration) -> Result<(), NotDone> {
-        let counted = u32::from(self.phase == Phase::Attempt { recorded: true });
-        if self.attempts - counted >= self.policy.max_attempts {
+        if self.attempts >= self.policy.max_attempts {
             return Err(NotDone::Exhausted { last: self.last_doubt.clone() });
         }
         let verified = at.saturating_add(self.policy.time_for_an_attempt());
@@ -430,9 +427,6 @@ impl Flow {
 
     /// An attempt would be next, but the policy allows no more.
     fn stop_attempting(&mut self, now: Duration, reason: NotDone) {
-        if self.phase == (Phase::Attempt { recorded: true }) {
-            self.attempts -= 1;
-        }
         let requested = match self.last_failure {
             Some(NotDone::RateLimited { .. }) => self.wake_at,
             // The list needs a token, and there was none just now.

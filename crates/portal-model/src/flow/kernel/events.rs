@@ -43,7 +43,6 @@ impl Flow {
                 self.phase = Phase::Attempt { recorded: true };
             }
             (Some(InFlight::Record), Event::NotRecorded(why)) => {
-                self.attempts -= 1;
                 self.end_attempts(NotDone::NotRecorded(why));
             }
             (Some(InFlight::Send), Event::Response(response)) => {
