@@ -320,36 +320,32 @@ impl Flow {
             (_, Some(InFlight::Send)) => Activity::Sending { attempt: self.attempts },
             (Phase::Baseline, Some(InFlight::List { .. })) => Activity::ListingFirst,
             (_, Some(InFlight::List { .. })) => Activity::Verifying,
-            (_, None) => match (&self.last_failure, &self.doubt) {
-                (Some(last_failure), _) => {
-                    Activity::BackingOff { cause: with_sources(last_failure), until }
-                }
-                (None, Some(doubt))
-                    if matches!(self.phase, Phase::Verify(_)) && !self.backs_off() =>
-                {
-                    let until = self.absent_from.max(until);
-                    Activity::WaitingToVerify { doubt: doubt.clone(), until }
-                }
-                (None, doubt) => {
-                    let cause =
-                        doubt.as_ref().map_or_else(String::new, |doubt| with_sources(doubt));
-                    Activity::BackingOff { cause, until }
-                }
-            },
+            (Phase::Verify(_), None) if self.last_failure.is_none() && !self.backs_off(until) => {
+                let doubt = self.doubt.clone().unwrap_or(Doubt::InProgress);
+                Activity::WaitingToVerify { doubt, until: self.absent_from.max(until) }
+            }
+            (_, None) => {
+                let failure = self.last_failure.as_ref().map(|failure| with_sources(failure));
+                let doubt = || self.doubt.as_ref().map(|doubt| with_sources(doubt));
+                Activity::BackingOff { cause: failure.or_else(doubt).unwrap_or_default(), until }
+            }
         }
     }
 }
 
 /// What comes next.
 impl Flow {
-    /// Whether the next list clears the way for another attempt, unless it shows something.
-    fn backs_off(&self) -> bool {
-        self.phase == Phase::Verify(IfAbsent::Repeat)
-            && self.effect.repeats_in_doubt()
-            && self.polls > 0
+    /// Whether the list after this wait clears the way for another attempt, unless it shows something.
+    fn backs_off(&self, until: Duration) -> bool {
+        self.phase == Phase::Verify(IfAbsent::Repeat) && self.polls > 0 && self.may_repeat(until)
+    }
+
+    /// Whether another attempt may begin at `at`, in doubt.
+    fn may_repeat(&self, at: Duration) -> bool {
+        self.effect.repeats_in_doubt()
             && self.blocked.is_none()
             && self.ambiguity.is_none()
-            && self.attempts < self.policy.max_attempts
+            && self.check_attempt(at).is_ok()
     }
 
     /// Puts the next thing under way, unless it is too early or the flow has ended.

@@ -356,10 +356,7 @@ impl Flow {
 
     /// The effect is not in a list that proves nothing yet.
     fn stay_in_doubt(&mut self, at: At, began: Duration, if_absent: &IfAbsent) {
-        let may_repeat = self.effect.repeats_in_doubt()
-            && self.blocked.is_none()
-            && self.ambiguity.is_none()
-            && self.check_attempt(at.now).is_ok();
+        let may_repeat = self.may_repeat(at.now);
         // A process that was frozen may read a list of long ago, and what took effect before it may have
         // been listed and renamed since.
         let is_fresh = at.now.saturating_sub(began) <= self.policy.read_timeout.saturating_mul(2);
