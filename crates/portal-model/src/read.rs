@@ -141,6 +141,9 @@ fn why_incomplete(
     why.or_else(|| is_ambiguous().then_some("it has two lists"))
 }
 
+/// What the name of a member contains that says that there is more: `more_records`, `has_more`,
+/// `next_page_token`, `is_truncated`.
+const CUT: [&str; 5] = ["more", "next", "cursor", "truncated", "partial"];
 const OTHER_PAGES: &str = "it has more pages";
 const OTHER_COUNT: &str = "it has not as many portals as it says";
 
@@ -153,22 +156,25 @@ struct Once {
     _info: IgnoredAny,
 }
 
-/// Why a list of `count` records that says this of itself is not all that there is now. Whatever the service
-/// is not known to send with one of its lists may mean that, in words of a gateway's own.
+/// Why a list of `count` records that says this of itself is not all that there is now. Other members mean
+/// nothing: a service that sends more than is documented must not keep everybody from creating.
 fn incomplete(name: &str, value: &RawJson, count: usize) -> Option<&'static str> {
     // In any spelling: a number or a flag may come as a text, and a name as in `moreRecords`.
     let text = value.as_str().trim_matches(['"', ' ']);
     let name = name.replace(['_', '-'], "").to_ascii_lowercase();
     let (is_harmless, why) = match name.as_str() {
         _ if matches!(text, "" | "null") => return None,
-        "morerecords" | "hasmore" => (text.eq_ignore_ascii_case("false"), OTHER_PAGES),
+        cut if CUT.iter().any(|part| cut.contains(part)) => {
+            (text.eq_ignore_ascii_case("false"), OTHER_PAGES)
+        }
+        "complete" | "iscomplete" => (text.eq_ignore_ascii_case("true"), OTHER_PAGES),
         "page" | "pages" | "totalpages" => (matches!(text, "0" | "1"), OTHER_PAGES),
         "count" | "total" | "totalcount" | "totalrecords" => {
             (text == count.to_string(), OTHER_COUNT)
         }
-        "call" | "email" | "perpage" | "sortby" | "sortorder" => return None,
         "code" | "status" => (text.eq_ignore_ascii_case("success"), "it says that it failed"),
-        _ => (false, "it comes with something that is not known here"),
+        "info" => (false, "what it says of itself is unreadable"),
+        _ => return None,
     };
     (!is_harmless).then_some(why)
 }

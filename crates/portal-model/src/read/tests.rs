@@ -29,6 +29,8 @@ fn list_is_complete_unless_it_says_otherwise() {
         r#"{"call":false,"per_page":200,"next_page_token":null,"count":1,"sort_by":"id","page":1,
             "previous_page_token":null,"page_token_expiry":null,"sort_order":"desc","email":false,
             "more_records":false,"total_count":1}"#,
+        // What nobody has documented.
+        r#"{"edition":"enterprise","quota":{"left":3},"size":4}"#,
     ] {
         assert_eq!(why(info), None, "{info}");
     }
@@ -52,7 +54,6 @@ fn list_is_complete_unless_it_says_otherwise() {
         r#"{"has_more":true}"#,
         r#"{"cursor":"c8582e"}"#,
         r#"{"isTruncated":true}"#,
-        r#"{"size":4}"#,
         r#"{"complete":false}"#,
         r#"{"pages":2}"#,
         r#"{"total-pages":"2"}"#,

@@ -65,8 +65,8 @@ fn without_ids_old_name_has_to_be_all_that_is_gone() {
         (&["AcmeThird", "AcmeNew"], false),
         (&["AcmeThird", "AcmeNew", "AcmeOther"], false),
     ] {
-        let mut script = rename().token().handle(portals(&["AcmeOld", "AcmeOther"]));
-        script = script.attempt(lost()).handle(portals(now));
+        let mut script = rename().token().list(portals(&["AcmeOld", "AcmeOther"]));
+        script = script.attempt(lost()).list(portals(now));
         let is_over = matches!(script.flow.step(script.now), Step::Done(_));
         assert_eq!(is_over, is_renamed, "{now:?}");
     }
