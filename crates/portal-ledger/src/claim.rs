@@ -15,7 +15,8 @@ use crate::time::{Moment, Times};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClaimRequest {
-    /// The id of the entry, if a new one is made, and of the holder in any case.
+    /// The id of the entry, if a new one is made, and of the holder in any case. A request is run once at a time:
+    /// two runs of one id would be one holder.
     pub id: EntryId,
     /// The API and the org, as far as that is known.
     pub org: OrgIdentity,

@@ -404,8 +404,10 @@ impl<'a> View<'a> {
                 let is_own = entry.id == self.request.id;
                 return if is_own || (is_outcome && self.concerns(operation, &entry)) {
                     Err(self.told(&entry))
-                } else if is_outcome {
+                } else if is_outcome && is_create(&entry.operation) == is_create(operation) {
                     Err(name_dropped(&entry))
+                } else if is_outcome {
+                    Err(Refusal::Blocked(conflict(Conflict::KeyOfAnother, &entry)))
                 } else {
                     Ok(None)
                 };
@@ -417,21 +419,30 @@ impl<'a> View<'a> {
             let told = is_outcome.then(|| self.told(&renamed));
             return told.map_or(Ok(None), Err);
         }
-        if entry.attempts == 0 {
-            entry.operation = operation.clone();
-        } else if !operation.concerns(entry.name()) {
+        if entry.attempts > 0 && !operation.concerns(entry.name()) {
             return Err(name_dropped(&entry));
         }
+        // Others wait for what is attempted under each of its names.
+        entry.operation = match (entry.operation, operation) {
+            (Operation::Create(begun), Operation::Create(wanted)) if entry.attempts > 0 => {
+                begun.with_fallbacks(wanted.names().cloned()).into()
+            }
+            _ => operation.clone(),
+        };
         entry.key = entry.key.or_else(|| self.request.key.clone());
         entry.label = entry.label.or_else(|| self.request.label.clone());
         Ok(Some(entry))
     }
 
-    /// Whether the portal of an entry has, or had, one of the names.
+    /// Whether the portal of an entry has or had one of the names, or may have it by a rename that is in doubt.
     fn concerns(&self, operation: &Operation, entry: &Entry) -> bool {
-        let by_now = || self.named_by_now(entry.clone());
-        operation.concerns(entry.name())
-            || by_now().is_some_and(|entry| operation.concerns(entry.name()))
+        let renamed = |last: &&Entry| {
+            let last = *last;
+            self.next_of_name(last).filter(|next| is_rename_of(last, next))
+        };
+        let mut named = std::iter::successors(Some(entry), renamed);
+        is_create(operation) == is_create(&entry.operation)
+            && named.any(|entry| operation.concerns(entry.name()))
     }
 
     /// The entry to determine; nothing is attempted, so nothing else is waited for.
@@ -469,7 +480,7 @@ impl<'a> View<'a> {
                 return Some(conflict(Conflict::LabelMoved, entry));
             }
             let is_wish = is_same_wish(entry, operation)
-                || entry.old_name().is_none() && self.concerns(operation, entry);
+                || is_create(operation) && self.concerns(operation, entry);
             (has_key && (moved || !is_wish)).then(|| conflict(Conflict::KeyOfAnother, entry))
         })
     }
@@ -681,7 +692,7 @@ impl<'a> View<'a> {
     fn has_rival(&self, entry: &Entry) -> bool {
         let is_rival = |other: &Entry| {
             let is_held = matches!(&other.state, State::Open(lease) if lease.holder.is_some());
-            matches!(other.operation, Operation::Create(_))
+            is_create(&other.operation)
                 && other.order > entry.order
                 && (other.attempts > 0 || is_held)
                 && self.operation().is_some_and(|operation| has_common_name(other, operation))
@@ -778,9 +789,12 @@ fn may_be_cause(entry: &Entry) -> bool {
 
 /// Whether an entry of the same key is of what is wanted: by its first name, or by the one it got to.
 pub(crate) fn is_same_wish(entry: &Entry, operation: &Operation) -> bool {
-    let are_creates =
-        matches!((operation, &entry.operation), (Operation::Create(_), Operation::Create(_)));
+    let are_creates = is_create(operation) && is_create(&entry.operation);
     operation.is_same_as(&entry.operation) || are_creates && operation.concerns(entry.name())
+}
+
+const fn is_create(operation: &Operation) -> bool {
+    matches!(operation, Operation::Create(_))
 }
 
 pub(crate) fn has_equal_key(entry: &Entry, request: &ClaimRequest) -> bool {

@@ -69,7 +69,10 @@ impl Entries {
 
     fn write(&mut self, mut entry: Entry) {
         let place = *self.ids.entry(entry.id.to_string()).or_insert(self.all.len());
-        entry.order = place as u64 + 1;
+        // A copy of some entries has them in the order of the original.
+        if entry.order == 0 {
+            entry.order = place as u64 + 1;
+        }
         let new = terms(&entry);
         if let Some(old) = self.all.get_mut(place) {
             for term in terms(old) {

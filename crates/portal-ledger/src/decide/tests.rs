@@ -489,13 +489,27 @@ fn what_appears_may_be_of_operation_that_began_later() {
 }
 
 #[test]
-fn fallbacks_are_those_of_last_claim_until_first_attempt() {
+fn fallbacks_are_those_of_last_claim_and_of_attempts() {
     let request = wants(with_fallback("AcmeCo", "BetaCo"));
     let operation = |row: Entry| granted(vec![row], &request).1.entry.operation;
     let idle = entry(create("AcmeCo"));
-    assert_eq!(
-        operation(Entry { state: open(100), ..idle.clone() }),
-        with_fallback("AcmeCo", "BetaCo")
-    );
-    assert_eq!(operation(idle.attempted(open(100))), create("AcmeCo"));
+    let both = with_fallback("AcmeCo", "BetaCo");
+    assert_eq!(operation(Entry { state: open(100), ..idle.clone() }), both);
+    assert_eq!(operation(idle.attempted(open(100))), both);
+    let idle = entry(with_fallback("AcmeCo", "DeltaCo"));
+    assert_eq!(operation(Entry { state: open(100), ..idle.clone() }), both);
+    let names = operation(idle.attempted(open(100)));
+    assert_eq!(names.names().collect::<Vec<_>>(), ["AcmeCo", "DeltaCo", "BetaCo"]);
+}
+
+#[test]
+fn attempt_under_later_fallback_is_waited_for() {
+    let row = entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 20));
+    let (_, grant) = granted(vec![row], &wants(with_fallback("AcmeCo", "BetaCo")));
+    let holder = EntryId::new("new");
+    let row = record(grant.entry, &holder, &intent("BetaCo"), None, &at(100)).unwrap();
+    let mut other = wants(create("BetaCo"));
+    other.id = EntryId::new("other");
+    other.policy.allow_another = true;
+    assert!(decided(vec![row], &other).starts_with("waits"));
 }
