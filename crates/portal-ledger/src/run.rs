@@ -64,6 +64,8 @@ pub async fn run(
 pub struct Preview {
     /// What the ledger has of the same operation.
     pub entry: Option<Entry>,
+    /// By what something may be done yet about its names, in what may be the org: that is determined first.
+    pub undecided: Option<Entry>,
     /// What would come of it: [`NotDone::Preview`] if something would be sent, or if only a later list can
     /// tell, since this ledger just renamed the portal; [`Outcome::Unknown`] if what the ledger has in doubt
     /// is to be determined first.
@@ -87,7 +89,7 @@ pub async fn preview(
     let outcome = look.outcome(&request, version, &now, async |flow| run.listed(flow).await);
     // As in `run`.
     let outcome = Box::pin(outcome).await;
-    Ok(Preview { entry: look.entry, outcome })
+    Ok(Preview { entry: look.entry, undecided: look.undecided, outcome })
 }
 
 /// The same of many operations, each with a complete list of its org if there is one; without one, what it
@@ -108,7 +110,7 @@ pub async fn previews(
         for ((request, portals), look) in operations.iter().zip(looks) {
             let listed = async |flow: Flow| portals.map(|portals| flow.outcome_by(portals));
             let outcome = look.outcome(request, ApiVersion::default(), now, listed).await;
-            previews.push(Preview { entry: look.entry, outcome });
+            previews.push(Preview { entry: look.entry, undecided: look.undecided, outcome });
         }
     }
     Ok(previews)
