@@ -3,13 +3,14 @@
 use std::time::SystemTime;
 
 use portal_ledger::{Clock, Entry, Filter};
+use portal_model::name::is_same_name;
 use portal_model::neutral::printable_line;
 
 use crate::commands::candidates;
 use crate::commands::sections::{Environment, STATE};
 use crate::org::ledger;
 use crate::org::profile::Profiles;
-use crate::report::entry::EntryObject;
+use crate::report::entry::{EntryObject, names_by_now};
 use crate::report::failure::{ExitClass, Failure};
 use crate::report::wrap::{aligned, wrap};
 use crate::sys::directories;
@@ -50,15 +51,22 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     filter.labels = args.profile.clone().map(|profile| [profile].into());
     filter.is_unfinished = args.open;
     let entries = ledger::entries(ledger::Place::new()?, &filter).await?;
-    let is_wanted =
-        |entry: &&Entry| args.name.as_ref().is_none_or(|name| entry.operation.concerns(name));
+    let by_now = names_by_now(&entries);
+    let by_now = |entry: &Entry| by_now.get(&entry.id).copied();
+    let is_wanted = |entry: &&Entry| {
+        args.name.as_ref().is_none_or(|name| {
+            let is_named_now = by_now(entry).is_some_and(|now| is_same_name(now, name));
+            is_named_now || entry.operation.concerns(name)
+        })
+    };
     let wanted: Vec<_> = entries.iter().filter(is_wanted).collect();
     if let (Some(profile), []) = (&args.profile, &*wanted) {
         // One that was removed may have left entries.
         Profiles::load(&directories::config()?)?.entry(profile)?;
     }
     let now = Clock::system().now();
-    let objects: Vec<_> = wanted.iter().map(|entry| EntryObject::new(entry, &now)).collect();
+    let objects: Vec<_> =
+        wanted.iter().map(|entry| EntryObject::new(entry, by_now(entry), &now)).collect();
     print(&objects, printer);
     if !printer.is_json() {
         let of = |of: &str, what: &Option<String>| {
@@ -87,8 +95,7 @@ fn print(objects: &[EntryObject<'_>], printer: &Printer) {
     let short = |[name, what, begun, _]: [String; 4]| [name, what, begun];
     let lines = if is_narrow { aligned(cells.into_iter().map(short).collect()) } else { whole };
     for (object, line) in objects.iter().zip(lines) {
-        let below = [is_narrow.then(|| object.place()), object.why()].into_iter().flatten();
-        let below = below.map(|text| match columns {
+        let below = object.more(is_narrow).map(|text| match columns {
             Some(columns) => wrap(&text, INDENT, columns),
             None => format!("{:INDENT$}{}", "", printable_line(&text)),
         });
