@@ -85,9 +85,10 @@ impl Plan {
         let Self { rows, orgs, .. } = self;
         let mut claims = Vec::new();
         for org in orgs.iter() {
+            let identity = org.identity();
             for row in org.rows.iter().filter_map(|row| rows.get(*row)) {
                 let wanted = Wanted::Do(row.create.clone().into());
-                let mut claim = ClaimRequest::new(EntryId::new(""), org.identity(), wanted);
+                let mut claim = ClaimRequest::new(EntryId::new(""), identity.clone(), wanted);
                 claim.label = Some(row.profile.clone());
                 claim.key = Some(row.key.clone());
                 claim.policy = org.safe.client().policy().clone();
@@ -99,9 +100,11 @@ impl Plan {
         let previews = previews.map_err(|error| ledger::unreadable(error.to_string()))?;
         let mut previews = previews.into_iter();
         for org in orgs.iter_mut() {
+            let identity = org.identity();
+            let compared = |entry: &Entry| entry.org.compare(&identity);
             for index in &org.rows {
                 if let Some((row, preview)) = rows.get_mut(*index).zip(previews.next()) {
-                    row.state = state(row, org, preview, self.is_same_org);
+                    row.state = state(row, &org.seen, preview, compared, self.is_same_org);
                 }
             }
             org.rows.retain(|row| rows.get(*row).is_some_and(Row::is_left));
@@ -144,10 +147,15 @@ impl Plan {
     }
 }
 
-/// The state of a row by what its run would come to.
-fn state(row: &mut Row, org: &Org, preview: Preview, is_same_org: bool) -> State {
+/// The state of a row by what its run would come to. `compared` is whether an entry is of its org.
+fn state(
+    row: &mut Row,
+    seen: &Seen,
+    preview: Preview,
+    compared: impl Fn(&Entry) -> SameOrg,
+    is_same_org: bool,
+) -> State {
     let Preview { mut entry, undecided, outcome, .. } = preview;
-    let compared = |entry: &Entry| entry.org.compare(&org.identity());
     let operation = Operation::from(row.create.clone());
     // Under the key of another profile of the org, from where the row goes on.
     let of_another = undecided.filter(|other| {
@@ -165,12 +173,12 @@ fn state(row: &mut Row, org: &Org, preview: Preview, is_same_org: bool) -> State
     });
     match (outcome, elsewhere) {
         // That it is absent there would prove nothing.
-        (_, Some(entry)) if org.seen.identity.is_some() => State::Moved(moved(entry, row).into()),
+        (_, Some(entry)) if seen.identity.is_some() => State::Moved(moved(entry, row).into()),
         (Outcome::NotCreated { why: NotDone::Preview, .. }, _) => {
             let ending = entry.as_ref().and_then(Entry::ending);
-            org.seen.state(row, ending.and_then(|ending| ending.cause.clone()))
+            seen.state(row, ending.and_then(|ending| ending.cause.clone()))
         }
-        (outcome, Some(_)) if outcome.is_ours() => org.seen.state(row, None),
+        (outcome, Some(_)) if outcome.is_ours() => seen.state(row, None),
         (outcome, _) => State::Known(created(outcome, row).into()),
     }
 }
