@@ -7,22 +7,17 @@ use std::error::Error;
 
 use axum::Router;
 use axum::routing::get;
+use portal_http::model::Scope;
 use portal_http::server::PortalService;
-use portal_store::{MemoryRegistry, Registry};
+use portal_store::{MemoryRegistry, Registry, Seed, SeedCredential, SeedOrg, SeedUser};
 
-const SEED: &str = r#"
-    [[org]]
-    name = "Acme"
-    [[org.user]]
-    name = "Acme Admin"
-    email = "admin@acme.example"
-    permissions = ["manage_portal", "manage_portal_users"]
-    [[org.user.credential]]
-    client_id = "1000.ACME"
-    client_secret = "acme-secret"
-    refresh_token = "1000.acme.all"
-    scopes = ["ZohoCRM.settings.clientportal.ALL"]
-"#;
+/// Who can use the API.
+fn seed() -> Seed {
+    let (secret, token) = ("acme-secret".to_owned(), "1000.acme.all".to_owned());
+    let credential = SeedCredential::refresh_token("1000.ACME", secret, token);
+    let user = SeedUser::admin("Acme Admin", "admin@acme.example");
+    Seed::new([SeedOrg::new("Acme").user(user.credential(credential.scopes([Scope::PORTAL_ALL])))])
+}
 
 /// The application: one route of its own, and everything of the API.
 pub(crate) fn application<R: Registry>(portals: PortalService<R>) -> Router {
@@ -35,7 +30,7 @@ pub(crate) fn application<R: Registry>(portals: PortalService<R>) -> Router {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let service = PortalService::new(MemoryRegistry::new());
-    service.registry().apply_seed(&SEED.parse()?, service.now()).await?;
+    service.registry().apply_seed(&seed(), service.now()).await?;
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     axum::serve(listener, application(service)).await?;

@@ -65,8 +65,7 @@ pub(crate) async fn run(
     let service = Router::new().route("/signups/{id}", post(sign_up)).with_state(portals.clone());
     serve(listener, service).with_graceful_shutdown(stop).await?;
     // What is still in doubt then is recovered at the next start.
-    portals.shutdown(Duration::from_secs(20)).await;
-    Ok(())
+    portals.shutdown(Duration::from_secs(20)).await.map(drop).map_err(io::Error::other)
 }
 
 #[tokio::main]

@@ -56,7 +56,7 @@ pub use self::handle::Client;
 pub use self::http_transport::{
     HttpTransport, HttpTransportBuilder, InvalidProxy, Proxy, TlsError, UnusableTransport,
 };
-pub use self::safe::{Call, IdentifyError, InFlight, PreviewError, SafeClient};
+pub use self::safe::{Call, IdentifyError, InFlight, ReadError, SafeClient};
 pub use self::token_cache::{CacheKey, CachedToken, TokenCache};
 pub use self::transport::{Bounds, Transport};
 pub use portal_ledger::{Ended, Preview};

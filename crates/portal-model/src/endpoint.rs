@@ -285,7 +285,8 @@ impl Response {
             let mut words = status.split([',', ';']).map(|word| word.trim().to_ascii_lowercase());
             words.any(|word| word == "hit" || word == "hit=?1")
         };
-        let is_stale = |warning: &str| warning.trim().starts_with("110");
+        // 110 to 113 are a cache's own.
+        let is_stale = |warning: &str| warning.trim().starts_with("11");
         let is_past = |status: &str| {
             let status = status.to_ascii_lowercase();
             ["hit", "stale", "updating"].iter().any(|past| status.contains(past))
@@ -303,7 +304,9 @@ impl Response {
             matches!(name.trim(), "rel" | "rel*")
                 && relations.split([' ', '"', '\'']).any(|relation| relation == "next")
         };
-        self.has_next_page = any("link", &|link| link.split([',', ';']).any(is_next));
+        let is_there = |value: &str| !value.trim().is_empty();
+        self.has_next_page = any("link", &|link| link.split([',', ';']).any(is_next))
+            || ["x-next-page", "content-range"].iter().any(|name| any(name, &is_there));
         self.total_count = first("x-total-count").and_then(|count| count.trim().parse().ok());
         self
     }

@@ -128,6 +128,11 @@ impl Baseline {
             && portals.iter().any(|portal| portal.zaid.is_none() && !had_none(portal))
     }
 
+    /// The portal that had this name.
+    pub(super) fn named(&self, name: &str) -> Option<&KnownPortal> {
+        self.0.iter().find(|known| is_same_name(&known.name, name))
+    }
+
     /// Whether `portal` was there: the same id, or the same name where either lacks an id.
     pub fn contains(&self, portal: &Portal) -> bool {
         self.0.iter().any(|known| known.is_same_as(portal))

@@ -144,6 +144,9 @@ fn why_incomplete(
     why.or_else(|| is_ambiguous().then_some("it has two lists"))
 }
 
+/// What the name of a member contains that says that there is more: `more_records`, `has_more`,
+/// `next_page_token`, `is_truncated`.
+const CUT: [&str; 5] = ["more", "next", "cursor", "truncated", "partial"];
 const OTHER_COUNT: &str = "it has not as many portals as it says";
 
 /// The members that make a list, each once.
@@ -167,8 +170,13 @@ fn incomplete(info: &Members, count: usize) -> Option<&'static str> {
         // A gateway may spell the names in its own way, such as `moreRecords`.
         let name = name.replace(['_', '-'], "").to_ascii_lowercase();
         match name.as_str() {
-            "morerecords" if !is_absent(value) => Some("it has more pages"),
-            next if next.starts_with("next") && !is_absent(value) => Some("it has more pages"),
+            "status" if text(value) == "error" => Some("it says that it failed"),
+            name if CUT.iter().any(|part| name.contains(part)) && !is_absent(value) => {
+                Some("it has more pages")
+            }
+            "pages" | "totalpages" if !matches!(&*text(value), "null" | "0" | "1") => {
+                Some("it has more pages")
+            }
             "page" if !matches!(&*text(value), "null" | "1") => Some("it is a later page"),
             "count" | "total" | "totalcount" | "totalrecords"
                 if !matches!(&*text(value), "null") && text(value) != count.to_string() =>

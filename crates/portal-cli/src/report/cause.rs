@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
-use portal_http::client::{ClientError, IdentifyError, PreviewError};
+use portal_http::client::{ClientError, IdentifyError, ReadError};
 use portal_model::ResponseError;
 use portal_model::error::with_sources;
 use portal_model::explain::{explain, explain_oauth};
@@ -382,9 +382,9 @@ pub(crate) fn unidentified(error: &IdentifyError) -> Failure {
 }
 
 /// The failure of a look at what would come of a create or a rename.
-pub(crate) fn preview(error: &PreviewError) -> Failure {
+pub(crate) fn preview(error: &ReadError) -> Failure {
     match error {
-        PreviewError::Identify(error) => unidentified(error),
+        ReadError::Identify(error) => unidentified(error),
         error => Failure::new(ErrorKind::UnreadableLedger, with_sources(error)),
     }
 }

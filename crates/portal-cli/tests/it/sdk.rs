@@ -58,37 +58,37 @@ fn start() -> (Home, Served) {
 }
 
 #[test]
-#[ignore = "needs PyPI; run by .ci/run: cargo test --locked -p portal-cli --test it sdk -- --ignored"]
+#[ignore = "needs PyPI; run by .ci/run: cargo test --locked --workspace --all-features --test it sdk -- --ignored"]
 fn python_sdk_7_gets_typed_responses() {
     judge("Python7", "v7", install::python_sdk(7));
 }
 
 #[test]
-#[ignore = "needs PyPI; run by .ci/run: cargo test --locked -p portal-cli --test it sdk -- --ignored"]
+#[ignore = "needs PyPI; run by .ci/run: cargo test --locked --workspace --all-features --test it sdk -- --ignored"]
 fn python_sdk_8_gets_typed_responses() {
     judge("Python8", "v8", install::python_sdk(8));
 }
 
 #[test]
-#[ignore = "needs npm; run by .ci/run: cargo test --locked -p portal-cli --test it sdk -- --ignored"]
+#[ignore = "needs npm; run by .ci/run: cargo test --locked --workspace --all-features --test it sdk -- --ignored"]
 fn node_sdk_7_gets_typed_responses() {
     judge("Node7", "v7", install::node_sdk(7));
 }
 
 #[test]
-#[ignore = "needs npm; run by .ci/run: cargo test --locked -p portal-cli --test it sdk -- --ignored"]
+#[ignore = "needs npm; run by .ci/run: cargo test --locked --workspace --all-features --test it sdk -- --ignored"]
 fn node_sdk_8_gets_typed_responses() {
     judge("Node8", "v8", install::node_sdk(8));
 }
 
 #[test]
-#[ignore = "needs PyPI; run by .ci/run: cargo test --locked -p portal-cli --test it sdk -- --ignored"]
+#[ignore = "needs PyPI; run by .ci/run: cargo test --locked --workspace --all-features --test it sdk -- --ignored"]
 fn authlib_lists_portals_with_its_own_header() {
     list_with(install::python("authlib", "authlib_client.py"));
 }
 
 #[test]
-#[ignore = "needs npm; run by .ci/run: cargo test --locked -p portal-cli --test it sdk -- --ignored"]
+#[ignore = "needs npm; run by .ci/run: cargo test --locked --workspace --all-features --test it sdk -- --ignored"]
 fn simple_oauth2_lists_portals_with_own_header() {
     list_with(install::node("simple_oauth2.mjs"));
 }

@@ -55,46 +55,42 @@ impl ApiUrl {
 
     /// Processes the `api_domain` of a token response.
     pub(super) fn learn(&self, api_domain: Option<&str>) -> Result<(), TokenError> {
-        let change = match api_domain.map(|url| self.configured.after(url)) {
-            None => ApiDomainChange::Keep,
-            Some(ApiDomainChange::Mismatch(url)) if self.configured == ApiDomain::Unset => {
-                // A forged response of the accounts server must not lead the token away.
-                if !self.is_of_accounts(&origin(&url)) {
-                    return Err(TokenError::Local(format!(
-                        "the accounts server named the API {url}, which is not one of Zoho's: set \
-                         the API's URL if it is right"
-                    )));
-                }
-                ApiDomainChange::Use(url)
-            }
-            Some(change) => change,
-        };
+        let local = |why| Err(TokenError::Local(why));
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        match change {
-            ApiDomainChange::Keep => {}
-            ApiDomainChange::Use(url) => {
-                let url: BaseUrl = url.parse().map_err(|why| {
-                    TokenError::Local(format!(
-                        "the accounts server named an invalid API URL: {why}"
-                    ))
-                })?;
-                if known.url.as_ref() != Some(&url) {
-                    tracing::info!(%url, "the accounts server named the API");
-                    known.url = Some(url);
-                }
-            }
-            ApiDomainChange::Mismatch(url) => {
+        match api_domain.map(|url| self.configured.after(url)) {
+            None | Some(ApiDomainChange::Keep) => {}
+            Some(ApiDomainChange::Mismatch(url)) if self.configured != ApiDomain::Unset => {
                 if known.mismatch.as_ref() != Some(&url) {
                     let used = known.url.as_ref().map(BaseUrl::as_str);
                     tracing::warn!(used, named = url, "the accounts server names another API");
                     known.mismatch = Some(url);
                 }
             }
+            // A forged response of the accounts server must not lead the token away.
+            Some(ApiDomainChange::Mismatch(url)) if !self.is_of_accounts(&origin(&url)) => {
+                return local(format!(
+                    "the accounts server named the API {url}, which is not one of Zoho's: set the \
+                     API's URL if it is right"
+                ));
+            }
+            Some(ApiDomainChange::Use(url) | ApiDomainChange::Mismatch(url)) => {
+                let url: BaseUrl = match url.parse() {
+                    Ok(url) => url,
+                    Err(why) => {
+                        return local(format!(
+                            "the accounts server named an invalid API URL: {why}"
+                        ));
+                    }
+                };
+                if known.url.as_ref() != Some(&url) {
+                    tracing::info!(%url, "the accounts server named the API");
+                    known.url = Some(url);
+                }
+            }
         }
         if known.url.is_none() {
-            return Err(TokenError::Local(
-                "the accounts server did not name the API: set its URL or a data center".to_owned(),
-            ));
+            let why = "the accounts server did not name the API: set its URL or a data center";
+            return local(why.to_owned());
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::base_url::{BaseUrl, InvalidBaseUrl};
 use super::credential::{Credential, InvalidCredential};
 use super::handle::{Client, Core};
 #[cfg(feature = "sockets")]
-use super::http_transport::HttpTransport;
+use super::http_transport::{HttpTransport, UnusableTransport};
 use super::slots::Slots;
 use super::token::{Refreshed, Tokens};
 use super::token_cache::{CacheKey, DynTokenCache, TokenCache};
@@ -80,7 +80,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the transport. Default: `HttpTransport::new()`; without the feature `sockets` there is
+    /// Sets the transport. Default: an `HttpTransport` with its own defaults; without the feature `sockets` there is
     /// none, and a client needs a transport. Clients with clones of one transport share its
     /// connections.
     pub fn transport(mut self, transport: impl Transport) -> Self {
@@ -149,10 +149,13 @@ impl ClientBuilder {
     }
 
     fn shared_transport(&self) -> Result<Arc<dyn DynTransport>, BuildError> {
-        let given = self.transport.clone();
-        #[cfg(feature = "sockets")]
-        let given = given.or_else(|| Some(Arc::new(HttpTransport::new())));
-        given.ok_or(BuildError::NoTransport)
+        match &self.transport {
+            Some(given) => Ok(given.clone()),
+            #[cfg(feature = "sockets")]
+            None => Ok(Arc::new(HttpTransport::builder().build()?)),
+            #[cfg(not(feature = "sockets"))]
+            None => Err(BuildError::NoTransport),
+        }
     }
 }
 
@@ -170,6 +173,10 @@ pub enum BuildError {
     /// No transport was given, and without the feature `sockets` there is no default.
     #[error("missing transport: set one, or enable portal-http's feature `sockets`")]
     NoTransport,
+    /// The default transport can't be built, such as with an unusable proxy in the environment.
+    #[cfg(feature = "sockets")]
+    #[error(transparent)]
+    Transport(#[from] UnusableTransport),
     /// An access token was given without the URL of its API.
     #[error("missing API URL: an access token needs it or a data center")]
     NoApiUrl,

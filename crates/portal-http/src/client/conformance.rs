@@ -15,7 +15,7 @@ use portal_model::{
     PortalName,
 };
 
-use self::server::{Act, Entry, OnList, STEP_TIMEOUT, Seen, Server, is_attempt, is_list};
+use self::server::{Act, Entry, OnList, STEP_TIMEOUT, Server, is_attempt, is_list};
 
 /// The shortest backoff between two attempts.
 const BACKOFF: Duration = Duration::from_millis(250);
@@ -42,11 +42,10 @@ struct Duty {
     /// Continues "a host must".
     text: &'static str,
     list: OnList,
-    /// What the server does with each attempt; the last is for all that follow.
+    /// What the server does with each attempt. No more are asked for; the last is for all that follow.
     acts: &'static [Act],
-    attempts: u32,
     attempt_timeout: Duration,
-    is_fulfilled: fn(&Outcome, &Seen) -> bool,
+    is_fulfilled: fn(&Outcome, &Server) -> bool,
 }
 
 const NO_CONTENT: Act = Act::Respond("204 No Content", "", "");
@@ -66,7 +65,6 @@ const DUTY: Duty = Duty {
     text: "",
     list: |_, _| NO_CONTENT,
     acts: &[CREATED],
-    attempts: 1,
     attempt_timeout: STEP_TIMEOUT,
     is_fulfilled: |_, _| true,
 };
@@ -92,9 +90,8 @@ const DUTIES: [Duty; 10] = [
     Duty {
         text: "make each attempt once",
         acts: &[Act::Respond("429 Too Many Requests", "", RATE_LIMITED), CREATED],
-        attempts: 2,
-        is_fulfilled: |outcome, seen| {
-            matches!(outcome, Outcome::Created { .. }) && seen.count(is_attempt) == 2
+        is_fulfilled: |outcome, server| {
+            matches!(outcome, Outcome::Created { .. }) && server.count(is_attempt) == 2
         },
         ..DUTY
     },
@@ -105,12 +102,11 @@ const DUTIES: [Duty; 10] = [
         list: |_, _| NO_SCOPE,
         acts: &[Act::Hang],
         attempt_timeout: Duration::from_secs(1),
-        is_fulfilled: |outcome, seen| {
-            let took = seen.times(is_attempt).first().map(Instant::elapsed);
+        is_fulfilled: |outcome, server| {
+            let took = server.times(is_attempt).first().map(Instant::elapsed);
             let in_time = took.is_some_and(|took| (BACKOFF..STEP_TIMEOUT).contains(&took));
-            in_time && is_lost_once(outcome, seen)
+            in_time && is_lost_once(outcome, server)
         },
-        ..DUTY
     },
     Duty {
         text: "leave retries to its caller",
@@ -118,17 +114,16 @@ const DUTIES: [Duty; 10] = [
             0 => Act::Respond("503 Service Unavailable", "", ""),
             _ => NO_CONTENT,
         },
-        is_fulfilled: |outcome, seen| {
-            matches!(outcome, Outcome::Created { .. }) && is_apart(seen, is_list, BACKOFF)
+        is_fulfilled: |outcome, server| {
+            matches!(outcome, Outcome::Created { .. }) && is_apart(server, is_list, BACKOFF)
         },
         ..DUTY
     },
     Duty {
         text: "pass on Retry-After, and wait as long as it is told",
         acts: &[Act::Respond("429 Too Many Requests", "retry-after: 3\r\n", RATE_LIMITED), CREATED],
-        attempts: 2,
-        is_fulfilled: |outcome, seen| {
-            let is_late = is_apart(seen, is_attempt, Duration::from_secs(3));
+        is_fulfilled: |outcome, server| {
+            let is_late = is_apart(server, is_attempt, Duration::from_secs(3));
             matches!(outcome, Outcome::Created { .. }) && is_late
         },
         ..DUTY
@@ -139,7 +134,7 @@ const DUTIES: [Duty; 10] = [
             0 => Act::Respond("200 OK", "age: 60\r\n", r#"{"portals":[]}"#),
             _ => NO_CONTENT,
         },
-        is_fulfilled: |_, seen| seen.count(is_list) == 2,
+        is_fulfilled: |_, server| server.count(is_list) == 2,
         ..DUTY
     },
     Duty {
@@ -148,10 +143,10 @@ const DUTIES: [Duty; 10] = [
             "t1" => Act::Respond("401 Unauthorized", "", INVALID_TOKEN),
             _ => NO_CONTENT,
         },
-        is_fulfilled: |outcome, seen| match outcome {
-            Outcome::Created { .. } => seen.count(is_list) == 2,
+        is_fulfilled: |outcome, server| match outcome {
+            Outcome::Created { .. } => server.count(is_list) == 2,
             Outcome::NotCreated { why: NotDone::Auth(failure), .. } => {
-                matches!(failure, AuthFailure::TokenRejected(_)) && seen.count(is_list) == 1
+                matches!(failure, AuthFailure::TokenRejected(_)) && server.count(is_list) == 1
             }
             _ => false,
         },
@@ -161,8 +156,8 @@ const DUTIES: [Duty; 10] = [
         text: "follow no redirect",
         list: |_, _| NO_SCOPE,
         acts: &[Act::Respond("307 Temporary Redirect", "location: /elsewhere\r\n", "")],
-        is_fulfilled: |outcome, seen| {
-            matches!(outcome, Outcome::Unknown { .. }) && seen.count(is_attempt) == 1
+        is_fulfilled: |outcome, server| {
+            matches!(outcome, Outcome::Unknown { .. }) && server.count(is_attempt) == 1
         },
         ..DUTY
     },
@@ -182,7 +177,6 @@ pub async fn host<H: Host>(mut make: impl FnMut(&str) -> H) -> Result<(), Violat
     begins_nothing_late(&mut make, &name).await?;
     for duty in DUTIES {
         let server = Server::start(duty.list, duty.acts)?;
-        let seen = server.seen();
         let url = server.url();
         let wanted = Wanted::Do(CreateOperation::new(name.clone()).into());
         let org = OrgIdentity::new(&url, "conformance");
@@ -191,8 +185,8 @@ pub async fn host<H: Host>(mut make: impl FnMut(&str) -> H) -> Result<(), Violat
         let mut host = make(&url);
         let ledger = Ledger::in_memory();
         let ended = run(&ledger, request, ApiVersion::default(), &mut host, pending()).await;
-        if !(duty.is_fulfilled)(&ended.outcome, seen) {
-            let found = format!("{:?} after {:?}", ended.outcome, seen.entries());
+        if !(duty.is_fulfilled)(&ended.outcome, &server) {
+            let found = format!("{:?} after {:?}", ended.outcome, server.entries());
             return Err(Violation::Host { duty: duty.text, found });
         }
     }
@@ -213,10 +207,10 @@ async fn begins_nothing_late<H: Host>(
     let create = CreatePortal::new(name.clone()).request(ApiVersion::default());
     let sent = host.send(create, terms).await;
     let is_unsent = matches!(sent, Err(TransportError::NotSent(_)));
-    if is_unsent && server.seen().count(is_attempt) == 0 {
+    if is_unsent && server.count(is_attempt) == 0 {
         return Ok(());
     }
-    let found = format!("{sent:?} after {:?}", server.seen().entries());
+    let found = format!("{sent:?} after {:?}", server.entries());
     Err(Violation::Host { duty: "begin no attempt that is late", found })
 }
 
@@ -227,7 +221,7 @@ fn policy(duty: &Duty) -> Policy {
     policy.processing_time = Duration::ZERO;
     policy.list_lag = Duration::ZERO;
     policy.backoff_base = BACKOFF * 2;
-    policy.max_attempts = duty.attempts;
+    policy.max_attempts = u32::try_from(duty.acts.len()).unwrap_or(u32::MAX);
     policy.max_tries = 2;
     // Without a list nothing else is created.
     policy.allow_another = true;
@@ -235,11 +229,11 @@ fn policy(duty: &Duty) -> Policy {
 }
 
 /// Whether there are two matching entries at least `time` apart.
-fn is_apart(seen: &Seen, is_wanted: fn(&Entry) -> bool, time: Duration) -> bool {
-    matches!(seen.times(is_wanted)[..], [first, second] if second - first >= time)
+fn is_apart(server: &Server, is_wanted: fn(&Entry) -> bool, time: Duration) -> bool {
+    matches!(server.times(is_wanted)[..], [first, second] if second - first >= time)
 }
 
-fn is_lost_once(outcome: &Outcome, seen: &Seen) -> bool {
+fn is_lost_once(outcome: &Outcome, server: &Server) -> bool {
     let is_lost = matches!(outcome, Outcome::Unknown { doubt: Doubt::NoResponse(_), .. });
-    is_lost && seen.count(is_attempt) == 1
+    is_lost && server.count(is_attempt) == 1
 }

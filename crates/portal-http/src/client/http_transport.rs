@@ -24,8 +24,11 @@ use self::layer::Purpose;
 pub use self::proxy::{InvalidProxy, Proxy};
 use self::tls::{Tls, Trust};
 use self::wire::Idle;
-use super::transport::{Bounds, Transport, after, read};
+use super::transport::{Bounds, Transport, read};
 pub use crate::pem::TlsError;
+
+/// A request may take thirty years at most: a longer time may be none for an [`Instant`].
+const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// HTTP/1.1 over pooled connections, with TLS by rustls.
 ///
@@ -45,31 +48,26 @@ pub struct HttpTransport {
 }
 
 impl HttpTransport {
-    /// Creates a transport with the defaults of [`HttpTransportBuilder`].
-    pub fn new() -> Self {
-        Self::assemble(Self::builder(), Tls::default())
-    }
-
     /// Configures a transport.
     pub fn builder() -> HttpTransportBuilder {
-        let (proxy, trust) = (Proxy::from_env(), Trust::default());
+        let (proxy, trust) = (None, Trust::default());
         HttpTransportBuilder { proxy, trust, connect_timeout: Duration::from_secs(10) }
     }
+}
 
-    fn assemble(builder: HttpTransportBuilder, tls: Tls) -> Self {
-        let connector = Connector::new(builder.proxy, tls, builder.connect_timeout);
-        Self { connector: Arc::new(connector), idle: Arc::default() }
-    }
-
-    /// Sends `request`: an attempt over a connection of its own. When this returns or is dropped, its
-    /// socket is closed, and unless the response was read, the kernel sends nothing of the request any
-    /// more (rule 9).
-    async fn exchange(
+impl Transport for HttpTransport {
+    // When this returns or is dropped, the socket of an attempt is closed, and unless the response was
+    // read, the kernel sends nothing of the request any more (rule 9).
+    async fn send(
         &self,
-        request: Request<Full<Bytes>>,
+        request: Request<Bytes>,
         bounds: Bounds,
     ) -> Result<Response<Bytes>, TransportError> {
-        let end = after(Instant::now(), bounds.time);
+        const PRODUCT: HeaderValue =
+            HeaderValue::from_static(concat!("portal-http/", env!("CARGO_PKG_VERSION")));
+        let mut request = request.map(Full::new);
+        request.headers_mut().entry(USER_AGENT).or_insert(PRODUCT);
+        let end = Instant::now() + bounds.time.min(LONGEST);
         let destination = request.uri().clone();
         let idle = if bounds.is_attempt { None } else { self.idle.take(&destination) };
         let purpose = if bounds.is_attempt { Purpose::Attempt(end) } else { Purpose::Pool };
@@ -85,7 +83,7 @@ impl HttpTransport {
         };
         let response = wire.exchange(addressed(request)?, |response| async {
             let response = response.map_err(|error| lost(&destination, &error))?;
-            Ok::<_, TransportError>(read(response, bounds).await?)
+            Ok::<_, TransportError>(read(response, &bounds).await?)
         });
         let response = timeout_at(end, response).await.map_err(|_| NoResponse::TimedOut)??;
         if bounds.is_attempt {
@@ -94,26 +92,6 @@ impl HttpTransport {
             self.idle.put(destination, wire);
         }
         Ok(response)
-    }
-}
-
-impl Default for HttpTransport {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Transport for HttpTransport {
-    async fn send(
-        &self,
-        request: Request<Bytes>,
-        bounds: Bounds,
-    ) -> Result<Response<Bytes>, TransportError> {
-        const PRODUCT: HeaderValue =
-            HeaderValue::from_static(concat!("portal-http/", env!("CARGO_PKG_VERSION")));
-        let mut request = request.map(Full::new);
-        request.headers_mut().entry(USER_AGENT).or_insert(PRODUCT);
-        self.exchange(request, bounds).await
     }
 }
 
@@ -132,7 +110,8 @@ fn addressed(mut request: Request<Full<Bytes>>) -> Result<Request<Full<Bytes>>, 
 /// Options of an [`HttpTransport`].
 #[derive(Clone, Debug)]
 pub struct HttpTransportBuilder {
-    proxy: Proxy,
+    /// If it is given.
+    proxy: Option<Proxy>,
     trust: Trust,
     connect_timeout: Duration,
 }
@@ -140,7 +119,7 @@ pub struct HttpTransportBuilder {
 impl HttpTransportBuilder {
     /// Sets the proxy. Default: [`Proxy::from_env`].
     pub fn proxy(mut self, proxy: Proxy) -> Self {
-        self.proxy = proxy;
+        self.proxy = Some(proxy);
         self
     }
 
@@ -178,9 +157,9 @@ impl HttpTransportBuilder {
     /// [`UnusableTransport`] if the file can't be read, there is no certificate in it or in the bytes,
     /// a configuration has early data on, or a variable of [`Proxy::from_env`] is not a proxy.
     pub fn build(self) -> Result<HttpTransport, UnusableTransport> {
-        self.proxy.check()?;
-        let tls = Tls::read(&self.trust)?;
-        Ok(HttpTransport::assemble(self, tls))
+        let proxy = self.proxy.map_or_else(Proxy::from_env, Ok)?;
+        let connector = Connector::new(proxy, Tls::read(&self.trust)?, self.connect_timeout);
+        Ok(HttpTransport { connector: Arc::new(connector), idle: Arc::default() })
     }
 }
 

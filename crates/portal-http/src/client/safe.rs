@@ -21,12 +21,13 @@ mod operations;
 use std::future::Future;
 use std::time::Duration;
 
-use portal_ledger::{Ended, Entry, EntryId, Filter, Wanted};
+use portal_ledger::{Ended, Entry, EntryId, Filter, LedgerError, Wanted};
 use portal_model::error::with_sources;
 use portal_model::identity::SameOrg;
-use portal_model::{CreateOperation, Operation, PortalName, RenameOperation};
+use portal_model::{CreateOperation, Operation, OrgIdentity, PortalName, RenameOperation};
+use tokio::time::timeout;
 
-pub use self::call::{Call, PreviewError};
+pub use self::call::{Call, ReadError};
 pub use self::client::SafeClient;
 pub use self::identity::IdentifyError;
 pub use self::in_flight::InFlight;
@@ -108,23 +109,26 @@ impl SafeClient {
     /// # use portal_http::ledger::Ledger;
     /// # let server = portal_http::server::LocalServer::start().await?;
     /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
-    /// for ended in tokio::spawn(portals.recover()).await? {
+    /// for ended in tokio::spawn(portals.recover()).await?? {
     ///     println!("{}", ended.outcome);
     /// }
     /// # Ok(())
     /// # }
     /// ```
-    pub fn recover(&self) -> impl Future<Output = Vec<Ended>> + Send + use<> {
+    ///
+    /// # Errors
+    /// [`ReadError`], which is also logged as a warning: the operations are as they were.
+    pub fn recover(&self) -> impl Future<Output = Result<Vec<Ended>, ReadError>> + Send + use<> {
         let safe = self.clone();
         async move {
-            let entries = match safe.unfinished().await {
-                Ok(entries) => entries,
-                Err(error) => {
-                    tracing::warn!(error = with_sources(&error), "cannot recover");
-                    return Vec::new();
-                }
+            let unfinished = async {
+                let org = safe.identify().await?;
+                Ok(safe.unfinished(&org).await?)
             };
-            let calls: Vec<_> = entries
+            let unfinished = unfinished.await.inspect_err(|error: &ReadError| {
+                tracing::warn!(error = with_sources(error), "cannot recover");
+            })?;
+            let calls: Vec<_> = unfinished
                 .iter()
                 .rev()
                 .map(|entry| safe.recover_named(entry.id.clone(), entry.name().to_owned()))
@@ -133,7 +137,7 @@ impl SafeClient {
             for call in calls {
                 ended.push(call.await);
             }
-            ended
+            Ok(ended)
         }
     }
 
@@ -166,20 +170,23 @@ impl SafeClient {
         Call::new(self.clone(), Wanted::Recover(entry), name).start()
     }
 
-    /// The unfinished entries of this org, newest first.
-    async fn unfinished(&self) -> Result<Vec<Entry>, PreviewError> {
-        let org = self.identify().await?;
+    /// The unfinished entries of `org`, newest first.
+    async fn unfinished(&self, org: &OrgIdentity) -> Result<Vec<Entry>, LedgerError> {
         let mut filter = Filter::default();
         filter.origin = Some(org.origin().to_owned());
         filter.is_unfinished = true;
-        let mut entries = self.ledger.entries(&filter).await?;
-        entries.retain(|entry| entry.org.compare(&org) == SameOrg::Yes);
+        let limit = self.client.policy().record_timeout;
+        let late = |_| Err(LedgerError::NotApplied(format!("no response within {limit:?}")));
+        let mut entries =
+            timeout(limit, self.ledger.entries(&filter)).await.unwrap_or_else(late)?;
+        entries.retain(|entry| entry.org.compare(org) == SameOrg::Yes);
         Ok(entries)
     }
 
     /// Ends the calls of this client and its clones: nothing new starts, what has nothing in doubt is
-    /// stopped, and the rest has `grace` to be determined. Returns the entries that stay in doubt,
-    /// which [`recover`](Self::recover) determines in the next process.
+    /// stopped, and the rest has `grace` to be determined. Returns the entries of the org that are in
+    /// doubt then, newest first, whenever and by whatever process they were begun: those that
+    /// [`recover`](Self::recover) determines in the next process.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -190,21 +197,22 @@ impl SafeClient {
     /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
     /// use std::time::Duration;
     ///
-    /// for entry in portals.shutdown(Duration::from_secs(20)).await {
+    /// for entry in portals.shutdown(Duration::from_secs(20)).await? {
     ///     println!("it is not known what came of {}", entry.name());
     /// }
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn shutdown(&self, grace: Duration) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        for id in self.operations.shutdown(grace).await {
-            match self.ledger.entry(&id).await {
-                // A recovery that was stopped may have waited for the very operation that ended since.
-                Ok(entry) => entries.extend(entry.filter(Entry::is_unfinished)),
-                Err(error) => tracing::warn!(%id, error = with_sources(&error), "in doubt"),
-            }
-        }
-        entries
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the entries can't be read. The calls have ended all the same.
+    pub async fn shutdown(&self, grace: Duration) -> Result<Vec<Entry>, LedgerError> {
+        self.operations.shutdown(grace).await;
+        // An org that was not identified is still that of the credential: nothing is sent to ask.
+        let org = self.known.get().cloned().unwrap_or_else(|| self.unknown_org());
+        let mut entries = self.unfinished(&org).await?;
+        // The others have no attempt, such as what another process is about to begin.
+        entries.retain(Entry::is_in_doubt);
+        Ok(entries)
     }
 }

@@ -9,13 +9,12 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Body;
+use portal_ledger::Moment;
 use portal_model::error::with_sources;
 use portal_model::flow::{NoResponse, NotSent, TransportError};
-#[cfg(feature = "sockets")]
-use tokio::time::Instant;
 use tower_service::Service;
 
-use super::clock::NotAfter;
+use super::clock;
 
 /// Sends a request once and waits for its response.
 ///
@@ -102,7 +101,7 @@ pub trait Transport: Send + Sync + 'static {
 }
 
 /// Limits of a single request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bounds {
     /// Timeout from connecting to the last byte of the response.
@@ -113,7 +112,7 @@ pub struct Bounds {
     /// Whether the request is an attempt: it can't be undone, and has to end when its caller says
     /// so. [`Transport`] says what that requires.
     pub is_attempt: bool,
-    not_after: Option<NotAfter>,
+    not_after: Option<Moment>,
 }
 
 impl Bounds {
@@ -129,25 +128,28 @@ impl Bounds {
     }
 
     /// Bounds with this timeout and [`LIST`](Self::LIST).
-    pub const fn of_list(time: Duration) -> Self {
+    pub fn of_list(time: Duration) -> Self {
         Self { body: Self::LIST, ..Self::new(time) }
     }
 
     /// Bounds of an attempt, with this timeout and [`BODY`](Self::BODY).
-    pub const fn of_attempt(time: Duration) -> Self {
+    pub fn of_attempt(time: Duration) -> Self {
         Self { is_attempt: true, ..Self::new(time) }
     }
 
     /// The same bounds for a request that must not begin later than this. The ledger may have given the
     /// attempt to somebody else by then.
-    pub fn not_after(self, moment: &portal_ledger::Moment) -> Self {
-        Self { not_after: Some(NotAfter::new(moment)), ..self }
+    pub fn not_after(self, moment: &Moment) -> Self {
+        Self { not_after: Some(moment.clone()), ..self }
     }
 
     /// Whether the request may still begin, to be asked right before its first byte: connecting may
     /// have taken long, and the system may have been suspended meanwhile.
     pub fn may_begin(&self) -> bool {
-        !self.not_after.is_some_and(NotAfter::has_passed)
+        // A moment of another clock has passed.
+        let is_ahead =
+            |until: &Moment| until.since(&clock::now()).is_some_and(|left| !left.is_zero());
+        self.not_after.as_ref().is_none_or(is_ahead)
     }
 
     /// Returns the limit for the body of a response with this status.
@@ -171,23 +173,23 @@ where
         request: http::Request<Bytes>,
         bounds: Bounds,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        let mut service = self.clone();
+        let (mut service, time) = (self.clone(), bounds.time);
         let response = async move {
             poll_fn(|context| service.poll_ready(context)).await.map_err(broken)?;
             if !bounds.may_begin() {
                 return Err(NotSent::NotStarted("its time was up".to_owned()).into());
             }
             let response = service.call(request.map(Full::new)).await.map_err(broken)?;
-            Ok(read(response, bounds).await?)
+            Ok(read(response, &bounds).await?)
         };
-        tokio::time::timeout(bounds.time, response).await.map_err(|_| NoResponse::TimedOut)?
+        tokio::time::timeout(time, response).await.map_err(|_| NoResponse::TimedOut)?
     }
 }
 
 /// Reads the body of `response` within `bounds`.
 pub(super) async fn read<B>(
     response: http::Response<B>,
-    bounds: Bounds,
+    bounds: &Bounds,
 ) -> Result<http::Response<Bytes>, NoResponse>
 where
     B: Body,
@@ -206,14 +208,6 @@ where
 
 fn broken(error: impl Into<Box<dyn Error + Send + Sync>>) -> NoResponse {
     NoResponse::Broken(with_sources(error.into().as_ref()))
-}
-
-/// Returns the instant `time` after `start`; durations too long for an `Instant` are cut to thirty
-/// years.
-#[cfg(feature = "sockets")]
-pub(super) fn after(start: Instant, time: Duration) -> Instant {
-    const THIRTY_YEARS: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
-    start.checked_add(time).unwrap_or_else(|| start + THIRTY_YEARS)
 }
 
 /// Object-safe form of [`Transport`].

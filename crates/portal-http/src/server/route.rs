@@ -31,15 +31,13 @@ pub(super) enum Operation {
 impl Route {
     /// Checks path, version and method, in this order, as the service does.
     pub(super) fn of(method: &Method, path: &str) -> Result<Self, ApiError> {
-        let accounts = |route| match *method {
-            Method::POST => Ok(route),
-            _ => Err(rejections::invalid_request_method()),
+        let only = |allowed, route| {
+            if *method == allowed { Ok(route) } else { Err(rejections::invalid_request_method()) }
         };
         match path {
-            oauth::TOKEN_PATH => accounts(Self::Token),
-            oauth::REVOKE_PATH => accounts(Self::Revoke),
-            "/openapi.json" if *method == Method::GET => Ok(Self::OpenApi),
-            "/openapi.json" => Err(rejections::invalid_request_method()),
+            oauth::TOKEN_PATH => only(Method::POST, Self::Token),
+            oauth::REVOKE_PATH => only(Method::POST, Self::Revoke),
+            "/openapi.json" => only(Method::GET, Self::OpenApi),
             _ => Self::of_crm(method, path),
         }
     }

@@ -153,9 +153,8 @@ impl<R: Registry> PortalService<R> {
                 // Spawned, because hyper drops this future when the client disconnects: a create
                 // must not stop half way, and its client may learn of it later.
                 tokio::spawn(async move {
-                    let response = dispatch(&state, &request, access).await;
-                    drop(permit);
-                    response
+                    let _permit = permit;
+                    dispatch(&state, &request, access).await
                 })
                 .await
                 .unwrap_or_else(|_| rejections::internal_error().into())

@@ -6,7 +6,7 @@ use crate::endpoint::{ApiVersion, Endpoint as _, Request, Response};
 use crate::error::{ApiError, ErrorCode};
 use crate::intent::{Baseline, Intent};
 use crate::name::PortalName;
-use crate::operation::{CreateOperation, Operation};
+use crate::operation::{CreateOperation, Operation, RenameOperation};
 use crate::outcome::{Doubt, NotDone, Origin, Outcome, Owner, Unverified};
 use crate::portal::Portal;
 use crate::rename::RenamePortal;
@@ -52,12 +52,15 @@ impl Effect {
         matches!(self.operation, Operation::Create(_))
     }
 
-    /// The irreversible request.
-    pub(super) fn request(&self, version: ApiVersion) -> Request {
+    /// The irreversible request. A rename names the portal as the list `before` it does: what somebody typed
+    /// may have other letters, and blanks around it.
+    pub(super) fn request(&self, version: ApiVersion, before: Option<&Baseline>) -> Request {
         match &self.operation {
             Operation::Create(create) => CreatePortal::new(create.name.clone()).request(version),
-            Operation::Rename(rename) => {
-                RenamePortal::new(&*rename.old, rename.new.clone()).request(version)
+            Operation::Rename(RenameOperation { old, new }) => {
+                let known = before.and_then(|before| before.named(old));
+                let old = known.map_or(old, |known| &known.name);
+                RenamePortal::new(&**old, new.clone()).request(version)
             }
         }
     }

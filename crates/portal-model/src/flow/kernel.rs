@@ -400,7 +400,7 @@ impl Flow {
             }
             // There was time for all of it when it was handed out.
             (_, Some(InFlight::Send)) => Step::Send {
-                request: self.effect.request(self.version),
+                request: self.effect.request(self.version, self.baseline.as_ref()),
                 timeout: self.policy.attempt_timeout,
             },
         }

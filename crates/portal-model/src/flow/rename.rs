@@ -103,9 +103,7 @@ impl Rename<'_> {
         if !attempted {
             return self.compare_first(now);
         }
-        let known =
-            before.and_then(|before| before.0.iter().find(|known| self.is_old(&known.name)));
-        match known {
+        match before.and_then(|before| before.named(&self.wanted.old)) {
             Some(known) if known.id.is_some() => self.compare_known(known, now),
             _ => self.compare_names(now),
         }

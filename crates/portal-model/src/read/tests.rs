@@ -24,6 +24,7 @@ fn list_is_complete_unless_it_says_otherwise() {
         r#"{"more_records":false,"count":1,"page":1,"next_page_token":null}"#,
         r#"{"more_records":"False","count":"1","next_page_token":""}"#,
         r#"{"moreRecords":false,"TotalCount":1,"PAGE":1}"#,
+        r#"{"per_page":200,"pages":1,"status":"success","cursor":null}"#,
     ] {
         assert_eq!(why(info), None, "{info}");
     }
@@ -43,6 +44,12 @@ fn list_is_complete_unless_it_says_otherwise() {
         r#"{"next_page":2}"#,
         r#"{"page":2,"more_records":false}"#,
         r#"{"total_count":2}"#,
+        r#"{"status":"error"}"#,
+        r#"{"has_more":true}"#,
+        r#"{"cursor":"c8582e"}"#,
+        r#"{"isTruncated":true}"#,
+        r#"{"pages":2}"#,
+        r#"{"total-pages":"2"}"#,
         "[]",
         "7",
     ] {
@@ -60,6 +67,9 @@ fn incomplete_list_is_error_of_its_own() {
         ("age", "3600", "incomplete list: it comes from a cache"),
         ("x-cache", "HIT", "incomplete list: it comes from a cache"),
         ("link", "</2>; rel=next", "incomplete list: it has more pages"),
+        ("warning", "112 - \"disconnected operation\"", "incomplete list: it comes from a cache"),
+        ("x-next-page", "2", "incomplete list: it has more pages"),
+        ("content-range", "items 0-0/5", "incomplete list: it has more pages"),
         ("x-total-count", "25", "incomplete list: it has not as many portals as it says"),
     ] {
         let marked = |response: &Response| {

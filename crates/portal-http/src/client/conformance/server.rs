@@ -1,6 +1,7 @@
 //! The server of the check. It uses threads, so that a host may block its own.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::mem::discriminant;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,37 +11,11 @@ use std::time::{Duration, Instant};
 /// Far longer than any step takes on a busy machine.
 pub(super) const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The requests at a server, in order.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Seen(Arc<Mutex<Vec<(Instant, Entry)>>>);
-
+/// A request at a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
     List { token: String },
     Attempt,
-}
-
-impl Seen {
-    pub(super) fn note(&self, entry: Entry) {
-        self.lock().push((Instant::now(), entry));
-    }
-
-    pub(super) fn entries(&self) -> Vec<Entry> {
-        self.lock().iter().map(|(_, entry)| entry.clone()).collect()
-    }
-
-    pub(super) fn times(&self, is_wanted: impl Fn(&Entry) -> bool) -> Vec<Instant> {
-        let wanted = |(time, entry): &(Instant, Entry)| is_wanted(entry).then_some(*time);
-        self.lock().iter().filter_map(wanted).collect()
-    }
-
-    pub(super) fn count(&self, is_wanted: impl Fn(&Entry) -> bool) -> usize {
-        self.times(is_wanted).len()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<(Instant, Entry)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 pub(super) const fn is_attempt(entry: &Entry) -> bool {
@@ -74,7 +49,8 @@ pub(super) struct Server {
 }
 
 struct Script {
-    seen: Seen,
+    /// The requests, in order.
+    seen: Mutex<Vec<(Instant, Entry)>>,
     tokens: AtomicUsize,
     is_over: AtomicBool,
     list: OnList,
@@ -106,8 +82,17 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    pub(super) fn seen(&self) -> &Seen {
-        &self.script.seen
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        self.script.seen().iter().map(|(_, entry)| entry.clone()).collect()
+    }
+
+    pub(super) fn times(&self, is_wanted: fn(&Entry) -> bool) -> Vec<Instant> {
+        let wanted = |(time, entry): &(Instant, Entry)| is_wanted(entry).then_some(*time);
+        self.script.seen().iter().filter_map(wanted).collect()
+    }
+
+    pub(super) fn count(&self, is_wanted: fn(&Entry) -> bool) -> usize {
+        self.times(is_wanted).len()
     }
 }
 
@@ -120,6 +105,19 @@ impl Drop for Server {
 }
 
 impl Script {
+    fn seen(&self) -> MutexGuard<'_, Vec<(Instant, Entry)>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns how many of its kind came before.
+    fn note(&self, entry: Entry) -> usize {
+        let mut seen = self.seen();
+        let is_of_kind = |other: &Entry| discriminant(other) == discriminant(&entry);
+        let before = seen.iter().filter(|(_, other)| is_of_kind(other)).count();
+        seen.push((Instant::now(), entry));
+        before
+    }
+
     fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
         stream.set_read_timeout(Some(STEP_TIMEOUT * 2))?;
         let Some((line, token)) = read_request(&stream)? else { return Ok(()) };
@@ -130,12 +128,10 @@ impl Script {
             );
             return respond(&mut stream, "200 OK", "", &body);
         } else if line.starts_with("GET ") {
-            let number = self.seen.count(is_list);
-            self.seen.note(Entry::List { token: token.clone() });
+            let number = self.note(Entry::List { token: token.clone() });
             (self.list)(number, &token)
         } else {
-            let number = self.seen.count(is_attempt);
-            self.seen.note(Entry::Attempt);
+            let number = self.note(Entry::Attempt);
             *self.acts.get(number).or(self.acts.last()).unwrap_or(&Act::Close)
         };
         match act {

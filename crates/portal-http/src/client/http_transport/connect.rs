@@ -42,35 +42,28 @@ impl Connector {
         destination: &Uri,
         purpose: Purpose,
     ) -> Result<Wire, NotSent> {
-        let connecting = self.connect_in_any_time(destination, purpose);
-        tokio::time::timeout(self.timeout, connecting).await.unwrap_or_else(|_| {
-            let (host, time) = (Peer::Host(destination), self.timeout);
+        let host = Peer::Host(destination);
+        let connecting = async {
+            let proxy = self.proxy.on_the_way_to(destination);
+            let first = proxy.as_ref().map_or(host, |proxy| Peer::Proxy(proxy.uri()));
+            // Without a usable configuration nothing connects.
+            if is_https(first.uri()) || is_https(destination) {
+                self.tls.config().map_err(|error| host.unreachable(&error))?;
+            }
+            let tcp = self.tcp.clone().call(first.uri().clone()).await;
+            let tcp = tcp.map_err(|error| first.unreachable(&error))?.into_inner();
+            let mut stream = prepare(tcp, purpose).map_err(|error| first.unreachable(&error))?;
+            if let Some(proxy) = &proxy {
+                stream = self.encrypt(stream, first).await?;
+                stream = tunnel(stream, proxy, destination).await?;
+            }
+            stream = self.encrypt(stream, host).await?;
+            Wire::over(stream).await.map_err(|error| host.unreachable(&error))
+        };
+        let time = self.timeout;
+        tokio::time::timeout(time, connecting).await.unwrap_or_else(|_| {
             Err(NotSent::Connect(format!("cannot reach {host}: no connection within {time:?}")))
         })
-    }
-
-    async fn connect_in_any_time(
-        &self,
-        destination: &Uri,
-        purpose: Purpose,
-    ) -> Result<Wire, NotSent> {
-        let host = Peer::Host(destination);
-        let proxy = self.proxy.on_the_way_to(destination);
-        let proxy = proxy.map_err(|invalid| NotSent::Permanent(invalid.to_string()))?;
-        let first = proxy.as_ref().map_or(host, |proxy| Peer::Proxy(proxy.uri()));
-        // Without a usable configuration nothing connects.
-        if is_https(first.uri()) || is_https(destination) {
-            self.tls.config().map_err(|error| host.unreachable(&error))?;
-        }
-        let tcp = self.tcp.clone().call(first.uri().clone()).await;
-        let tcp = tcp.map_err(|error| first.unreachable(&error))?.into_inner();
-        let mut stream = prepare(tcp, purpose).map_err(|error| first.unreachable(&error))?;
-        if let Some(proxy) = &proxy {
-            stream = self.encrypt(stream, first).await?;
-            stream = tunnel(stream, proxy, destination).await?;
-        }
-        stream = self.encrypt(stream, host).await?;
-        Wire::over(stream).await.map_err(|error| host.unreachable(&error))
     }
 
     /// Adds TLS if the peer wants it.

@@ -1,7 +1,6 @@
 //! [`Proxy`]: which requests go through which proxy.
 
 use std::ffi::OsString;
-use std::sync::Arc;
 
 use http::Uri;
 use http::uri::{Authority, Scheme};
@@ -16,17 +15,17 @@ use super::super::base_url::is_this_machine;
 /// machine, in any spelling, never leave it.
 // `Intercept` shows neither user nor password.
 #[derive(Clone, Debug)]
-pub struct Proxy(Result<Option<Arc<Rules>>, InvalidProxy>);
+pub struct Proxy(Option<Rules>);
 
 /// A proxy, and the hosts that it is not for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Rules {
     proxy: Intercept,
     except: Vec<Exception>,
 }
 
 /// Hosts as [`Matcher`] takes them, or `*`; on one port or on all.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Exception {
     host: String,
     port: Option<u16>,
@@ -35,20 +34,20 @@ struct Exception {
 impl Proxy {
     /// Uses no proxy.
     pub const fn none() -> Self {
-        Self(Ok(None))
+        Self(None)
     }
 
     /// Reads `HTTPS_PROXY` or else `ALL_PROXY`, and `NO_PROXY`, in upper or lower case. In `NO_PROXY`
     /// commas or blanks separate names with their subdomains, addresses and networks, each with a port
     /// if it has one; `*` is every host.
     ///
-    /// An unusable variable is an error of [`build`](super::HttpTransportBuilder::build), and of every
-    /// request that would use it: it never leads to a direct connection.
-    pub fn from_env() -> Self {
+    /// # Errors
+    /// [`InvalidProxy`] if a variable is unusable: it never leads to a direct connection.
+    pub fn from_env() -> Result<Self, InvalidProxy> {
         Self::from_variables(|name| std::env::var_os(name))
     }
 
-    fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
+    fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, InvalidProxy> {
         let first = |names: &[&'static str]| -> Result<_, InvalidProxy> {
             let found = |name: &&'static str| Some((*name, variable(name)?));
             let mut set = names.iter().filter_map(found).filter(|(_, text)| !text.is_empty());
@@ -56,18 +55,14 @@ impl Proxy {
             let text = text.into_string().map_err(|_| InvalidProxy { name, why: NOT_UTF8 })?;
             Ok(Some((name, text)))
         };
-        let read = || {
-            let url = first(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])?;
-            let Some((name, url)) = url else { return Ok(None) };
-            let no_proxy = first(&["NO_PROXY", "no_proxy"])?;
-            let (except, list) = no_proxy.unwrap_or_default();
-            if is_quoted(&list) {
-                return Err(InvalidProxy { name: except, why: QUOTED });
-            }
-            let except = list.split([',', ' ', '\t', '\r', '\n']);
-            Rules::new(name, &url, except).map(|rules| Some(Arc::new(rules)))
-        };
-        Self(read())
+        let url = first(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])?;
+        let Some((name, url)) = url else { return Ok(Self::none()) };
+        let (except, list) = first(&["NO_PROXY", "no_proxy"])?.unwrap_or_default();
+        if is_quoted(&list) {
+            return Err(InvalidProxy { name: except, why: QUOTED });
+        }
+        Rules::new(name, &url, list.split([',', ' ', '\t', '\r', '\n']))
+            .map(|rules| Self(Some(rules)))
     }
 
     /// Uses the proxy at `url`, such as `http://user:password@proxy.example:3128`, for every `https`
@@ -79,24 +74,16 @@ impl Proxy {
         url: &str,
         except: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, InvalidProxy> {
-        Rules::new("the proxy", url, except).map(|rules| Self(Ok(Some(Arc::new(rules)))))
-    }
-
-    /// Fails if a variable is unusable.
-    pub(super) fn check(&self) -> Result<(), InvalidProxy> {
-        self.0.as_ref().map(drop).map_err(|invalid| *invalid)
+        Rules::new("the proxy", url, except).map(|rules| Self(Some(rules)))
     }
 
     /// Returns the proxy for `destination`.
-    pub(super) fn on_the_way_to(
-        &self,
-        destination: &Uri,
-    ) -> Result<Option<Intercept>, InvalidProxy> {
+    pub(super) fn on_the_way_to(&self, destination: &Uri) -> Option<Intercept> {
         if destination.scheme() != Some(&Scheme::HTTPS) || is_this_machine(destination) {
-            return Ok(None);
+            return None;
         }
-        let Some(rules) = self.0.as_ref().map_err(|invalid| *invalid)? else { return Ok(None) };
-        Ok((!rules.except(destination)).then(|| rules.proxy.clone()))
+        let rules = self.0.as_ref().filter(|rules| !rules.except(destination))?;
+        Some(rules.proxy.clone())
     }
 }
 
@@ -194,7 +181,7 @@ mod tests {
     use super::*;
 
     fn takes(proxy: &Proxy, destination: &str) -> bool {
-        proxy.on_the_way_to(&destination.parse().unwrap()).unwrap().is_some()
+        proxy.on_the_way_to(&destination.parse().unwrap()).is_some()
     }
 
     #[test]
@@ -242,13 +229,13 @@ mod tests {
             ("fd00::2", "https://[fd00::2]:8443", "https://[fd00::3]"),
         ] {
             let variables = [("HTTPS_PROXY", "proxy.example:3128"), ("NO_PROXY", list)];
-            let proxy = from_variables(&variables);
+            let proxy = from_variables(&variables).unwrap();
             assert!(!takes(&proxy, around), "{list} {around}");
             assert!(through.is_empty() || takes(&proxy, through), "{list} {through}");
         }
     }
 
-    fn from_variables(variables: &[(&str, &str)]) -> Proxy {
+    fn from_variables(variables: &[(&str, &str)]) -> Result<Proxy, InvalidProxy> {
         Proxy::from_variables(|name| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).into())
         })
@@ -272,20 +259,18 @@ mod tests {
             ("HTTPS_PROXY", "//proxy:3128"),
             ("HTTPS_PROXY", "http://user:hush@proxy:3128;http=other"),
         ] {
-            let proxy = from_variables(&[(name, value)]);
-            let destination = Uri::from_static("https://accounts.zoho.eu");
-            let error = proxy.on_the_way_to(&destination).unwrap_err().to_string();
+            let error = from_variables(&[(name, value)]).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{name} is not usable")), "{error}");
             assert!(!error.contains("hush"), "{error}");
-            assert!(proxy.check().is_err());
         }
         let list = [("HTTPS_PROXY", "proxy:3128"), ("NO_PROXY", "\"zoho.eu\"")];
-        assert!(from_variables(&list).check().unwrap_err().to_string().starts_with("NO_PROXY"));
+        assert!(from_variables(&list).unwrap_err().to_string().starts_with("NO_PROXY"));
         for usable in ["http://127.0.0.1:3128\r", " http://127.0.0.1:3128/ ", "HTTP://proxy"] {
-            let proxy = from_variables(&[("HTTPS_PROXY", ""), ("ALL_PROXY", usable)]);
+            let proxy = from_variables(&[("HTTPS_PROXY", ""), ("ALL_PROXY", usable)]).unwrap();
             assert!(takes(&proxy, "https://accounts.zoho.eu"), "{usable}");
         }
-        assert!(!takes(&from_variables(&[("HTTP_PROXY", "http://proxy")]), "https://a.example"));
+        let other = from_variables(&[("HTTP_PROXY", "http://proxy")]).unwrap();
+        assert!(!takes(&other, "https://a.example"));
     }
 
     #[cfg(unix)]
@@ -294,7 +279,7 @@ mod tests {
         use std::os::unix::ffi::OsStringExt as _;
         let bytes = || OsString::from_vec(b"http://caf\xe9:3128".to_vec());
         let proxy = Proxy::from_variables(|name| (name == "HTTPS_PROXY").then(bytes));
-        assert!(proxy.check().unwrap_err().to_string().contains("HTTPS_PROXY"));
+        assert!(proxy.unwrap_err().to_string().contains("HTTPS_PROXY"));
     }
 
     #[test]
@@ -308,7 +293,6 @@ mod tests {
         ] {
             let proxy = Proxy::new(url, []).unwrap();
             let found = proxy.on_the_way_to(&Uri::from_static("https://a.example")).unwrap();
-            let found = found.unwrap();
             assert_eq!(found.uri().host(), Some("proxy"));
             assert_eq!(found.basic_auth().unwrap(), "Basic dXNlcjpwQHNzL3cjcmQl");
         }
@@ -318,7 +302,7 @@ mod tests {
     fn debug_hides_proxy_password() {
         let proxy = Proxy::new("http://user:hush@proxy.example:3128", []).unwrap();
         assert!(!format!("{proxy:?}").contains("hush"));
-        let found = proxy.on_the_way_to(&Uri::from_static("https://a.example")).unwrap().unwrap();
+        let found = proxy.on_the_way_to(&Uri::from_static("https://a.example")).unwrap();
         assert_eq!(format!("{:?}", found.basic_auth().unwrap()), "Sensitive");
         let wrong = Proxy::new("socks5://user:hush@proxy.example", []).unwrap_err();
         assert!(!wrong.to_string().contains("hush"));

@@ -46,10 +46,10 @@ pub struct Call {
     pub(super) name: String,
 }
 
-/// Why there is no preview.
+/// Why it is not known what the ledger has of the org.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum PreviewError {
+pub enum ReadError {
     /// The org could not be identified.
     #[error(transparent)]
     Identify(#[from] IdentifyError),
@@ -156,8 +156,8 @@ impl Call {
     /// ```
     ///
     /// # Errors
-    /// [`PreviewError`].
-    pub async fn preview(self) -> Result<Preview, PreviewError> {
+    /// [`ReadError`].
+    pub async fn preview(self) -> Result<Preview, ReadError> {
         let safe = self.safe.clone();
         let org = safe.identify().await?;
         let (activity, _) = watch::channel(Activity::Authenticating);

@@ -1,7 +1,6 @@
 //! [`SafeClient`]: what it is made of.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 
 use portal_ledger::{About, Ledger};
@@ -32,7 +31,7 @@ use crate::client::handle::Client;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct SafeClient {
     pub(super) client: Client,
     pub(super) ledger: Ledger,
@@ -259,14 +258,5 @@ impl SafeClient {
     /// ```
     pub fn client(&self) -> &Client {
         &self.client
-    }
-}
-
-impl fmt::Debug for SafeClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SafeClient")
-            .field("client", &self.client)
-            .field("label", &self.label)
-            .finish_non_exhaustive()
     }
 }

@@ -42,9 +42,13 @@ impl From<IdentifyError> for NotDone {
             }
         };
         let no_answer = |response| Self::Unreachable(Failure::Response(response));
+        let rate_limited = |cause| Self::RateLimited { retry_after: None, cause };
         match error {
             ClientError::Token(TokenError::Rejected(error)) if !error.is_rate_limited() => {
                 Self::Auth(AuthFailure::Rejected(error))
+            }
+            ClientError::Token(error @ TokenError::Rejected(_)) => {
+                rate_limited(Failure::Token(error))
             }
             ClientError::Token(TokenError::OtherOrigin(api)) => Self::Origin(api),
             ClientError::Token(error @ (TokenError::NotRenewable | TokenError::Local(_))) => {
@@ -57,8 +61,7 @@ impl From<IdentifyError> for NotDone {
                 Self::Auth(AuthFailure::TokenRejected(ResponseError::Api(error)))
             }
             ClientError::Api(error) if error.is_rate_limited() => {
-                let cause = Failure::Response(ResponseError::Api(error));
-                Self::RateLimited { retry_after: None, cause }
+                rate_limited(Failure::Response(ResponseError::Api(error)))
             }
             ClientError::Api(error) => no_answer(ResponseError::Api(error)),
             ClientError::Unreadable(page) => no_answer(ResponseError::Unreadable(page)),

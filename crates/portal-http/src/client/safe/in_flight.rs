@@ -152,52 +152,40 @@ struct Task {
 
 impl Task {
     async fn run(self) -> Ended {
-        let (operations, stop) = (self.call.safe.operations.clone(), self.stop.clone());
-        let running = operations.begin();
+        // Until it has ended, it counts as running and can be stopped.
+        let (_running, _stop) = (self.call.safe.operations.begin(), self.stop.clone());
         let ended = Box::pin(self.perform()).await;
-        drop(stop);
         let (outcome, entry) = (ended.outcome.kind(), ended.entry.as_ref());
         tracing::info!(%outcome, entry = entry.map(EntryId::as_str), "ended");
-        if let Some(entry) = &ended.entry
-            && !ended.outcome.is_certain()
-        {
-            operations.is_in_doubt(entry.clone());
-        }
-        drop(running);
         ended
     }
 
     async fn perform(self) -> Ended {
-        let id = EntryId::random();
-        let begun = match &id {
-            Err(error) => Err(NotDone::NotRecorded(error.to_string())),
-            Ok(id) => {
-                tracing::Span::current().record("entry", id.as_str());
-                tokio::select! {
-                    biased;
-                    () = self.stopped() => Err(NotDone::Stopped),
-                    begun = self.begin() => begun,
-                }
-            }
+        let begun = tokio::select! {
+            biased;
+            () = self.stopped() => Err(NotDone::Stopped),
+            begun = self.begin() => begun,
         };
         let (safe, stopped) = (self.call.safe.clone(), self.stopped());
-        let id = id.unwrap_or_else(|_| EntryId::new(""));
-        let mut request = self.call.request(id, safe.unknown_org());
-        let turn = begun.map(|(org, turn)| {
-            request.org = org;
-            turn
-        });
-        let mut host = safe.host(&request.org, self.activity);
-        let (ledger, version) = (&safe.ledger, safe.client.version());
-        match turn {
-            Ok(_turn) => run(ledger, request, version, &mut host, stopped).await,
-            Err(why) => end_unclaimed(ledger, request, why, &mut host).await,
+        match begun {
+            Ok((id, org, _turn)) => {
+                let mut host = safe.host(&org, self.activity);
+                let request = self.call.request(id, org);
+                run(&safe.ledger, request, safe.client.version(), &mut host, stopped).await
+            }
+            Err(why) => {
+                let (id, org) = (EntryId::new(""), safe.unknown_org());
+                let mut host = safe.host(&org, self.activity);
+                end_unclaimed(&safe.ledger, self.call.request(id, org), why, &mut host).await
+            }
         }
     }
 
-    /// Waits until it may claim.
-    async fn begin(&self) -> Result<(OrgIdentity, Option<OwnedMutexGuard<()>>), NotDone> {
+    /// Waits until it may claim: under which id, in which org, and as long as it holds its turn.
+    async fn begin(&self) -> Result<(EntryId, OrgIdentity, Option<OwnedMutexGuard<()>>), NotDone> {
         let Call { safe, wanted, policy, .. } = &self.call;
+        let id = EntryId::random().map_err(|error| NotDone::NotRecorded(error.to_string()))?;
+        tracing::Span::current().record("entry", id.as_str());
         let org = safe.identify().await?;
         if let Wanted::Recover(id) = wanted
             && let Ok(Some(entry)) = safe.ledger.entry(id).await
@@ -214,7 +202,7 @@ impl Task {
         let takes_turns = matches!(wanted, Wanted::Do(_)) && !policy.allow_another;
         let turns = &safe.client.0.turns;
         let turn = if takes_turns { Some(turns.clone().lock_owned().await) } else { None };
-        Ok((org, turn))
+        Ok((id, org, turn))
     }
 
     fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {

@@ -1,9 +1,8 @@
 //! [`Operations`]: what runs of a client and its clones, and how that is ended.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::future::pending;
 use std::time::Duration;
 
-use portal_ledger::EntryId;
 use portal_model::flow::Activity;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -12,8 +11,6 @@ use tokio::time::timeout;
 #[derive(Debug, Default)]
 pub(super) struct Operations {
     phase: watch::Sender<Phase>,
-    /// What was left in doubt since the client began to shut down.
-    in_doubt: Mutex<Vec<EntryId>>,
 }
 
 /// Which operations have to stop.
@@ -32,51 +29,38 @@ impl Operations {
         self.phase.subscribe()
     }
 
-    /// Notes that the operation of `entry` is in doubt.
-    pub(super) fn is_in_doubt(&self, entry: EntryId) {
-        if *self.phase.borrow() != Phase::Nobody {
-            self.in_doubt().push(entry);
-        }
-    }
-
-    /// Stops what has nothing in doubt at once, and the rest after `grace`. Returns what stays in doubt.
-    pub(super) async fn shutdown(&self, grace: Duration) -> Vec<EntryId> {
+    /// Stops what has nothing in doubt at once, and the rest after `grace`. Returns once nothing runs.
+    pub(super) async fn shutdown(&self, grace: Duration) {
         self.phase.send_replace(Phase::Undoubted);
         if timeout(grace, self.phase.closed()).await.is_err() {
             self.phase.send_replace(Phase::Everybody);
             self.phase.closed().await;
         }
-        self.in_doubt().clone()
-    }
-
-    fn in_doubt(&self) -> MutexGuard<'_, Vec<EntryId>> {
-        self.in_doubt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Waits until the caller of an operation, or a shutdown, stops it.
+/// Waits until the caller of an operation, or a shutdown, stops it. None of the channels closes meanwhile:
+/// the operation holds their senders.
 pub(super) async fn stopped(
     mut by_caller: watch::Receiver<bool>,
     mut by_shutdown: watch::Receiver<Phase>,
     mut activity: watch::Receiver<Activity>,
 ) {
-    let mut was_in_doubt = false;
-    loop {
-        was_in_doubt |= is_in_doubt(&activity.borrow_and_update());
-        let is_shut_down = match *by_shutdown.borrow_and_update() {
-            Phase::Nobody => false,
-            Phase::Undoubted => !was_in_doubt,
-            Phase::Everybody => true,
+    let mut shutdown = by_shutdown.clone();
+    let without_doubt = async {
+        let had_doubt = tokio::select! {
+            biased;
+            _ = activity.wait_for(is_in_doubt) => true,
+            _ = shutdown.wait_for(|phase| *phase != Phase::Nobody) => false,
         };
-        if is_shut_down || *by_caller.borrow_and_update() {
-            return;
+        if had_doubt {
+            pending::<()>().await;
         }
-        // Each of them fails only once its sender is gone; the operation holds all three.
-        let _ = tokio::select! {
-            changed = by_caller.changed() => changed,
-            changed = activity.changed() => changed,
-            changed = by_shutdown.changed() => changed,
-        };
+    };
+    tokio::select! {
+        _ = by_caller.wait_for(|is_stopped| *is_stopped) => {}
+        _ = by_shutdown.wait_for(|phase| *phase == Phase::Everybody) => {}
+        () = without_doubt => {}
     }
 }
 

@@ -70,7 +70,7 @@ impl Gateway {
 
     async fn attempt(self, number: usize, request: Request<Bytes>, bounds: Bounds) -> Exchange {
         let again = request.clone();
-        let first = self.inner.send(request, bounds).await;
+        let first = self.inner.send(request, bounds.clone()).await;
         let is_failure = first.as_ref().map_or(true, |first| first.status().is_server_error());
         match number % 11 {
             3 => self.inner.send(again, bounds).await,
@@ -90,9 +90,10 @@ impl Transport for Gateway {
             Method::POST if is_of_portals => {
                 let (gateway, under_way) = (self.clone(), self.under_way.clone());
                 // Continues after the client has hung up.
+                let time = bounds.time;
                 let attempt = tokio::spawn(async move {
                     let _under_way = under_way;
-                    gateway.remember(&request, bounds).await;
+                    gateway.remember(&request, bounds.clone()).await;
                     if number % 11 == 9 {
                         sleep(gateway.delay).await;
                     }
@@ -103,7 +104,7 @@ impl Transport for Gateway {
                     *response.status_mut() = http::StatusCode::GATEWAY_TIMEOUT;
                     return Ok(response);
                 }
-                let response = timeout(bounds.time, attempt).await;
+                let response = timeout(time, attempt).await;
                 response.map_err(|_| NoResponse::TimedOut)?.unwrap()
             }
             _ => self.inner.send(request, bounds).await,

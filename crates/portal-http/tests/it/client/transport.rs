@@ -9,7 +9,7 @@ use portal_http::client::{
     Bounds, BuildError, Client, ClientError, HttpTransport, InvalidBaseUrl, Transport,
     TransportError,
 };
-use portal_http::ledger::Clock;
+use portal_http::ledger::{Clock, Moment};
 use portal_model::flow::{NoResponse, NotSent, Policy};
 use portal_model::server::{self, rejections};
 use portal_model::{ApiVersion, CreatePortal, ListPortals, Outcome};
@@ -268,19 +268,19 @@ async fn fulfills_contract(transport: impl Transport) {
         b"HTTP/1.1 400 Bad Request\r\nretry-after: 7\r\ncontent-length: 4\r\n\r\nbody",
     )
     .await;
-    let response = transport.send(request(&responding), bounds).await.unwrap();
+    let response = transport.send(request(&responding), bounds.clone()).await.unwrap();
     assert_eq!(response.status(), 400);
     assert_eq!(response.headers()["retry-after"], "7");
     assert_eq!(response.body(), "body");
     assert_eq!(responding.request_lines(), ["POST /contract HTTP/1.1"]);
-    let mut short = bounds;
+    let mut short = bounds.clone();
     short.body = 3;
     let error = transport.send(request(&responding), short).await.unwrap_err();
     assert_eq!(error, NoResponse::TooLarge { limit: 3 }.into());
 
     let cutting = Peer::closing_after(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut").await;
     for sent in 1..=2 {
-        assert!(is_lost(transport.send(request(&cutting), bounds).await));
+        assert!(is_lost(transport.send(request(&cutting), bounds.clone()).await));
         assert_eq!(cutting.posts(), sent);
     }
 
@@ -332,8 +332,11 @@ async fn attempt_that_may_not_begin_sends_nothing() {
     let (transport, now) = (plain().build().unwrap(), Clock::system().now());
     // Its timeouts say nothing of a system that was suspended.
     let bounds = Bounds::of_attempt(Duration::from_secs(10));
-    let late = transport.send(request(), bounds.not_after(&now)).await.unwrap_err();
-    assert!(matches!(late, TransportError::NotSent(_)), "{late:?}");
+    for passed in [now.clone(), Moment::new("another boot", Duration::MAX)] {
+        let bounds = bounds.clone().not_after(&passed);
+        let late = transport.send(request(), bounds).await.unwrap_err();
+        assert!(matches!(late, TransportError::NotSent(_)), "{late:?}");
+    }
     assert_eq!(peer.heads(), [""; 0]);
     let in_time = bounds.not_after(&now.plus(Duration::from_secs(60)));
     assert!(transport.send(request(), in_time).await.is_ok());

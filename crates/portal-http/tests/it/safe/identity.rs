@@ -115,6 +115,16 @@ async fn wrong_credential_ends_at_once() {
     assert!(refused, "{outcome:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn locked_refresh_token_is_rate_limit() {
+    let server = super::server(&["TOKEN request:429"]).await;
+    let safe = super::safe(&server, &Ledger::in_memory());
+    let outcome = safe.create(name("AcmePortal")).await;
+    let is_limited =
+        matches!(outcome, Outcome::NotCreated { why: NotDone::RateLimited { .. }, .. });
+    assert!(is_limited, "{outcome:?}");
+}
+
 /// A server whose org has two credentials; only the first may read the org.
 async fn two() -> (LocalServer, [Client; 2]) {
     let of = |token: &str| SeedCredential::refresh_token(CLIENT, CLIENT, token.to_owned());

@@ -79,6 +79,22 @@ async fn ledger_that_hangs_at_end_withholds_no_outcome() {
 }
 
 #[tokio::test]
+async fn shutdown_waits_for_no_hanging_ledger() {
+    let (server, directory) = (server(&[]).await, TempDir::new().unwrap());
+    let ledger = Ledger::open(directory.path()).unwrap();
+    let mut policy = Policy::rehearsal();
+    policy.record_timeout = Duration::from_millis(200);
+    let safe = SafeClient::new(client(&server, policy), ledger.clone());
+    let hung = hang(directory.path());
+    let began = std::time::Instant::now();
+    safe.shutdown(Duration::from_secs(20)).await.unwrap_err();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    drop(hung);
+    let safe = SafeClient::new(client(&server, Policy::default()), ledger);
+    assert_eq!(safe.shutdown(Duration::ZERO).await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn failing_ledger_sends_nothing() {
     let (server, directory) = (server(&[]).await, TempDir::new().unwrap());
     let ledger = Ledger::open(directory.path()).unwrap();

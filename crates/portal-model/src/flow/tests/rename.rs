@@ -14,6 +14,17 @@ fn rename_lists_before_and_sends_once() {
 }
 
 #[test]
+fn rename_names_portal_as_list_does() {
+    let wanted = rename_of(" acmeold ", "AcmeNew");
+    let flow = Flow::new(wanted, Policy::default(), ApiVersion::V7);
+    let mut script = script(flow).token().shows_portals(&[("1", "ACMEOLD", false)]);
+    assert!(matches!(script.flow.step(script.now), Step::Record(_)));
+    script.flow.handle(script.now, Jitter::FULL, Event::Recorded).unwrap();
+    let Step::Send { request, .. } = script.flow.step(script.now) else { panic!() };
+    assert_eq!(request.path, "/crm/v7/settings/portals/ACMEOLD");
+}
+
+#[test]
 fn needless_or_impossible_rename_sends_nothing() {
     let listed = |portals: &[(&str, &str, bool)]| rename().token().shows_portals(portals).ends();
     assert!(matches!(listed(&[("1", "AcmeNew", false)]), Outcome::NotFound { .. }));
