@@ -1,5 +1,7 @@
 //! [`Figure`]: what was measured, beside its limit.
 
+use std::time::Instant;
+
 use serde::Serialize;
 
 /// What a value counts.
@@ -52,6 +54,22 @@ impl Bound {
     }
 }
 
+/// How fast one side was in one round.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Speed {
+    /// Operations a second.
+    pub(crate) rate: f64,
+    /// CPU time of an operation, in seconds; NaN if it is unknown.
+    pub(crate) cpu: f64,
+}
+
+impl Speed {
+    /// Of so many operations since then, which took this CPU time in all.
+    pub(crate) fn of(operations: f64, began: Instant, cpu: f64) -> Self {
+        Self { rate: operations / began.elapsed().as_secs_f64(), cpu: cpu / operations }
+    }
+}
+
 /// One side of a comparison, a value per round.
 #[derive(Clone, Debug)]
 pub(crate) struct Side {
@@ -62,14 +80,14 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    pub(crate) fn new(unit: Unit, values: impl Iterator<Item = f64>) -> Self {
-        Self { unit, values: values.collect(), cpu: Vec::new() }
+    pub(crate) fn new<T>(unit: Unit, rounds: &[T], value: impl Fn(&T) -> f64) -> Self {
+        Self { unit, values: rounds.iter().map(value).collect(), cpu: Vec::new() }
     }
 
-    /// Adds the CPU time of an operation, to be read beside a rate.
-    pub(crate) fn with_cpu(mut self, cpu: impl Iterator<Item = f64>) -> Self {
-        self.cpu = cpu.collect();
-        self
+    /// Operations a second, to be read beside the CPU time of one.
+    pub(crate) fn speed<T>(rounds: &[T], speed: impl Fn(&T) -> Speed) -> Self {
+        let cpu = rounds.iter().map(|round| speed(round).cpu).collect();
+        Self { cpu, ..Self::new(Unit::PerSecond, rounds, |round| speed(round).rate) }
     }
 
     /// The CPU time of an operation, in seconds.
@@ -131,7 +149,7 @@ mod tests {
 
     #[test]
     fn figure_is_judged_round_by_round() {
-        let side = |values: &[f64]| Side::new(Unit::PerSecond, values.iter().copied());
+        let side = |values: &[f64]| Side::new(Unit::PerSecond, values, |value| *value);
         let figure = Figure {
             what: "creates/s",
             ours: side(&[10.0, 40.0, 30.0]),

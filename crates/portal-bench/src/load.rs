@@ -9,16 +9,15 @@ use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
 use crate::exchange::send;
+use crate::figure::Speed;
 use crate::service::Server;
 
 /// What came of it. Times are in seconds.
 pub(crate) struct Load {
     /// How many exchanges there were.
     pub(crate) count: f64,
-    /// Exchanges a second.
-    pub(crate) rate: f64,
-    /// CPU time of the server's process for each; NaN if it is unknown.
-    pub(crate) cpu: f64,
+    /// With the CPU time of the server's process.
+    pub(crate) speed: Speed,
     /// What half of the exchanges stay below.
     pub(crate) p50: f64,
     /// What all but a hundredth stay below.
@@ -56,14 +55,13 @@ pub(crate) fn run(
         for task in tasks {
             latencies.extend(task.await.expect("it does not panic"));
         }
-        let elapsed = began.elapsed().as_secs_f64();
-        let cpu = process.cpu() - cpu;
+        #[expect(clippy::cast_precision_loss, reason = "a few millions")]
+        let count = latencies.len() as f64;
+        let speed = Speed::of(count, began, process.cpu() - cpu);
         latencies.sort_unstable();
         let at = |percent| latencies.get(latencies.len() * percent / 100);
         let latency = |percent| at(percent).map_or(f64::NAN, Duration::as_secs_f64);
-        #[expect(clippy::cast_precision_loss, reason = "a few millions")]
-        let count = latencies.len() as f64;
-        Load { count, rate: count / elapsed, cpu: cpu / count, p50: latency(50), p99: latency(99) }
+        Load { count, speed, p50: latency(50), p99: latency(99) }
     })
 }
 

@@ -8,6 +8,7 @@ use portal_store::{Registry as _, Seed, SqliteRegistry};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
+use crate::figure::median;
 use crate::service::seed;
 
 /// What a run of them measured.
@@ -61,16 +62,12 @@ impl BareInserts {
         while began.elapsed() < span {
             let before = Instant::now();
             self.commit(per_commit).expect("space on the disk");
-            commits.push(before.elapsed());
+            commits.push(before.elapsed().as_secs_f64());
         }
         let elapsed = began.elapsed().as_secs_f64();
-        commits.sort_unstable();
         let count = u32::try_from(commits.len()).expect("a few thousand");
-        let middle = commits.get(commits.len() / 2).expect("there was a commit");
-        Bare {
-            rate: f64::from(count) * f64::from(per_commit) / elapsed,
-            commit: middle.as_secs_f64(),
-        }
+        let rate = f64::from(count) * f64::from(per_commit) / elapsed;
+        Bare { rate, commit: median(&commits) }
     }
 
     fn commit(&mut self, inserts: u32) -> rusqlite::Result<()> {

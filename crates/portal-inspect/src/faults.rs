@@ -14,6 +14,9 @@ use crate::response::{Refusal, RouteResult, bad_request, html, json, see_other, 
 /// Faults in force at once, those for one request included.
 const MAX_FAULTS: usize = 100;
 
+/// What a body must be.
+const EXPECTED: &str = r#"expected JSON such as {"faults": ["POST committed:drop"], "once": []}"#;
+
 /// The body of `POST /api/faults`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,7 +38,8 @@ impl<R: Registry> Inspector<R> {
     }
 
     pub(crate) fn change_faults(&self, request: &ReceivedRequest) -> RouteResult {
-        let changed: ChangedFaults = serde_json::from_slice(&request.body).map_err(bad_request)?;
+        let invalid = |error: serde_json::Error| bad_request(format!("{EXPECTED}: {error}"));
+        let changed: ChangedFaults = serde_json::from_slice(&request.body).map_err(invalid)?;
         let parse = |texts: Vec<String>| -> Result<Vec<FaultSpec>, Refusal> {
             texts.iter().map(|text| text.trim().parse().map_err(bad_request)).collect()
         };

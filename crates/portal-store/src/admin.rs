@@ -1,13 +1,11 @@
 //! [`Administration`]: changing orgs, users and credentials while servers are running.
 
-use std::future::Future;
-
 use portal_model::Timestamp;
 
 use crate::audit::AuditEntry;
 pub use crate::change::{AdminChange, AdminRefusal, Credential};
 use crate::error::RegistryError;
-use crate::org::User;
+use crate::org::OrgId;
 use crate::registry::Registry;
 use crate::seed::{Seed, SeedDifferences};
 
@@ -18,50 +16,35 @@ use crate::seed::{Seed, SeedDifferences};
 ///
 /// # Errors
 /// Every method: [`RegistryError`] if the engine fails.
+#[trait_variant::make(Send)]
 pub trait Administration: Registry {
     /// Adds what is in `seed` and missing from the registry, unless an existing entry differs from
     /// the seed. Revoked tokens, used codes and refresh tokens issued for a code don't count as
     /// differences.
     ///
     /// The inner error lists the differences; nothing was added in that case.
-    fn apply_seed_unless_different(
+    async fn apply_seed_unless_different(
         &self,
         seed: &Seed,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Result<(), SeedDifferences>, RegistryError>> + Send;
+    ) -> Result<Result<(), SeedDifferences>, RegistryError>;
 
     /// Updates orgs, users and credentials to match `seed`. Revokes the refresh tokens of orgs and
     /// users that are not in it, and those that an earlier seed added and this one lacks. Portals
     /// stay. A revoked token or used code never revives.
-    fn replace_seed(
-        &self,
-        seed: &Seed,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<(), RegistryError>> + Send;
+    async fn replace_seed(&self, seed: &Seed, now: Timestamp) -> Result<(), RegistryError>;
 
     /// Applies a change on behalf of `operator`, the name of a person.
-    fn administer(
+    async fn administer(
         &self,
         change: &AdminChange,
         operator: &str,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Result<(), AdminRefusal>, RegistryError>> + Send;
+    ) -> Result<Result<(), AdminRefusal>, RegistryError>;
 
-    /// Returns the users of an org who are not removed, by number; `None` if the org doesn't exist.
-    fn users_of(
-        &self,
-        org: &str,
-    ) -> impl Future<Output = Result<Option<Vec<User>>, RegistryError>> + Send;
-
-    /// Returns the refresh tokens of an org, by user and client; `None` if the org doesn't exist.
-    fn credentials_of(
-        &self,
-        org: &str,
-    ) -> impl Future<Output = Result<Option<Vec<Credential>>, RegistryError>> + Send;
+    /// Returns the refresh tokens of an org, by user and client.
+    async fn credentials(&self, org: OrgId) -> Result<Vec<Credential>, RegistryError>;
 
     /// Returns the last `limit` changes, oldest first.
-    fn audit_log(
-        &self,
-        limit: u32,
-    ) -> impl Future<Output = Result<Vec<AuditEntry>, RegistryError>> + Send;
+    async fn audit_log(&self, limit: u32) -> Result<Vec<AuditEntry>, RegistryError>;
 }

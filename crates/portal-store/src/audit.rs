@@ -1,7 +1,9 @@
 //! [`AuditEntry`]: who changed what in a registry, and when.
 
+use std::fmt;
+
 use portal_model::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// One change of a registry, written in the same transaction as the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub struct AuditEntry {
 }
 
 /// The kind of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AuditAction {
@@ -56,23 +58,9 @@ pub enum AuditAction {
     SeedReplaced,
 }
 
-impl AuditAction {
-    /// Returns the name in snake case, such as `portal_created`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::PortalCreated => "portal_created",
-            Self::PortalRenamed => "portal_renamed",
-            Self::OrgAdded => "org_added",
-            Self::OrgRemoved => "org_removed",
-            Self::UserAdded => "user_added",
-            Self::UserRemoved => "user_removed",
-            Self::PermissionsSet => "permissions_set",
-            Self::CredentialAdded => "credential_added",
-            Self::CodeExchanged => "code_exchanged",
-            Self::SecretRotated => "secret_rotated",
-            Self::CredentialRevoked => "credential_revoked",
-            Self::SeedApplied => "seed_applied",
-            Self::SeedReplaced => "seed_replaced",
-        }
+/// The name in snake case, such as `portal_created`.
+impl fmt::Display for AuditAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use portal_model::name::name_key;
 use portal_model::oauth::{AccessToken, OAuthError, TokenRequest};
 use portal_model::{Portal, PortalName, Timestamp};
 
@@ -14,36 +15,34 @@ use crate::error::RegistryError;
 use crate::org::{Org, OrgId, Principal, User, UserId};
 use crate::people::People;
 use crate::principals::Principals;
-use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
+use crate::registry::{CreateConflict, Registry, RenameConflict, sealed};
 use crate::seed::{Seed, SeedDifferences};
 use crate::sql::{self, Query, Rows, Value};
 use crate::token::{Hashed, HashedRequest, TokenRules};
 
 /// A database. A change starts with the first poll of its future, and is not undone by dropping it.
+#[trait_variant::make(Send)]
 pub(crate) trait Engine: Clone + Send + Sync + 'static {
     fn principals(&self) -> &Principals;
 
     /// Reads rows.
-    fn read<T: Send>(
+    async fn read<T: Send>(
         &self,
         query: &Query<T>,
         values: Vec<Value>,
-    ) -> impl Future<Output = Result<Vec<T>, RegistryError>> + Send;
+    ) -> Result<Vec<T>, RegistryError>;
 
-    /// Inserts a portal, whose org, user, name, key and time are the values; `false` if that conflicts.
+    /// Inserts a portal, whose user, name, key and time are the values; `false` if that conflicts.
     /// The unique indexes decide, not a query before the insert.
-    fn create(
-        &self,
-        values: Vec<Value>,
-    ) -> impl Future<Output = Result<bool, RegistryError>> + Send;
+    async fn create(&self, values: Vec<Value>) -> Result<bool, RegistryError>;
 
     /// Reads `rows`, lets `rule` decide, and writes what it changed, in one transaction that excludes
     /// every other about the same rows. `rule` runs again if the transaction is repeated.
-    fn decide<T: Send + 'static>(
+    async fn decide<T: Send + 'static>(
         &self,
         rows: Rows,
         rule: impl Fn(&mut People) -> T + Send + Sync + 'static,
-    ) -> impl Future<Output = Result<T, RegistryError>> + Send;
+    ) -> Result<T, RegistryError>;
 
     /// The same, after which a cached principal may be wrong.
     fn decide_and_forget<T: Send + 'static>(
@@ -55,17 +54,6 @@ pub(crate) trait Engine: Clone + Send + Sync + 'static {
             let result = self.decide(rows, rule).await;
             self.principals().forget();
             result
-        }
-    }
-
-    /// The org of that name, unless it is removed.
-    fn org_named(
-        &self,
-        name: &str,
-    ) -> impl Future<Output = Result<Option<OrgId>, RegistryError>> + Send {
-        async move {
-            let orgs = self.orgs().await?;
-            Ok(orgs.into_iter().find(|org| org.name == name).map(|org| org.id))
         }
     }
 }
@@ -139,13 +127,11 @@ impl<E: Engine> Registry for E {
 
     async fn create_portal(
         &self,
-        org: OrgId,
         user: UserId,
         name: &PortalName,
         now: Timestamp,
     ) -> Result<Result<(), CreateConflict>, RegistryError> {
         let values = vec![
-            Value::number(org.0),
             Value::number(user.0),
             Value::text(name.as_str()),
             Value::Text(Some(name_key(name.as_str()))),
@@ -157,7 +143,7 @@ impl<E: Engine> Registry for E {
         // By a query, because no engine reports which index it was, and the order in which they are
         // checked is undefined. After the insert, because the conflicting portal may have been
         // committed while the create was running.
-        let full = self.read(&sql::ORG_IS_FULL, vec![Value::number(org.0)]).await?;
+        let full = self.read(&sql::ORG_IS_FULL, vec![Value::number(user.0)]).await?;
         Ok(Err(if full.is_empty() {
             CreateConflict::NameTaken
         } else {
@@ -167,7 +153,6 @@ impl<E: Engine> Registry for E {
 
     async fn rename_portal(
         &self,
-        org: OrgId,
         user: UserId,
         old: &str,
         new: &PortalName,
@@ -178,9 +163,9 @@ impl<E: Engine> Registry for E {
             return Ok(Err(RenameConflict::NotFound));
         }
         let (old_key, new_key) = (name_key(old), name_key(new.as_str()));
-        let rows = Rows::OfRename { org, user, old: old_key, new: new_key };
+        let rows = Rows::OfRename { user, old: old_key, new: new_key };
         let (old, new) = (old.to_owned(), new.clone());
-        let rule = move |people: &mut People| people.rename_portal(org, user, &old, &new, now);
+        let rule = move |people: &mut People| people.rename_portal(user, &old, &new, now);
         self.decide(rows, rule).await?
     }
 
@@ -221,14 +206,8 @@ impl<E: Engine> Administration for E {
         self.decide_and_forget(Rows::Everybody, rule).await
     }
 
-    async fn users_of(&self, org: &str) -> Result<Option<Vec<User>>, RegistryError> {
-        let Some(org) = self.org_named(org).await? else { return Ok(None) };
-        self.users(org).await.map(Some)
-    }
-
-    async fn credentials_of(&self, org: &str) -> Result<Option<Vec<Credential>>, RegistryError> {
-        let Some(org) = self.org_named(org).await? else { return Ok(None) };
-        self.read(&sql::CREDENTIALS, vec![Value::number(org.0)]).await.map(Some)
+    async fn credentials(&self, org: OrgId) -> Result<Vec<Credential>, RegistryError> {
+        self.read(&sql::CREDENTIALS, vec![Value::number(org.0)]).await
     }
 
     async fn audit_log(&self, limit: u32) -> Result<Vec<AuditEntry>, RegistryError> {

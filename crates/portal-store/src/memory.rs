@@ -105,23 +105,21 @@ impl Registry for MemoryRegistry {
 
     async fn create_portal(
         &self,
-        org: OrgId,
         user: UserId,
         name: &PortalName,
         now: Timestamp,
     ) -> Result<Result<(), CreateConflict>, RegistryError> {
-        self.decide(|people| people.create_portal(org, user, name, now))
+        self.decide(|people| people.create_portal(user, name, now))
     }
 
     async fn rename_portal(
         &self,
-        org: OrgId,
         user: UserId,
         old: &str,
         new: &PortalName,
         now: Timestamp,
     ) -> Result<Result<Portal, RenameConflict>, RegistryError> {
-        self.decide(|people| people.rename_portal(org, user, old, new, now))
+        self.decide(|people| people.rename_portal(user, old, new, now))
     }
 
     async fn portals(&self, org: OrgId) -> Result<Vec<Portal>, RegistryError> {

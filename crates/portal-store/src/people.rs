@@ -7,11 +7,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use portal_model::name::name_key;
 use portal_model::{Portal, Scope, Secret, Timestamp};
 
 use crate::audit::{AuditAction, AuditEntry};
 use crate::org::{Org, OrgId, PortalLimit, User, UserId, first_number};
-use crate::registry::name_key;
 use crate::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
 use crate::token::Hashed;
 
@@ -50,17 +50,10 @@ pub(crate) enum Change {
     PortalLimit(OrgId, PortalLimit),
     /// The access token matters no more.
     Forget(Hashed),
-    /// A portal has a new name.
-    Rename(Rename),
+    /// A portal has a new name, which its entry in the audit log has.
+    Rename { portal: i64, by: UserId, entry: AuditEntry },
     /// The change for the audit log.
     Audit(AuditEntry),
-}
-
-/// With its entry in the audit log, which names the portal.
-pub(crate) struct Rename {
-    pub(crate) portal: i64,
-    pub(crate) by: UserId,
-    pub(crate) entry: AuditEntry,
 }
 
 #[derive(Clone)]
@@ -181,7 +174,7 @@ impl People {
     pub(crate) fn apply_seed(&mut self, seed: &Seed, now: Timestamp) {
         self.take_over(seed, Existing::Keep, now);
         if !self.changes.is_empty() {
-            self.record(By::seed(now), AuditAction::SeedApplied, None, SEED, None);
+            self.record(By::seed(now).entry(AuditAction::SeedApplied, None, SEED, None));
         }
     }
 
@@ -317,15 +310,8 @@ impl People {
         }
     }
 
-    fn record(
-        &mut self,
-        by: By<'_>,
-        action: AuditAction,
-        org: Option<&str>,
-        subject: &str,
-        detail: Option<String>,
-    ) {
-        self.changes.push(Change::Audit(by.entry(action, org, subject, detail)));
+    fn record(&mut self, entry: AuditEntry) {
+        self.changes.push(Change::Audit(entry));
     }
 
     /// Takes the changes made so far, in their order: a row comes after those it refers to.
@@ -372,9 +358,9 @@ impl People {
             GrantKind::Code => "code",
             GrantKind::RefreshToken => &grant.hash.fingerprint(),
         };
-        let org = self.holder(grant).map(|(org, _)| org.name.clone());
+        let org = self.holder(grant).map(|(org, _)| org.name.as_str());
         let subject = format!("{} {what}", grant.client_id);
-        self.record(by, action, org.as_deref(), &subject, Some(grant.scopes_text()));
+        self.record(by.entry(action, org, &subject, Some(grant.scopes_text())));
     }
 
     /// Codes before refresh tokens; each by org, user and client.

@@ -138,7 +138,9 @@ impl fmt::Debug for PostgresRegistry {
 const CREATE: &str = "
     INSERT INTO portals (org_id, limit_slot, created_by, modified_by, name, name_key, created_at,
                          modified_at)
-    VALUES ($1, (SELECT portal_limit FROM orgs WHERE id = $1), $2, $2, $3, $4, $5, $5)
+    VALUES ((SELECT org_id FROM users WHERE id = $1),
+            (SELECT portal_limit FROM users JOIN orgs ON orgs.id = org_id WHERE users.id = $1),
+            $1, $1, $2, $3, $4, $4)
     ON CONFLICT DO NOTHING
     RETURNING id";
 

@@ -1,6 +1,5 @@
 //! [`Registry`]: the operations of every engine, and their guarantees.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use portal_model::oauth::{AccessToken, OAuthError, TokenRequest};
@@ -31,90 +30,71 @@ use crate::token::TokenRules;
 /// # Errors
 /// Every method: [`RegistryError`] if the engine fails. A refusal of the service, such as a name
 /// that is taken, is the inner result.
+#[trait_variant::make(Send)]
 pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
     /// Adds what is in `seed` and missing from the registry. Orgs are identified by name, users by
     /// org and e-mail address, clients by id, credentials by their hash. Existing entries are left
     /// unchanged, so a used code or a revoked token never revives. A new code is created at `now`.
-    fn apply_seed(
-        &self,
-        seed: &Seed,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<(), RegistryError>> + Send;
+    async fn apply_seed(&self, seed: &Seed, now: Timestamp) -> Result<(), RegistryError>;
 
     /// Issues an access token for a refresh token or, once, for a code. A code also yields a new
     /// refresh token with the scopes of the code.
     ///
     /// The inner error is `invalid_client`; `invalid_client_secret` if only the secret is wrong;
     /// `invalid_code`; or, with [`TokenRules::ServiceLimits`], `Access Denied`.
-    fn issue_token(
+    async fn issue_token(
         &self,
         request: &TokenRequest,
         rules: TokenRules,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Result<AccessToken, OAuthError>, RegistryError>> + Send;
+    ) -> Result<Result<AccessToken, OAuthError>, RegistryError>;
 
     /// Revokes a refresh token and every access token issued for it. Returns `false` if the refresh
     /// token is unknown or already revoked.
-    fn revoke(
-        &self,
-        refresh_token: &str,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<bool, RegistryError>> + Send;
+    async fn revoke(&self, refresh_token: &str, now: Timestamp) -> Result<bool, RegistryError>;
 
     /// Expires one access token. Returns `false` if it is unknown.
-    fn expire_access_token(
-        &self,
-        access_token: &str,
-    ) -> impl Future<Output = Result<bool, RegistryError>> + Send;
+    async fn expire_access_token(&self, access_token: &str) -> Result<bool, RegistryError>;
 
     /// Returns the principal of an access token, or `None` if the token is unknown, expired or
     /// revoked. A token revoked by another process may stay valid for up to one second. The
     /// durable engines share one principal among calls with the same token within a second.
-    fn authenticate(
+    async fn authenticate(
         &self,
         access_token: &str,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Option<Arc<Principal>>, RegistryError>> + Send;
+    ) -> Result<Option<Arc<Principal>>, RegistryError>;
 
     /// Returns the orgs that are not removed, by number.
-    fn orgs(&self) -> impl Future<Output = Result<Vec<Org>, RegistryError>> + Send;
+    async fn orgs(&self) -> Result<Vec<Org>, RegistryError>;
 
     /// Returns the users of an org, in the order in which they were added.
-    fn users(&self, org: OrgId) -> impl Future<Output = Result<Vec<User>, RegistryError>> + Send;
+    async fn users(&self, org: OrgId) -> Result<Vec<User>, RegistryError>;
 
-    /// Creates an active portal whose creator is `user`. An `org` or `user` unknown to the registry
+    /// Creates an active portal in the org of `user`, its creator. A `user` unknown to the registry
     /// is a bug of the caller and yields [`RegistryError::NotApplied`].
-    fn create_portal(
+    async fn create_portal(
         &self,
-        org: OrgId,
         user: UserId,
         name: &PortalName,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Result<(), CreateConflict>, RegistryError>> + Send;
+    ) -> Result<Result<(), CreateConflict>, RegistryError>;
 
-    /// Renames the portal `old` of `org`; `old` is free at once. Changing only the case of the name
-    /// is not a conflict.
-    fn rename_portal(
+    /// Renames the portal `old` in the org of `user`; `old` is free at once. Changing only the case
+    /// of the name is not a conflict.
+    async fn rename_portal(
         &self,
-        org: OrgId,
         user: UserId,
         old: &str,
         new: &PortalName,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Result<Portal, RenameConflict>, RegistryError>> + Send;
+    ) -> Result<Result<Portal, RenameConflict>, RegistryError>;
 
     /// Returns the portals of an org, in the order of their creation.
-    fn portals(
-        &self,
-        org: OrgId,
-    ) -> impl Future<Output = Result<Vec<Portal>, RegistryError>> + Send;
+    async fn portals(&self, org: OrgId) -> Result<Vec<Portal>, RegistryError>;
 
     /// Returns the portal of an org by its name, ignoring case.
-    fn portal(
-        &self,
-        org: OrgId,
-        name: &str,
-    ) -> impl Future<Output = Result<Option<Portal>, RegistryError>> + Send;
+    async fn portal(&self, org: OrgId, name: &str) -> Result<Option<Portal>, RegistryError>;
 }
 
 /// Why a portal was not created. The limit takes precedence if both apply.
@@ -137,11 +117,6 @@ pub enum RenameConflict {
     /// Another portal, of any org, has the new name, ignoring case.
     #[error("the new name is taken")]
     NameTaken,
-}
-
-/// Returns the form in which names are compared: case is ignored.
-pub(crate) fn name_key(name: &str) -> String {
-    name.to_ascii_lowercase()
 }
 
 pub(crate) mod sealed {

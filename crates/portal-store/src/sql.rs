@@ -6,6 +6,7 @@
 use std::error::Error;
 
 use portal_model::error::with_sources;
+use portal_model::name::name_key;
 use portal_model::{Portal, Scope, Timestamp, UserRef};
 use serde::de::value::{self, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
@@ -13,10 +14,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use crate::audit::AuditEntry;
 use crate::change::Credential;
 use crate::org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId};
-use crate::people::{
-    AccessTokenRow, Change, GrantKind, GrantRow, OrgRow, PortalRow, Rename, Row, UserRow,
-};
-use crate::registry::name_key;
+use crate::people::{AccessTokenRow, Change, GrantKind, GrantRow, OrgRow, PortalRow, Row, UserRow};
 use crate::token::Hashed;
 
 /// A row of an engine. Columns are counted from 0.
@@ -87,8 +85,8 @@ pub(crate) enum Rows {
     OfGrant(Hashed),
     /// One access token.
     AccessToken(Hashed),
-    /// An org, a user, and the portals with the key of either name.
-    OfRename { org: OrgId, user: UserId, old: String, new: String },
+    /// A user with the user's org, and the portals with the key of either name.
+    OfRename { user: UserId, old: String, new: String },
 }
 
 /// Selects portals with their creators and modifiers, for [`portal`].
@@ -135,8 +133,12 @@ impl Rows {
             Self::AccessToken(hash) => {
                 vec![(ACCESS_TOKEN_ROWS, "WHERE hash = $1", vec![Value::hash(*hash)])]
             }
-            Self::OfRename { org, user, old, new } => vec![
-                (ORG_ROWS, "WHERE id = $1", vec![Value::number(org.0)]),
+            Self::OfRename { user, old, new } => vec![
+                (
+                    ORG_ROWS,
+                    "WHERE id = (SELECT org_id FROM users WHERE id = $1)",
+                    vec![Value::number(user.0)],
+                ),
                 (USER_ROWS, "WHERE id = $1", vec![Value::number(user.0)]),
                 (
                     PORTAL_ROWS,
@@ -272,7 +274,7 @@ pub(crate) fn statements(change: &Change) -> Vec<(&'static str, Vec<Value>)> {
         )],
         // Only a create in memory makes one.
         Change::Row(Row::Portal(_)) => Vec::new(),
-        Change::Rename(Rename { portal, by, entry }) => vec![
+        Change::Rename { portal, by, entry } => vec![
             (
                 "UPDATE portals SET name = $1, name_key = $2, modified_at = $3, modified_by = $4
                  WHERE id = $5",
@@ -297,7 +299,7 @@ fn audit(entry: &AuditEntry, portal: Option<i64>) -> (&'static str, Vec<Value>) 
     let values = vec![
         Value::number(entry.at.unix_seconds()),
         Value::text(&entry.actor),
-        Value::text(entry.action.as_str()),
+        Value::Text(Some(entry.action.to_string())),
         Value::Text(entry.org.clone()),
         Value::text(&entry.subject),
         Value::Text(entry.detail.clone()),
@@ -374,9 +376,10 @@ pub(crate) const PORTALS: Query<Portal> =
 pub(crate) const PORTAL: Query<Portal> =
     Query { text: select_portals!("WHERE portals.org_id = $1 AND name_key = $2"), read: portal };
 
-/// Has a row if the org has the only portal that it can have.
+/// Has a row if the org of a user has the only portal that it can have.
 pub(crate) const ORG_IS_FULL: Query<()> = Query {
-    text: "SELECT 1 FROM portals WHERE org_id = $1 AND limit_slot IS NOT NULL",
+    text: "SELECT 1 FROM portals
+           WHERE org_id = (SELECT org_id FROM users WHERE id = $1) AND limit_slot IS NOT NULL",
     read: |_| Ok(()),
 };
 

@@ -138,12 +138,13 @@ impl fmt::Debug for SqliteRegistry {
     }
 }
 
-/// An unknown org or user makes a NOT NULL column NULL, which is an error.
+/// An unknown user makes a NOT NULL column NULL, which is an error.
 const CREATE: &str = "
     INSERT INTO portals (org_id, limit_slot, created_by, modified_by, name, name_key, created_at,
                          modified_at, id)
-    VALUES ((SELECT id FROM orgs WHERE id = $1), (SELECT portal_limit FROM orgs WHERE id = $1),
-            (SELECT id FROM users WHERE id = $2), $2, $3, $4, $5, $5,
+    VALUES ((SELECT org_id FROM users WHERE id = $1),
+            (SELECT portal_limit FROM users JOIN orgs ON orgs.id = org_id WHERE users.id = $1),
+            $1, $1, $2, $3, $4, $4,
             (SELECT coalesce(max(id) + 1, 10000000000 + abs(random()) % 80000000000) FROM portals))
     ON CONFLICT DO NOTHING";
 

@@ -74,9 +74,6 @@ fn random() -> Result<u128, RegistryError> {
     Ok(u128::from_be_bytes(bytes))
 }
 
-/// The error code for a known client id with a wrong secret.
-pub(crate) const INVALID_CLIENT_SECRET: &str = "invalid_client_secret";
-
 /// A token request with hashed secrets.
 pub(crate) struct HashedRequest {
     pub(crate) client_id: String,
@@ -119,7 +116,7 @@ impl HashedRequest {
         match stored {
             None => Err(OAuthError::new(OAuthError::INVALID_CLIENT)),
             Some(stored) if stored.matches(self.client_secret) => Ok(()),
-            Some(_) => Err(OAuthError::new(INVALID_CLIENT_SECRET)),
+            Some(_) => Err(OAuthError::new(OAuthError::INVALID_CLIENT_SECRET)),
         }
     }
 }

@@ -11,16 +11,10 @@ use portal_http::client::{Client, Credential};
 use portal_model::flow::Policy;
 
 use crate::benches::Effort;
-use crate::figure::{Bound, Figure, Side, Unit};
+use crate::figure::{Bound, Figure, Side, Speed, Unit};
 use crate::process::cpu_of_ended;
 use crate::service::{SECRET, Server, Storage, client_id, command, directory, refresh_token};
 use crate::store::new_name;
-
-/// What a round took for a row, in seconds.
-struct Cost {
-    wall: f64,
-    cpu: f64,
-}
 
 pub(super) fn rows(effort: Effort) -> Vec<Figure> {
     let (orgs, rows) = if effort.is_quick() { (4, 5) } else { (100, 100) };
@@ -36,15 +30,14 @@ pub(super) fn rows(effort: Effort) -> Vec<Figure> {
         .collect();
     let batch = Figure {
         what: "rows/s of a batch, 10,000 rows in 100 orgs",
-        ours: Side::new(Unit::PerSecond, rounds.iter().map(|(cost, _)| 1.0 / cost.wall))
-            .with_cpu(rounds.iter().map(|(cost, _)| cost.cpu)),
+        ours: Side::speed(&rounds, |(speed, _)| *speed),
         limit: None,
         bar: Bound::AtLeast(400.0),
         aim: Bound::AtLeast(600.0),
     };
     let again = Figure {
         what: "that batch again, nothing left to do",
-        ours: Side::new(Unit::Seconds, rounds.iter().map(|(_, again)| *again)),
+        ours: Side::new(Unit::Seconds, &rounds, |(_, again)| *again),
         limit: None,
         bar: Bound::AtMost(2.0),
         aim: Bound::AtMost(1.0),
@@ -52,8 +45,8 @@ pub(super) fn rows(effort: Effort) -> Vec<Figure> {
     vec![batch, again]
 }
 
-/// The cost of a row, and how long the same batch takes again, in seconds.
-fn by_batch(home: &Path, orgs: u32, rows: u32) -> (Cost, f64) {
+/// How fast the rows are, and how long the same batch takes again, in seconds.
+fn by_batch(home: &Path, orgs: u32, rows: u32) -> (Speed, f64) {
     let server = Server::start(home, Storage::Memory, orgs, &[]);
     write_profiles(home, &server.url(), orgs);
     let mut csv = String::from("profile,name\n");
@@ -73,19 +66,12 @@ fn by_batch(home: &Path, orgs: u32, rows: u32) -> (Cost, f64) {
     let mut run = || {
         let (began, cpu) = (Instant::now(), cpu_of_ended());
         let status = batch.status().unwrap_or_else(|error| panic!("{batch:?}: {error}"));
-        let cost = Cost::of(orgs * rows, began, cpu_of_ended() - cpu);
+        let speed = Speed::of(f64::from(orgs * rows), began, cpu_of_ended() - cpu);
         assert!(status.success(), "{batch:?}: {status}");
-        cost
+        speed
     };
-    let (cost, again) = (run(), run());
-    (cost, again.wall * f64::from(orgs * rows))
-}
-
-impl Cost {
-    fn of(rows: u32, began: Instant, cpu: f64) -> Self {
-        let rows = f64::from(rows);
-        Self { wall: began.elapsed().as_secs_f64() / rows, cpu: cpu / rows }
-    }
+    let (speed, again) = (run(), run());
+    (speed, f64::from(orgs * rows) / again.rate)
 }
 
 /// A client of an org, for many portals.

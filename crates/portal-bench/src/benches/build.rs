@@ -25,7 +25,7 @@ pub(super) fn first(effort: Effort) -> Result<Vec<Figure>, String> {
     let elapsed = began.elapsed().as_secs_f64();
     Ok(vec![Figure {
         what: "first build, and a create",
-        ours: Side::new(Unit::Seconds, std::iter::once(elapsed)),
+        ours: Side::new(Unit::Seconds, &[elapsed], |elapsed| *elapsed),
         limit: None,
         bar: Bound::AtMost(70.0),
         aim: Bound::AtMost(60.0),

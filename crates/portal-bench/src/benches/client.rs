@@ -14,21 +14,15 @@ use tokio::task::JoinSet;
 
 use crate::benches::Effort;
 use crate::benches::batch::client;
-use crate::figure::{Bound, Figure, Side, Unit, median};
+use crate::figure::{Bound, Figure, Side, Speed, Unit, median};
 use crate::process::own_cpu;
 use crate::service::{Server, Storage, directory};
 use crate::store::new_name;
 
 const IN_FLIGHT: usize = 16;
 
-/// What one side of a round took for a request, in seconds.
-struct Cost {
-    wall: f64,
-    cpu: f64,
-}
-
-/// Our cost and theirs, by round.
-type Rounds = Vec<(Cost, Cost)>;
+/// Our speed and theirs, by round.
+type Rounds = [(Speed, Speed)];
 
 pub(super) fn calls(effort: Effort) -> Vec<Figure> {
     let files = directory();
@@ -40,36 +34,36 @@ pub(super) fn calls(effort: Effort) -> Vec<Figure> {
     let unpooled = Theirs::new(&server.url(), &token, 0);
     // The org has no portals yet.
     let lists = effort.rounds(|span| {
-        let our_cost = runtime.block_on(cost(span, || {
+        let ours = runtime.block_on(speed(span, || {
             let ours = ours.clone();
             async move { ours.call(&ListPortals).await.is_ok() }
         }));
-        let their_cost = runtime.block_on(cost(span, || {
+        let theirs = runtime.block_on(speed(span, || {
             let theirs = pooled.clone();
             async move { theirs.send(ListPortals.request(ApiVersion::V7)).await }
         }));
-        (our_cost, their_cost)
+        (ours, theirs)
     });
     let creates = effort.rounds(|span| {
-        let our_cost = runtime.block_on(cost(span, || {
+        let ours = runtime.block_on(speed(span, || {
             let (ours, create) = (ours.clone(), CreatePortal::new(name()));
             async move { ours.send_once(&create).await.is_ok() }
         }));
-        let their_cost = runtime.block_on(cost(span, || {
+        let theirs = runtime.block_on(speed(span, || {
             let (theirs, create) = (unpooled.clone(), CreatePortal::new(name()));
             async move { theirs.send(create.request(ApiVersion::V7)).await }
         }));
-        (our_cost, their_cost)
+        (ours, theirs)
     });
     let rate = |what, rounds: &Rounds, beside| Figure {
         what,
-        ..figure(rounds, beside, Unit::PerSecond, |cost| 1.0 / cost.wall)
+        ..figure(rounds, beside, Unit::PerSecond, |speed| speed.rate)
     };
     let cpu = |what, rounds: &Rounds, beside| Figure {
         what,
         bar: Bound::AtMost(0.85),
         aim: Bound::AtMost(0.8),
-        ..figure(rounds, beside, Unit::Seconds, |cost| cost.cpu)
+        ..figure(rounds, beside, Unit::Seconds, |speed| speed.cpu)
     };
     vec![
         rate("lists/s of `Client::call`, 16 in flight", &lists, "reqwest"),
@@ -106,11 +100,8 @@ fn safe(effort: Effort, runtime: &Runtime) -> Figure {
     });
     Figure {
         what: "a create of `SafeClient`, its ledger in SQLite",
-        ours: Side::new(Unit::Seconds, rounds.iter().map(|(safe, _)| *safe)),
-        limit: Some((
-            "`Client::send_once`",
-            Side::new(Unit::Seconds, rounds.iter().map(|(_, once)| *once)),
-        )),
+        ours: Side::new(Unit::Seconds, &rounds, |(safe, _)| *safe),
+        limit: Some(("`Client::send_once`", Side::new(Unit::Seconds, &rounds, |(_, once)| *once))),
         bar: Bound::AtMost(12.0),
         aim: Bound::AtMost(8.0),
     }
@@ -118,11 +109,11 @@ fn safe(effort: Effort, runtime: &Runtime) -> Figure {
 
 const UNPOOLED: &str = "reqwest, a connection each";
 
-fn figure(rounds: &Rounds, beside: &'static str, unit: Unit, of: fn(&Cost) -> f64) -> Figure {
+fn figure(rounds: &Rounds, beside: &'static str, unit: Unit, of: fn(&Speed) -> f64) -> Figure {
     Figure {
         what: "",
-        ours: Side::new(unit, rounds.iter().map(|(ours, _)| of(ours))),
-        limit: Some((beside, Side::new(unit, rounds.iter().map(|(_, theirs)| of(theirs))))),
+        ours: Side::new(unit, rounds, |(ours, _)| of(ours)),
+        limit: Some((beside, Side::new(unit, rounds, |(_, theirs)| of(theirs)))),
         bar: Bound::AtLeast(1.15),
         aim: Bound::AtLeast(1.2),
     }
@@ -133,7 +124,7 @@ fn name() -> PortalName {
 }
 
 /// Sends about as many requests as a span has, `IN_FLIGHT` at a time: as many on both sides.
-async fn cost<F>(span: Duration, send: impl Fn() -> F) -> Cost
+async fn speed<F>(span: Duration, send: impl Fn() -> F) -> Speed
 where
     F: Future<Output = bool> + Send + 'static,
 {
@@ -147,10 +138,7 @@ where
         in_flight.spawn(send());
     }
     assert!(in_flight.join_all().await.into_iter().all(|is_success| is_success));
-    Cost {
-        wall: began.elapsed().as_secs_f64() / f64::from(requests),
-        cpu: (own_cpu() - cpu) / f64::from(requests),
-    }
+    Speed::of(f64::from(requests), began, own_cpu() - cpu)
 }
 
 fn ours(url: String, token: &str) -> Client {

@@ -45,8 +45,8 @@ pub(super) fn processes(effort: Effort) -> Result<Vec<Figure>, String> {
     });
     Ok(vec![Figure {
         what: "portal create as a process, list and create",
-        ours: Side::new(Unit::Seconds, rounds.iter().map(|(ours, _)| *ours)),
-        limit: Some(("curl, one POST", Side::new(Unit::Seconds, rounds.iter().map(|(_, it)| *it)))),
+        ours: Side::new(Unit::Seconds, &rounds, |(ours, _)| *ours),
+        limit: Some(("curl, one POST", Side::new(Unit::Seconds, &rounds, |(_, it)| *it))),
         bar: Bound::AtMost(1.0),
         aim: Bound::AtMost(0.6),
     }])

@@ -2,7 +2,7 @@
 
 use crate::benches::Effort;
 use crate::figure::{Bound, Figure, Side, Unit};
-use crate::load::{self, Load};
+use crate::load;
 use crate::process::cores;
 use crate::service::{CONNECTIONS, PORTALS, Server, Storage, create, directory};
 use crate::store::{BareInserts, new_name};
@@ -27,40 +27,36 @@ pub(super) fn many(effort: Effort) -> Vec<Figure> {
             load::run(&stub, CONNECTIONS, span, 200, || create(Stub::CREATE, "", &new_name()));
         (ours, stub, bare.run(span, CONNECTIONS))
     });
-    let ours = |unit, of: fn(&Load) -> f64| Side::new(unit, rounds.iter().map(|(it, ..)| of(it)));
-    let stub = |unit, of: fn(&Load) -> f64| Side::new(unit, rounds.iter().map(|(_, it, _)| of(it)));
+    let ours = Side::speed(&rounds, |(it, ..)| it.speed);
     vec![
         Figure {
             what: "durable creates/s, 64 connections",
-            ours: ours(Unit::PerSecond, |it| it.rate)
-                .with_cpu(rounds.iter().map(|(it, ..)| it.cpu)),
-            limit: Some((
-                STUB,
-                stub(Unit::PerSecond, |it| it.rate)
-                    .with_cpu(rounds.iter().map(|(_, it, _)| it.cpu)),
-            )),
+            ours: ours.clone(),
+            limit: Some((STUB, Side::speed(&rounds, |(_, it, _)| it.speed))),
             bar: Bound::AtLeast(0.30),
             aim: Bound::AtLeast(0.36),
         },
         Figure {
             what: "CPU time of the server per create",
-            ours: ours(Unit::Seconds, |it| it.cpu),
-            limit: Some((STUB, stub(Unit::Seconds, |it| it.cpu))),
+            ours: Side::new(Unit::Seconds, &rounds, |(it, ..)| it.speed.cpu),
+            limit: Some((STUB, Side::new(Unit::Seconds, &rounds, |(_, it, _)| it.speed.cpu))),
             bar: Bound::AtMost(4.0),
             aim: Bound::AtMost(3.3),
         },
         Figure {
             what: "durable creates/s, 64 connections",
-            ours: ours(Unit::PerSecond, |it| it.rate)
-                .with_cpu(rounds.iter().map(|(it, ..)| it.cpu)),
-            limit: Some((BARE, Side::new(Unit::PerSecond, rounds.iter().map(|(.., it)| it.rate)))),
+            ours,
+            limit: Some((BARE, Side::new(Unit::PerSecond, &rounds, |(.., it)| it.rate))),
             bar: Bound::AtLeast(0.6),
             aim: Bound::AtLeast(0.75),
         },
         Figure {
             what: "p99 of a create, 64 connections",
-            ours: ours(Unit::Seconds, |it| it.p99),
-            limit: Some(("p50 of that commit", commits(rounds.iter().map(|(.., it)| it.commit)))),
+            ours: Side::new(Unit::Seconds, &rounds, |(it, ..)| it.p99),
+            limit: Some((
+                "p50 of that commit",
+                Side::new(Unit::Seconds, &rounds, |(.., it)| it.commit),
+            )),
             bar: Bound::AtMost(8.0),
             aim: Bound::AtMost(5.0),
         },
@@ -80,8 +76,11 @@ pub(super) fn one(effort: Effort) -> Vec<Figure> {
     });
     vec![Figure {
         what: "p50 of a create, one connection",
-        ours: Side::new(Unit::Seconds, rounds.iter().map(|(ours, _)| *ours)),
-        limit: Some(("p50 of a bare commit of one", commits(rounds.iter().map(|(_, it)| *it)))),
+        ours: Side::new(Unit::Seconds, &rounds, |(ours, _)| *ours),
+        limit: Some((
+            "p50 of a bare commit of one",
+            Side::new(Unit::Seconds, &rounds, |(_, it)| *it),
+        )),
         bar: Bound::AtMost(2.2),
         aim: Bound::AtMost(1.7),
     }]
@@ -104,19 +103,11 @@ pub(super) fn with_admin_listener(effort: Effort) -> Vec<Figure> {
             load::run(server, CONNECTIONS, span, 200, move || create(PORTALS, &token, &new_name()))
         })
     });
-    let side = |at: fn(&[Load; 2]) -> &Load| {
-        Side::new(Unit::PerSecond, rounds.iter().map(|round| at(round).rate))
-            .with_cpu(rounds.iter().map(|round| at(round).cpu))
-    };
     vec![Figure {
         what: "durable creates/s with the admin listener",
-        ours: side(|[it, _]| it),
-        limit: Some(("without it", side(|[_, it]| it))),
+        ours: Side::speed(&rounds, |[it, _]| it.speed),
+        limit: Some(("without it", Side::speed(&rounds, |[_, it]| it.speed))),
         bar: Bound::AtLeast(0.97),
         aim: Bound::AtLeast(0.99),
     }]
-}
-
-fn commits(values: impl Iterator<Item = f64>) -> Side {
-    Side::new(Unit::Seconds, values)
 }

@@ -40,11 +40,8 @@ pub(super) fn registry(effort: Effort) -> Vec<Figure> {
     });
     let figure = |what, unit, of: fn(&[Load; 3]) -> f64, bar, aim| Figure {
         what,
-        ours: Side::new(unit, rounds.iter().map(|(large, _)| of(large))),
-        limit: Some((
-            "a registry of one org",
-            Side::new(unit, rounds.iter().map(|(_, small)| of(small))),
-        )),
+        ours: Side::new(unit, &rounds, |(large, _)| of(large)),
+        limit: Some(("a registry of one org", Side::new(unit, &rounds, |(_, small)| of(small)))),
         bar,
         aim,
     };
@@ -53,7 +50,7 @@ pub(super) fn registry(effort: Effort) -> Vec<Figure> {
         figure(
             "creates/s on 10 million portals",
             Unit::PerSecond,
-            |[creates, ..]| creates.rate,
+            |[creates, ..]| creates.speed.rate,
             Bound::AtLeast(0.6),
             Bound::AtLeast(0.8),
         ),

@@ -47,11 +47,11 @@ pub(super) fn wire(effort: Effort) -> Vec<Figure> {
         "decode of a list of 100 portals",
     ];
     let figure = |(at, what)| {
-        let sides = rounds.iter().filter_map(move |round| round.get(at));
+        let sides: Vec<_> = rounds.iter().filter_map(|round| round.get(at)).collect();
         Figure {
             what,
-            ours: Side::new(Unit::Seconds, sides.clone().map(|(ours, _)| *ours)),
-            limit: Some(("Value", Side::new(Unit::Seconds, sides.map(|(_, value)| *value)))),
+            ours: Side::new(Unit::Seconds, &sides, |(ours, _)| *ours),
+            limit: Some(("Value", Side::new(Unit::Seconds, &sides, |(_, value)| *value))),
             bar: Bound::AtMost(1.0),
             aim: Bound::AtMost(0.5),
         }
@@ -78,10 +78,10 @@ fn decisions(effort: Effort) -> Figure {
     });
     Figure {
         what: "flow of a create",
-        ours: Side::new(Unit::Seconds, rounds.iter().map(|(flow, _)| *flow)),
+        ours: Side::new(Unit::Seconds, &rounds, |(flow, _)| *flow),
         limit: Some((
             "its encoding and decoding",
-            Side::new(Unit::Seconds, rounds.iter().map(|(_, wire)| *wire)),
+            Side::new(Unit::Seconds, &rounds, |(_, wire)| *wire),
         )),
         bar: Bound::AtMost(2.0),
         aim: Bound::AtMost(1.5),

@@ -38,11 +38,10 @@ pub(super) fn creates(effort: Effort) -> Result<Vec<Figure>, String> {
     });
     Ok(vec![Figure {
         what: "creates/s in PostgreSQL, 64 connections",
-        ours: Side::new(Unit::PerSecond, rounds.iter().map(|(ours, _)| ours.rate))
-            .with_cpu(rounds.iter().map(|(ours, _)| ours.cpu)),
+        ours: Side::speed(&rounds, |(ours, _)| ours.speed),
         limit: Some((
             "bare inserts, same pool",
-            Side::new(Unit::PerSecond, rounds.iter().map(|(_, bare)| *bare)),
+            Side::new(Unit::PerSecond, &rounds, |(_, bare)| *bare),
         )),
         bar: Bound::AtLeast(0.6),
         aim: Bound::AtLeast(0.8),

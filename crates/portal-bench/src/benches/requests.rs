@@ -2,7 +2,7 @@
 
 use crate::benches::Effort;
 use crate::exchange::{exchange, request};
-use crate::figure::{Bound, Figure, Side, Unit};
+use crate::figure::{Bound, Figure, Side};
 use crate::load::{self, Load};
 use crate::process::cores;
 use crate::service::{CONNECTIONS, PORTALS, Server, Storage, create, directory};
@@ -58,10 +58,7 @@ pub(super) fn reads(effort: Effort) -> Vec<Figure> {
 
 /// The first two sides of each round, beside the third.
 fn figures(what: [&'static str; 2], limit: &'static str, rounds: &[[Load; 3]]) -> [Figure; 2] {
-    let side = |of: fn(&[Load; 3]) -> &Load| {
-        Side::new(Unit::PerSecond, rounds.iter().map(|round| of(round).rate))
-            .with_cpu(rounds.iter().map(|round| of(round).cpu))
-    };
+    let side = |of: fn(&[Load; 3]) -> &Load| Side::speed(rounds, |round| of(round).speed);
     let [first, second] = what;
     [(first, side(|[it, ..]| it)), (second, side(|[_, it, _]| it))].map(|(what, ours)| Figure {
         what,

@@ -26,14 +26,14 @@ pub(super) fn starts(effort: Effort) -> Vec<Figure> {
     vec![
         Figure {
             what: "server: start to first response",
-            ours: Side::new(Unit::Seconds, rounds.iter().map(|(start, _)| *start)),
+            ours: Side::new(Unit::Seconds, &rounds, |(start, _)| *start),
             limit: None,
             bar: Bound::AtMost(0.030),
             aim: Bound::AtMost(0.010),
         },
         Figure {
             what: "server: memory at rest",
-            ours: Side::new(Unit::Mebibytes, rounds.iter().map(|(_, memory)| *memory)),
+            ours: Side::new(Unit::Mebibytes, &rounds, |(_, memory)| *memory),
             limit: None,
             bar: Bound::AtMost(12.0),
             aim: Bound::AtMost(8.0),
@@ -54,7 +54,7 @@ pub(super) fn memory(effort: Effort) -> Vec<Figure> {
     }
     vec![Figure {
         what: "server: memory after a million creates",
-        ours: Side::new(Unit::Mebibytes, std::iter::once(server.process.memory())),
+        ours: Side::new(Unit::Mebibytes, &[server.process.memory()], |memory| *memory),
         limit: None,
         bar: Bound::AtMost(64.0),
         aim: Bound::AtMost(40.0),

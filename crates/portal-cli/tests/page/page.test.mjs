@@ -96,6 +96,24 @@ test("the list is filtered and paused", async () => {
   await page.getByRole("row", { name: /BetaPortal/ }).waitFor();
 });
 
+test("rows are in the order of their times, not of their ends", async () => {
+  const faults = `${listening.admin}/api/faults`;
+  await fetch(faults, { method: "POST", body: JSON.stringify({ once: ["GET request:delay=1s"] }) });
+  await page.goto(listening.admin);
+  const get = (name) => fetch(`${listening.url}/crm/v7/settings/portals/${name}`);
+  const slow = get("SlowPortal");
+  while ((await (await fetch(faults)).json()).once.length > 0);
+  await get("FastPortal");
+  await page.getByRole("row", { name: /FastPortal/ }).waitFor();
+  await slow;
+  await page.getByRole("row", { name: /SlowPortal/ }).waitFor();
+  const times = () => page.locator("#requests time").evaluateAll((all) => all.map((it) => it.dateTime));
+  const live = await times();
+  assert.deepEqual(live, live.toSorted().reverse());
+  await page.reload();
+  assert.deepEqual(await times(), live);
+});
+
 test("faults that are on are in the header of every page", async () => {
   await page.goto(`${listening.admin}/faults`);
   await page.getByRole("button", { name: "Switch on: The list fails" }).click();
@@ -127,7 +145,7 @@ test("markup in a request is text", async () => {
     headers: { authorization: `Bearer ${access_token}`, "x-odd": HOSTILE },
     body: JSON.stringify({ portals: [{ name: HOSTILE }] }),
   });
-  const refused = page.getByRole("row", { name: /400/ });
+  const refused = page.getByRole("row", { name: / 400 [A-Z]/ });
   await refused.waitFor();
   assert.equal(await page.locator("main img").count(), 0);
   await refused.getByRole("link").click();

@@ -60,9 +60,9 @@ impl<R: Registry> Call<'_, R> {
 
     async fn create(&self) -> Result<Response, ServerResponse> {
         let CreatePortal { name, .. } = server::parse_create(self.request.complete_body()?)?;
-        let (org, user) = (self.principal.org.id, self.principal.user.id);
+        let user = self.principal.user.id;
         let now = self.state.now();
-        match self.state.registry.create_portal(org, user, &name, now).await? {
+        match self.state.registry.create_portal(user, &name, now).await? {
             Ok(()) => Ok(server::created(self.version, name.as_str())),
             Err(CreateConflict::LimitReached) => Err(rejections::limit_reached(1).into()),
             // About the item, while the limit is about the org: the envelopes differ.
@@ -74,9 +74,9 @@ impl<R: Registry> Call<'_, R> {
         let body = self.request.complete_body()?;
         refuse_saml_configuration(body)?;
         let RenamePortal { new, .. } = server::parse_rename(old, body)?;
-        let (org, user) = (self.principal.org.id, self.principal.user.id);
+        let user = self.principal.user.id;
         let now = self.state.now();
-        match self.state.registry.rename_portal(org, user, old, &new, now).await? {
+        match self.state.registry.rename_portal(user, old, &new, now).await? {
             Ok(portal) => Ok(server::renamed(self.version, &portal.name)),
             Err(RenameConflict::NotFound) => Err(rejections::no_such_portal().into()),
             Err(RenameConflict::NameTaken) => Err(Refusal::Item(rejections::already_used()).into()),

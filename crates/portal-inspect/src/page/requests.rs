@@ -24,6 +24,9 @@ pub(crate) fn requests(frame: &Frame<'_>, since: &Since, filter: &str) -> Markup
     let is_shown = |recorded: &&Arc<Recorded>| matches(&recorded.record, filter);
     let has_match = requests.is_empty() || requests.iter().any(|recorded| is_shown(&recorded));
     let last = requests.last().map_or(0, |recorded| recorded.id);
+    // They are numbered as they end. The script puts later ones into the same order.
+    let mut latest_first: Vec<_> = requests.iter().rev().collect();
+    latest_first.sort_by(|one, other| other.record.time.cmp(&one.record.time));
     let content = html! {
         h1 { "Requests" }
         form.filter role="search" {
@@ -48,7 +51,7 @@ pub(crate) fn requests(frame: &Frame<'_>, since: &Since, filter: &str) -> Markup
                 tr { @for column in COLUMNS { th scope="col" { (column) } } }
             }
             tbody #requests data-last=(last) {
-                @for recorded in requests.iter().rev() {
+                @for recorded in latest_first {
                     (row(recorded, !is_shown(&recorded)))
                 }
             }

@@ -22,10 +22,14 @@ function followRequests(list) {
     unmatched.hidden = rows.length === 0 || rows.some((row) => !row.hidden);
   }
 
+  const time = (row) => row.querySelector("time").dateTime;
+
   function add(row) {
     document.getElementById("none")?.remove();
     applyFilter(row);
-    list.prepend(row);
+    // A slow request arrives after those that it began before.
+    const before = [...list.rows].find((other) => time(other) <= time(row));
+    list.insertBefore(row, before ?? null);
     while (list.rows.length > MAX_ROWS) list.lastElementChild.remove();
     showWhetherAnyMatches();
   }

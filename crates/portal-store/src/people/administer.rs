@@ -39,7 +39,7 @@ impl People {
                 let (name, environment, portal_limit) = (org.clone(), *environment, *portal_limit);
                 let added = Org { id, name, environment, portal_limit };
                 self.put(Row::Org(OrgRow { org: added, removed_at: None }));
-                self.record(by, AuditAction::OrgAdded, Some(org), org, None);
+                self.record(by.entry(AuditAction::OrgAdded, Some(org), org, None));
             }
             AdminChange::RemoveOrg { org } => {
                 let removed = self.present_org(org)?.clone();
@@ -50,7 +50,7 @@ impl People {
                     self.put(Row::User(UserRow { removed_at: Some(by.at()), ..row }));
                 }
                 self.put(Row::Org(OrgRow { org: removed, removed_at: Some(by.at()) }));
-                self.record(by, AuditAction::OrgRemoved, Some(org), org, None);
+                self.record(by.entry(AuditAction::OrgRemoved, Some(org), org, None));
             }
             AdminChange::AddUser { org, email, name, permissions } => {
                 let of_org = self.present_org(org)?.id;
@@ -66,14 +66,14 @@ impl People {
                 let detail = permissions_text(&permissions);
                 let user = User { id, name, email: email.clone(), permissions };
                 self.put(Row::User(UserRow { org: of_org, user, removed_at: None }));
-                self.record(by, AuditAction::UserAdded, Some(org), email, Some(detail));
+                self.record(by.entry(AuditAction::UserAdded, Some(org), email, Some(detail)));
             }
             AdminChange::RemoveUser { org, email } => {
                 let row = self.present_user(org, email)?.clone();
                 self.expect_another_admin(&row, org)?;
                 self.end_all(by, |grant| grant.user == row.user.id);
                 self.put(Row::User(UserRow { removed_at: Some(by.at()), ..row }));
-                self.record(by, AuditAction::UserRemoved, Some(org), email, None);
+                self.record(by.entry(AuditAction::UserRemoved, Some(org), email, None));
             }
             AdminChange::SetPermissions { org, email, permissions } => {
                 let mut row = self.present_user(org, email)?.clone();
@@ -83,7 +83,7 @@ impl People {
                 row.user.permissions.clone_from(permissions);
                 self.put(Row::User(row));
                 let detail = permissions_text(permissions);
-                self.record(by, AuditAction::PermissionsSet, Some(org), email, Some(detail));
+                self.record(by.entry(AuditAction::PermissionsSet, Some(org), email, Some(detail)));
             }
             AdminChange::AddCredential { org, email, credential } => {
                 let user = self.present_user(org, email)?.user.id;
@@ -94,7 +94,7 @@ impl People {
                     return Err(AdminRefusal::UnknownClient(client_id.clone()));
                 }
                 self.put(Row::client(client_id, client_secret));
-                self.record(by, AuditAction::SecretRotated, None, client_id, None);
+                self.record(by.entry(AuditAction::SecretRotated, None, client_id, None));
             }
             AdminChange::RevokeCredential { credential } => {
                 let fingerprint = credential.to_ascii_lowercase();
@@ -127,7 +127,7 @@ impl People {
         if !self.grants.contains_key(&grant.hash) {
             self.put(Row::Grant(grant));
         }
-        self.record(by, AuditAction::CredentialAdded, Some(org), client_id, Some(scopes));
+        self.record(by.entry(AuditAction::CredentialAdded, Some(org), client_id, Some(scopes)));
         Ok(())
     }
 

@@ -1,22 +1,23 @@
 //! Portals: creating one in memory, and renaming one in any engine.
 
+use portal_model::name::name_key;
 use portal_model::{Portal, PortalName, Timestamp, UserRef};
 
-use super::{By, Change, People, PortalRow, Rename, Row};
+use super::{By, Change, People, PortalRow, Row};
 use crate::audit::AuditAction;
 use crate::error::RegistryError;
 use crate::org::{Org, OrgId, PortalLimit, User, UserId, first_zaid};
-use crate::registry::{CreateConflict, RenameConflict, name_key};
+use crate::registry::{CreateConflict, RenameConflict};
 
 impl People {
     pub(crate) fn create_portal(
         &mut self,
-        org: OrgId,
         user: UserId,
         name: &PortalName,
         now: Timestamp,
     ) -> Result<Result<(), CreateConflict>, RegistryError> {
-        let (owner, actor) = self.acting(org, user)?;
+        let (owner, actor) = self.acting(user)?;
+        let org = owner.id;
         if owner.portal_limit == PortalLimit::One && self.portals_by_org.contains_key(&org) {
             return Ok(Err(CreateConflict::LimitReached));
         }
@@ -38,13 +39,13 @@ impl People {
     /// A database may find the new name taken when it writes: the rule is repeated then.
     pub(crate) fn rename_portal(
         &mut self,
-        org: OrgId,
         user: UserId,
         old: &str,
         new: &PortalName,
         now: Timestamp,
     ) -> Result<Result<Portal, RenameConflict>, RegistryError> {
-        let (owner, actor) = self.acting(org, user)?;
+        let (owner, actor) = self.acting(user)?;
+        let org = owner.id;
         let row = self.portals_by_name.get(&name_key(old)).and_then(|id| self.portals.get(id));
         let Some(row) = row.filter(|row| row.org == org) else {
             return Ok(Err(RenameConflict::NotFound));
@@ -60,10 +61,9 @@ impl People {
         let (by, old) = (By { actor: &actor.email, now }, row.portal.name.clone());
         let action = AuditAction::PortalRenamed;
         let entry = by.entry(action, Some(&owner.name), new.as_str(), Some(old));
-        let rename = Rename { portal: row.id, by: user, entry };
-        let row = PortalRow { portal: portal.clone(), ..row.clone() };
-        self.load(Row::Portal(row));
-        self.changes.push(Change::Rename(rename));
+        let change = Change::Rename { portal: row.id, by: user, entry };
+        self.load(Row::Portal(PortalRow { portal: portal.clone(), ..row.clone() }));
+        self.changes.push(change);
         Ok(Ok(portal))
     }
 
@@ -77,12 +77,10 @@ impl People {
         (row.org == org).then_some(&row.portal)
     }
 
-    /// An org and its user, who must exist.
-    fn acting(&self, org: OrgId, user: UserId) -> Result<(&Org, &User), RegistryError> {
-        let unknown = |what: String| RegistryError::NotApplied(format!("there is no {what}"));
-        let org = self.org(org).ok_or_else(|| unknown(format!("org {org}")))?;
-        let row = self.users.get(&user).ok_or_else(|| unknown(format!("user {user}")))?;
-        Ok((org, &row.user))
+    /// A user, who must exist, after the user's org.
+    fn acting(&self, user: UserId) -> Result<(&Org, &User), RegistryError> {
+        let acting = self.users.get(&user).and_then(|row| Some((self.org(row.org)?, &row.user)));
+        acting.ok_or_else(|| RegistryError::NotApplied(format!("there is no user {user}")))
     }
 }
 

@@ -37,7 +37,7 @@ impl People {
         let superfluous: HashSet<_> = superfluous.map(|grant| grant.hash).collect();
         self.end_all(By::seed(now), |grant| superfluous.contains(&grant.hash));
         self.take_over(seed, Existing::Replace, now);
-        self.record(By::seed(now), AuditAction::SeedReplaced, None, SEED, None);
+        self.record(By::seed(now).entry(AuditAction::SeedReplaced, None, SEED, None));
     }
 
     /// The differences from `seed`. Entries that are missing here don't count, nor do codes of an

@@ -1,18 +1,17 @@
 //! Reading and writing [`People`](crate::people::People) in a transaction.
 
-use std::future::{Future, poll_fn};
-use std::task::Poll;
 use std::time::Duration;
 
 use deadpool_postgres::Transaction;
-use tokio_postgres::{Row, Statement};
+use futures_util::future::try_join_all;
+use tokio_postgres::Row;
 
 use super::failure::Failure;
 use super::pool::{Pool, RESPONSE_TIMEOUT, parameters, respond};
 use super::schema;
 use crate::error::RegistryError;
 use crate::people::{Change, People};
-use crate::sql::{self, Columns, Damaged, Read, Rows, Value};
+use crate::sql::{self, Columns, Damaged, Read, Rows};
 use crate::token::Hashed;
 
 async fn read(transaction: &Transaction<'_>, rows: &Rows) -> Result<People, Failure> {
@@ -80,27 +79,10 @@ async fn write(transaction: &Transaction<'_>, changes: &[Change]) -> Result<(), 
             prepared.push((transaction.prepare_cached(text).await?, values));
         }
     }
-    let mut sent = Vec::new();
-    for (statement, values) in prepared {
-        let mut execution = Box::pin(execute(transaction, statement, values));
-        let poll = poll_fn(|context| Poll::Ready(execution.as_mut().poll(context)));
-        match poll.await {
-            Poll::Ready(executed) => executed?,
-            Poll::Pending => sent.push(execution),
-        }
-    }
-    for execution in sent {
-        execution.await?;
-    }
-    Ok(())
-}
-
-async fn execute(
-    transaction: &Transaction<'_>,
-    statement: Statement,
-    values: Vec<Value>,
-) -> Result<(), Failure> {
-    transaction.execute(&statement, &parameters(&values)).await?;
+    let executed = prepared.into_iter().map(|(statement, values)| async move {
+        transaction.execute(&statement, &parameters(&values)).await
+    });
+    try_join_all(executed).await?;
     Ok(())
 }
 

@@ -22,7 +22,10 @@ pub fn backup(directory: &Path, file: &Path) -> Result<(), RegistryError> {
         return Err(RegistryError::NotApplied(format!("{} does not exist", source.display())));
     }
     if file.exists() {
-        return Err(exists(file));
+        return Err(RegistryError::NotApplied(format!(
+            "{} already exists: remove it, or choose another file",
+            file.display()
+        )));
     }
     // A name of its own, since a backup that was killed leaves its file behind. Removed on drop.
     let (name, directory_of_file) = (file.file_name().unwrap_or_default(), parent(file));
@@ -51,11 +54,4 @@ fn copy(source: &Path, target: &Path) -> rusqlite::Result<()> {
 /// The directory of a file, which is the working directory for a bare name.
 fn parent(file: &Path) -> &Path {
     file.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
-}
-
-fn exists(file: &Path) -> RegistryError {
-    RegistryError::NotApplied(format!(
-        "{} already exists: remove it, or choose another file",
-        file.display()
-    ))
 }

@@ -138,71 +138,59 @@ fn commit_all(
     batch: &mut [Box<dyn Change>],
 ) -> Vec<Option<RegistryError>> {
     match commit(connection, files, batch) {
-        Ok(()) => vec![None; batch.len()],
+        Ok(Ok(())) => vec![None; batch.len()],
         // A failing change must not fail the others, so each is retried in its own transaction.
         // Refusals, such as a name that is taken, are results and not failures, so no client can
         // force this slow path.
-        Err(Failure::Change(_)) if batch.len() > 1 => batch
+        Ok(Err(_)) if batch.len() > 1 => batch
             .iter_mut()
-            .map(|change| commit(connection, files, slice::from_mut(change)).err())
-            .map(|failure| failure.map(RegistryError::from))
+            .map(|change| commit(connection, files, slice::from_mut(change)))
+            .map(|committed| committed.flatten().err())
             .collect(),
-        Err(failure) => vec![Some(failure.into()); batch.len()],
-    }
-}
-
-/// Why a transaction was not committed, or may not have been.
-enum Failure {
-    /// A change failed; everything was rolled back.
-    Change(RegistryError),
-    /// The transaction could not be begun or committed.
-    Transaction(RegistryError),
-}
-
-impl From<Failure> for RegistryError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Change(error) | Failure::Transaction(error) => error,
-        }
+        Ok(Err(failure)) | Err(failure) => vec![Some(failure); batch.len()],
     }
 }
 
 /// Applies changes in one transaction: all or none.
+///
+/// # Errors
+/// The inner one if a change failed, and everything was rolled back; the outer one if the transaction
+/// could not be begun or committed.
 fn commit(
     connection: &Connection,
     files: &Files,
     changes: &mut [Box<dyn Change>],
-) -> Result<(), Failure> {
+) -> Result<Result<(), RegistryError>, RegistryError> {
     let not_applied = |error: rusqlite::Error| files.end.not_applied(&error, &files.path);
     // Writing to files that were removed or replaced succeeds, and all of it is lost later.
-    files.expect_present().map_err(Failure::Transaction)?;
-    let transaction =
-        Transaction::begin(connection).map_err(not_applied).map_err(Failure::Transaction)?;
-    let seen = history(connection).map_err(not_applied).map_err(Failure::Transaction)?;
-    files.expect_newest(seen).map_err(Failure::Transaction)?;
+    files.expect_present()?;
+    let transaction = Transaction::begin(connection).map_err(not_applied)?;
+    let seen = history(connection).map_err(not_applied)?;
+    files.expect_newest(seen)?;
     let before = connection.total_changes();
     for change in changes {
-        change.apply(connection).map_err(not_applied).map_err(Failure::Change)?;
+        if let Err(error) = change.apply(connection) {
+            return Ok(Err(not_applied(error)));
+        }
     }
     if connection.total_changes() == before {
         // Only refusals: without a write there is nothing to sync, and refusals work on a full
         // disk.
-        return Ok(());
+        return Ok(Ok(()));
     }
     // Part of the transaction, so that the count can't be ahead of or behind the content.
-    let counted = count_commit(connection, seen).map_err(not_applied);
-    let counted = counted.map_err(Failure::Transaction)?;
+    let counted = count_commit(connection, seen).map_err(not_applied)?;
     transaction.commit().map_err(|error| {
         // Refused before anything was written: another process holds a lock.
         let is_refused = error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
         let why = describe(&error, &files.path);
         let refused = not_applied(error);
         // Otherwise the commit record may have reached the disk: in doubt.
-        Failure::Transaction(if is_refused { refused } else { RegistryError::Unknown(why) })
+        if is_refused { refused } else { RegistryError::Unknown(why) }
     })?;
     // Before the responses: what is acknowledged must be in the files that the next start opens, and
     // in the count that it is compared with.
-    files.committed(counted).map_err(Failure::Transaction)
+    files.committed(counted).map(Ok)
 }
 
 /// An open transaction, rolled back on drop unless committed. `rusqlite::Transaction` would parse

@@ -85,13 +85,13 @@ impl<R: Registry> Run<R> {
             Step::Create { org, name: at } => {
                 let by = &self.acting[*org];
                 let wanted = name(NAMES[*at]);
-                let created = registry.create_portal(by.org.id, by.user.id, &wanted, now);
+                let created = registry.create_portal(by.user.id, &wanted, now);
                 Seen::Created(created.await.unwrap())
             }
             Step::Rename { org, old, new } => {
                 let by = &self.acting[*org];
                 let (old, new) = (NAMES[*old], name(NAMES[*new]));
-                let renamed = registry.rename_portal(by.org.id, by.user.id, old, &new, now);
+                let renamed = registry.rename_portal(by.user.id, old, &new, now);
                 Seen::Renamed(renamed.await.unwrap())
             }
             Step::Get { org, name } => {

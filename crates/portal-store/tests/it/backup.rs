@@ -36,7 +36,7 @@ async fn backup_after_kill_has_acknowledged_creates() {
     assert_eq!(names, (0..30).map(|number| format!("Portal{number}")).collect::<Vec<_>>());
     // The restored registry accepts changes.
     let acme = principal_of(&registry, "acme").await;
-    let taken = registry.create_portal(acme.org.id, acme.user.id, &name("PORTAL7"), at(2)).await;
+    let taken = registry.create_portal(acme.user.id, &name("PORTAL7"), at(2)).await;
     assert_eq!(taken, Ok(Err(CreateConflict::NameTaken)));
     create(&registry, &acme, "Portal30").await;
     let portals = registry.portals(acme.org.id).await.unwrap();

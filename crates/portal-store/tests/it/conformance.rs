@@ -36,7 +36,7 @@ macro_rules! suite {
             portals: rename_can_change_case,
             portals: missing_portal_precedes_taken_name,
             portals: one_of_many_renames_and_creates_succeeds,
-            portals: unknown_org_or_user_is_not_applied,
+            portals: unknown_user_is_not_applied,
             portals: dropped_create_is_still_applied,
             seeds: concurrent_seed_is_applied_once,
             seeds: existing_entries_are_unchanged,

@@ -59,7 +59,7 @@ async fn stored_registry_enforces_names_and_limits() {
             (&limited, "FreeName", Err(CreateConflict::LimitReached)),
             (&acme, "OldName", Ok(())),
         ] {
-            let created = registry.create_portal(by.org.id, by.user.id, &name(text), at(20)).await;
+            let created = registry.create_portal(by.user.id, &name(text), at(20)).await;
             assert_eq!(created, Ok(result), "{text}");
         }
         let portals = registry.portals(acme.org.id).await.unwrap();

@@ -36,7 +36,7 @@ fn child() {
         registry.apply_seed(&seed(), at(0)).await.unwrap();
         let acme = principal_of(&registry, "acme").await;
         let create = async |registry: &SqliteRegistry, text: &str| {
-            registry.create_portal(acme.org.id, acme.user.id, &name(text), at(1)).await
+            registry.create_portal(acme.user.id, &name(text), at(1)).await
         };
         let grant = async |request: &TokenRequest| {
             registry.issue_token(request, TokenRules::LifetimesOnly, at(1)).await

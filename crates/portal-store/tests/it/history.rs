@@ -107,17 +107,15 @@ async fn call(
         let (old, new) = (below(NAMES.len()), below(NAMES.len()));
         let begun = tick();
         let seen = match below(8) {
-            0..3 => {
-                match registry.create_portal(id, user, &name(NAMES[new]), at(1)).await.unwrap() {
-                    Ok(()) => vec![(new, Seen::Taken { by: org })],
-                    Err(CreateConflict::NameTaken) => vec![(new, Seen::InUse)],
-                    Err(other) => panic!("{other}"),
-                }
-            }
+            0..3 => match registry.create_portal(user, &name(NAMES[new]), at(1)).await.unwrap() {
+                Ok(()) => vec![(new, Seen::Taken { by: org })],
+                Err(CreateConflict::NameTaken) => vec![(new, Seen::InUse)],
+                Err(other) => panic!("{other}"),
+            },
             3..6 => {
                 // Move to a name that nobody else uses, so that the old one becomes free.
                 let free = name(&format!("Free{caller}x{number}"));
-                match registry.rename_portal(id, user, NAMES[old], &free, at(1)).await.unwrap() {
+                match registry.rename_portal(user, NAMES[old], &free, at(1)).await.unwrap() {
                     Ok(_) => vec![(old, Seen::Freed { by: org })],
                     Err(RenameConflict::NotFound) => vec![(old, Seen::NotOf { org })],
                     Err(other @ RenameConflict::NameTaken) => panic!("{other}"),
@@ -125,8 +123,7 @@ async fn call(
             }
             6 if old != new => {
                 let new_name = name(NAMES[new]);
-                match registry.rename_portal(id, user, NAMES[old], &new_name, at(1)).await.unwrap()
-                {
+                match registry.rename_portal(user, NAMES[old], &new_name, at(1)).await.unwrap() {
                     Ok(_) => {
                         vec![(old, Seen::Freed { by: org }), (new, Seen::Taken { by: org })]
                     }

@@ -32,7 +32,7 @@ pub(crate) async fn seeded(directory: &Path) -> (SqliteRegistry, Principal) {
 }
 
 pub(crate) async fn create(registry: &SqliteRegistry, by: &Principal, text: &str) {
-    let created = registry.create_portal(by.org.id, by.user.id, &name(text), at(1)).await;
+    let created = registry.create_portal(by.user.id, &name(text), at(1)).await;
     created.unwrap().unwrap();
 }
 
@@ -307,8 +307,7 @@ async fn open_registry_detects_missing_files() {
         assert!(!failed.is_finished(), "{mishap}");
         happen(&directory, backup.path());
         for text in ["LostPortal", "LostPortal2"] {
-            let created =
-                registry.create_portal(acme.org.id, acme.user.id, &name(text), at(1)).await;
+            let created = registry.create_portal(acme.user.id, &name(text), at(1)).await;
             let Err(RegistryError::NotApplied(why)) = created else { panic!("{created:?}") };
             assert!(
                 why.ends_with(
@@ -334,7 +333,7 @@ async fn overwritten_open_file_is_detected_at_start() {
     let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.write_all(&vec![b'x'; usize::try_from(length).unwrap()]).unwrap();
     // May succeed from the log or from memory, so its result is not asserted.
-    let _ = registry.create_portal(acme.org.id, acme.user.id, &name("AfterIt"), at(2)).await;
+    let _ = registry.create_portal(acme.user.id, &name("AfterIt"), at(2)).await;
     drop(registry);
     let why = refusal(directory.path());
     assert!(why.contains(" is damaged: ") || why.contains(" is not a registry "), "{why}");
@@ -345,7 +344,7 @@ async fn overwritten_open_file_is_detected_at_start() {
 async fn refused_for_good(registry: &SqliteRegistry, by: &Principal, text: &str) -> String {
     let mut whys = Vec::new();
     for _ in 0..2 {
-        let created = registry.create_portal(by.org.id, by.user.id, &name(text), at(9)).await;
+        let created = registry.create_portal(by.user.id, &name(text), at(9)).await;
         let Err(RegistryError::NotApplied(why)) = created else { panic!("{created:?}") };
         whys.push(why);
     }

@@ -82,7 +82,7 @@ async fn closed_registry_opens_with_its_content() {
     registry.apply_seed(&seed(), at(0)).await.unwrap();
     let acme = principal_of(&registry, "acme").await;
     let wanted = name("AcmePortal");
-    let created = registry.create_portal(acme.org.id, acme.user.id, &wanted, at(1)).await;
+    let created = registry.create_portal(acme.user.id, &wanted, at(1)).await;
     created.unwrap().unwrap();
     let portals = registry.portals(acme.org.id).await.unwrap();
     assert_eq!(portals.len(), 1);
@@ -102,7 +102,7 @@ async fn new_registry_has_numbers_of_its_own() {
         registry.apply_seed(&seed(), at(0)).await.unwrap();
         let acme = principal_of(registry, "acme").await;
         let name = name("AcmePortal");
-        let created = registry.create_portal(acme.org.id, acme.user.id, &name, at(1)).await;
+        let created = registry.create_portal(acme.user.id, &name, at(1)).await;
         created.unwrap().unwrap();
         let zaid = registry.portals(acme.org.id).await.unwrap()[0].zaid.clone().unwrap();
         let numbers = [acme.org.id.to_string(), acme.user.id.to_string(), zaid];

@@ -48,8 +48,8 @@ fn child() {
                     tokio::spawn(async move {
                         for number in (task..creates).step_by(3) {
                             let name = name(&format!("Session{session}x{number}"));
-                            let (org, user) = (acme.org.id, acme.user.id);
-                            let create = registry.create_portal(org, user, &name, at(1));
+                            let user = acme.user.id;
+                            let create = registry.create_portal(user, &name, at(1));
                             create.await.unwrap().unwrap();
                             acknowledged.write_all(format!("{name}\n").as_bytes()).unwrap();
                         }
@@ -131,7 +131,7 @@ async fn verify(directory: &Path, acknowledged: &[String], cut: usize) {
     let lost: Vec<_> = acknowledged.iter().filter(|name| !found.contains(name.as_str())).collect();
     assert!(lost.is_empty(), "cut {cut}: {lost:?}");
     let taken = name(&acknowledged[acknowledged.len() - 1]);
-    let again = registry.create_portal(acme.org.id, acme.user.id, &taken, at(2)).await;
+    let again = registry.create_portal(acme.user.id, &taken, at(2)).await;
     assert_eq!(again, Ok(Err(CreateConflict::NameTaken)), "cut {cut}");
 }
 
@@ -171,8 +171,8 @@ fn failing_child() {
                 let (mut kept, mut refused) = (Vec::new(), Vec::new());
                 for number in 0..call / 8 + 2 {
                     let text = format!("Error{errno}x{call}x{number}");
-                    let (org, user, name) = (acme.org.id, acme.user.id, name(&text));
-                    match registry.create_portal(org, user, &name, at(1)).await {
+                    let (user, name) = (acme.user.id, name(&text));
+                    match registry.create_portal(user, &name, at(1)).await {
                         Ok(created) => {
                             created.unwrap();
                             kept.push(text);

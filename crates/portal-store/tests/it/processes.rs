@@ -51,8 +51,7 @@ fn child() {
                 tokio::spawn(async move {
                     for number in (task..names).step_by(8) {
                         let name = name(&format!("{prefix}{number}"));
-                        let create =
-                            registry.create_portal(acme.org.id, acme.user.id, &name, at(1));
+                        let create = registry.create_portal(acme.user.id, &name, at(1));
                         if create.await.unwrap().is_ok() {
                             writeln!(std::io::stdout(), "created {name}").unwrap();
                         }

@@ -17,7 +17,7 @@ async fn differences(registry: &impl Store, seed: &Seed) -> Vec<String> {
 }
 
 async fn create(registry: &impl Store, by: &Principal, text: &str) -> Result<(), CreateConflict> {
-    registry.create_portal(by.org.id, by.user.id, &name(text), at(3)).await.unwrap()
+    registry.create_portal(by.user.id, &name(text), at(3)).await.unwrap()
 }
 
 async fn token(registry: &impl Store, request: &TokenRequest) -> Result<String, OAuthError> {

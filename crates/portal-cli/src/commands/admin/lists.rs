@@ -2,7 +2,8 @@
 
 use portal_model::Scope;
 use portal_store::{
-    AdminRefusal, Administration, AuditAction, AuditEntry, Credential, PortalLimit, Registry, User,
+    AdminRefusal, Administration, AuditAction, AuditEntry, Credential, OrgId, PortalLimit,
+    Registry, User,
 };
 use serde_json::json;
 
@@ -31,8 +32,8 @@ impl<R: Administration + Registry> Admin<'_, R> {
     }
 
     pub(super) async fn users(&self, org: &str) -> Result<(), Failure> {
-        let users = self.registry.users_of(org).await?;
-        self.printer.table(self.of_org(org, users)?.iter().map(|user| {
+        let users = self.registry.users(self.org(org).await?).await?;
+        self.printer.table(users.iter().map(|user| {
             let (permissions, names) = named(&user.permissions, "no permission");
             let User { email, name, .. } = user;
             let row = json!({
@@ -48,8 +49,8 @@ impl<R: Administration + Registry> Admin<'_, R> {
     }
 
     pub(super) async fn credentials(&self, org: &str) -> Result<(), Failure> {
-        let credentials = self.registry.credentials_of(org).await?;
-        self.printer.table(self.of_org(org, credentials)?.iter().map(|it| {
+        let credentials = self.registry.credentials(self.org(org).await?).await?;
+        self.printer.table(credentials.iter().map(|it| {
             let Credential { client_id, email, fingerprint, scopes, revoked_at, .. } = it;
             let scopes: Vec<_> = scopes.iter().map(Scope::as_str).collect();
             let revoked_at = revoked_at.map(|at| at.to_string());
@@ -82,9 +83,9 @@ impl<R: Administration + Registry> Admin<'_, R> {
                 (_, Some(detail)) if !detail.is_empty() => format!(": {detail}"),
                 _ => String::new(),
             };
-            let (at, action) = (at.to_string(), action.as_str());
+            let (at, action) = (at.to_string(), action.to_string());
             let subject_cell = format!("{subject}{of_org}{more}");
-            let cells = [at.clone(), actor.clone(), action.to_owned(), subject_cell];
+            let cells = [at.clone(), actor.clone(), action.clone(), subject_cell];
             let row = json!({
                 "action": action,
                 "actor": actor,
@@ -98,7 +99,9 @@ impl<R: Administration + Registry> Admin<'_, R> {
         Ok(())
     }
 
-    fn of_org<T>(&self, org: &str, found: Option<T>) -> Result<T, Failure> {
-        found.ok_or_else(|| self.refused(&AdminRefusal::UnknownOrg(org.to_owned())))
+    async fn org(&self, name: &str) -> Result<OrgId, Failure> {
+        let orgs = self.registry.orgs().await?;
+        let org = orgs.iter().find(|org| org.name == name).map(|org| org.id);
+        org.ok_or_else(|| self.refused(&AdminRefusal::UnknownOrg(name.to_owned())))
     }
 }

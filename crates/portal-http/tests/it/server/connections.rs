@@ -282,7 +282,7 @@ async fn slow_reader_gets_whole_response_before_shutdown() {
     let now = server.local.service().now();
     for number in 0..4000 {
         let name = format!("Portal{number}").parse().unwrap();
-        registry.create_portal(org, user, &name, now).await.unwrap().unwrap();
+        registry.create_portal(user, &name, now).await.unwrap().unwrap();
     }
     let reading = TcpSocket::new_v4().unwrap();
     reading.set_recv_buffer_size(BUFFER).unwrap();

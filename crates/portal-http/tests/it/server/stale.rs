@@ -76,7 +76,7 @@ async fn change_from_elsewhere_counts_once_seen() {
     let org = server.org_id().await.unwrap();
     let user = registry.users(org).await.unwrap()[0].id;
     let now = "2026-11-23T10:00:00Z".parse().unwrap();
-    let create = registry.create_portal(org, user, &"Portal2".parse().unwrap(), now).await;
+    let create = registry.create_portal(user, &"Portal2".parse().unwrap(), now).await;
     assert_eq!(create.unwrap(), Ok(()));
     advance(Duration::from_secs(5)).await;
     assert_eq!(caller.list().await, ["Portal1"]);

@@ -9,7 +9,7 @@ use portal_model::Portal;
 
 use super::{all_at_once, at, name, org, seeded};
 use portal_store::{
-    CreateConflict, MemoryRegistry, OrgId, PortalLimit, Principal, Registry, RegistryError,
+    CreateConflict, MemoryRegistry, PortalLimit, Principal, Registry, RegistryError,
     RenameConflict, Seed, UserId,
 };
 
@@ -18,7 +18,7 @@ async fn create<R: Registry>(
     by: &Principal,
     text: &str,
 ) -> Result<Portal, CreateConflict> {
-    registry.create_portal(by.org.id, by.user.id, &name(text), at(1)).await.unwrap()?;
+    registry.create_portal(by.user.id, &name(text), at(1)).await.unwrap()?;
     Ok(registry.portal(by.org.id, text).await.unwrap().unwrap())
 }
 
@@ -28,7 +28,7 @@ async fn rename<R: Registry>(
     old: &str,
     new: &str,
 ) -> Result<Portal, RenameConflict> {
-    registry.rename_portal(by.org.id, by.user.id, old, &name(new), at(2)).await.unwrap()
+    registry.rename_portal(by.user.id, old, &name(new), at(2)).await.unwrap()
 }
 
 async fn names<R: Registry>(registry: &R, of: &Principal) -> Vec<String> {
@@ -80,6 +80,8 @@ pub(crate) async fn org_sees_only_own_portals<R: Registry>(open: impl Fn() -> R)
     }
     assert_eq!(names(&open(), &acme).await, ["PortalB", "PortalC", "PortalA"]);
     assert_eq!(names(&registry, &globex).await, Vec::<String>::new());
+    let found = registry.portal(acme.org.id, " portala\t").await.unwrap();
+    assert_eq!(found.map(|portal| portal.name).as_deref(), Some("PortalA"));
     assert_eq!(registry.portal(globex.org.id, "PortalA").await, Ok(None));
     let conflict = rename(&registry, &globex, "PortalA", "PortalD").await;
     assert_eq!(conflict, Err(RenameConflict::NotFound));
@@ -192,34 +194,32 @@ pub(crate) async fn one_of_many_renames_and_creates_succeeds<R: Registry>(open: 
     assert_eq!(kept.iter().filter(wanted).count(), 1);
 }
 
-pub(crate) async fn unknown_org_or_user_is_not_applied<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn unknown_user_is_not_applied<R: Registry>(open: impl Fn() -> R) {
     let (registry, [acme, ..]) = seeded(&open).await;
-    let (no_org, no_user) = unknown().await;
-    for (org, user) in [(no_org, acme.user.id), (acme.org.id, no_user)] {
-        let result = registry.create_portal(org, user, &name("AcmePortal"), at(1)).await;
-        assert!(matches!(result, Err(RegistryError::NotApplied(_))), "{result:?}");
-    }
+    let no_user = unknown().await;
+    let result = registry.create_portal(no_user, &name("AcmePortal"), at(1)).await;
+    assert!(matches!(result, Err(RegistryError::NotApplied(_))), "{result:?}");
     create(&registry, &acme, "AcmePortal").await.unwrap();
     let new = name("NewName");
-    let result = registry.rename_portal(acme.org.id, no_user, "AcmePortal", &new, at(1)).await;
+    let result = registry.rename_portal(no_user, "AcmePortal", &new, at(1)).await;
     assert!(matches!(result, Err(RegistryError::NotApplied(_))), "{result:?}");
     assert_eq!(names(&registry, &acme).await, ["AcmePortal"]);
 }
 
-/// Numbers that a registry with [`seed`](super::seed) does not have: those of a larger one.
-async fn unknown() -> (OrgId, UserId) {
+/// A user whom a registry with [`seed`](super::seed) does not have: one of a larger one.
+async fn unknown() -> UserId {
     let larger = MemoryRegistry::new();
     let orgs = (0..9).map(|count| org(&format!("org {count}"), PortalLimit::Unlimited));
     larger.apply_seed(&Seed::new(orgs), at(0)).await.unwrap();
     let last = larger.orgs().await.unwrap().pop().unwrap().id;
-    (last, larger.users(last).await.unwrap().pop().unwrap().id)
+    larger.users(last).await.unwrap().pop().unwrap().id
 }
 
 pub(crate) async fn dropped_create_is_still_applied<R: Registry>(open: impl Fn() -> R) {
     let (registry, [acme, ..]) = seeded(&open).await;
     {
         let forgotten = name("ForgottenName");
-        let create = registry.create_portal(acme.org.id, acme.user.id, &forgotten, at(1));
+        let create = registry.create_portal(acme.user.id, &forgotten, at(1));
         let _ = pin!(create).poll(&mut Context::from_waker(Waker::noop()));
     }
     create(&registry, &acme, "AcmePortal").await.unwrap();

@@ -51,7 +51,7 @@ async fn text_with_nul_matches_nothing() {
     let (registry, [acme, ..]) = seeded(|| open(&database)).await;
     assert_eq!(registry.portal(acme.org.id, "a\0b").await, Ok(None));
     let new = "NewName".parse().unwrap();
-    let renamed = registry.rename_portal(acme.org.id, acme.user.id, "a\0b", &new, at(1)).await;
+    let renamed = registry.rename_portal(acme.user.id, "a\0b", &new, at(1)).await;
     assert_eq!(renamed, Ok(Err(RenameConflict::NotFound)));
     let mut request = refresh("acme");
     request.client_id = "a\0b".to_owned();
@@ -66,14 +66,12 @@ async fn swapping_two_names_concurrently_is_refused() {
     let (registry, [acme, ..]) = seeded(|| open(&database)).await;
     for name in ["PortalA", "PortalB"] {
         let name = name.parse().unwrap();
-        let created = registry.create_portal(acme.org.id, acme.user.id, &name, at(1)).await;
+        let created = registry.create_portal(acme.user.id, &name, at(1)).await;
         created.unwrap().unwrap();
     }
     let swap = |old: &'static str, new: &str| {
         let (registry, acme, new) = (registry.clone(), acme.clone(), new.parse().unwrap());
-        tokio::spawn(async move {
-            registry.rename_portal(acme.org.id, acme.user.id, old, &new, at(2)).await
-        })
+        tokio::spawn(async move { registry.rename_portal(acme.user.id, old, &new, at(2)).await })
     };
     for _ in 0..20 {
         let both = [swap("PortalA", "PortalB"), swap("PortalB", "PortalA")];

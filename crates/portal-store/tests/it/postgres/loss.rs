@@ -27,9 +27,9 @@ async fn create_cut_before_or_after_commit_is_unknown() {
     {
         // Prepares the statement on the connection: what is lost is the create.
         let before = name(&format!("Before{text}"));
-        registry.create_portal(acme.org.id, acme.user.id, &before, at(1)).await.unwrap().unwrap();
+        registry.create_portal(acme.user.id, &before, at(1)).await.unwrap().unwrap();
         proxy.lose(loss);
-        let created = registry.create_portal(acme.org.id, acme.user.id, &name(text), at(1)).await;
+        let created = registry.create_portal(acme.user.id, &name(text), at(1)).await;
         assert!(matches!(created, Err(RegistryError::Unknown(_))), "{loss:?}: {created:?}");
         proxy.lose(Loss::None);
         let found = registry.portal(acme.org.id, text).await.unwrap();
@@ -43,12 +43,12 @@ async fn other_changes_cut_after_commit_are_unknown() {
     let database = Database::create();
     let (registry, proxy, acme) = behind_proxy(&database).await;
     let (old, new) = ("OldName", name("NewName"));
-    registry.create_portal(acme.org.id, acme.user.id, &name(old), at(1)).await.unwrap().unwrap();
+    registry.create_portal(acme.user.id, &name(old), at(1)).await.unwrap().unwrap();
     proxy.lose(Loss::Response);
-    let renamed = registry.rename_portal(acme.org.id, acme.user.id, old, &new, at(1)).await;
+    let renamed = registry.rename_portal(acme.user.id, old, &new, at(1)).await;
     assert!(matches!(renamed, Err(RegistryError::NotApplied(_))), "before its end: {renamed:?}");
     proxy.lose(Loss::Commit);
-    let renamed = registry.rename_portal(acme.org.id, acme.user.id, old, &new, at(1)).await;
+    let renamed = registry.rename_portal(acme.user.id, old, &new, at(1)).await;
     assert!(matches!(renamed, Err(RegistryError::Unknown(_))), "{renamed:?}");
     proxy.lose(Loss::None);
     assert!(registry.portal(acme.org.id, "NewName").await.unwrap().is_some());
@@ -89,8 +89,7 @@ async fn read_without_response_is_repeated() {
 async fn create_without_response_is_unknown() {
     let database = Database::create();
     let (registry, proxy, acme) = behind_proxy(&database).await;
-    let create =
-        async |text| registry.create_portal(acme.org.id, acme.user.id, &name(text), at(1)).await;
+    let create = async |text| registry.create_portal(acme.user.id, &name(text), at(1)).await;
     // Prepares the statement on the connection: what gets no response is the create.
     create("FirstName").await.unwrap().unwrap();
     proxy.lose(Loss::Everything);
@@ -124,7 +123,7 @@ async fn call_without_database_is_not_applied() {
 
     let started = Instant::now();
     let (lost, kept) = (name("NoPortal"), name("APortal"));
-    match registry.create_portal(acme.org.id, acme.user.id, &lost, at(1)).await {
+    match registry.create_portal(acme.user.id, &lost, at(1)).await {
         Err(RegistryError::NotApplied(why)) => {
             assert!(why.starts_with("no connection to the database: "), "{why}");
         }
@@ -140,6 +139,6 @@ async fn call_without_database_is_not_applied() {
 
     cluster.start_again();
     assert_eq!(registry.portals(acme.org.id).await, Ok(Vec::new()));
-    let created = registry.create_portal(acme.org.id, acme.user.id, &kept, at(1)).await;
+    let created = registry.create_portal(acme.user.id, &kept, at(1)).await;
     created.unwrap().unwrap();
 }

@@ -50,8 +50,8 @@ fn child() {
                 tokio::spawn(async move {
                     for number in (task..).step_by(8) {
                         let name = name(&format!("Round{round}x{number}"));
-                        let (org, user) = (acme.org.id, acme.user.id);
-                        match registry.create_portal(org, user, &name, at(1)).await {
+                        let user = acme.user.id;
+                        match registry.create_portal(user, &name, at(1)).await {
                             Ok(Ok(())) => writeln!(std::io::stdout(), "created {name}").unwrap(),
                             Ok(Err(_)) | Err(RegistryError::NotApplied(_)) => {}
                             Err(error) => panic!("{error}"),
@@ -114,5 +114,5 @@ async fn killed_processes_lose_and_duplicate_nothing() {
     // The killed processes have left no lock behind.
     registry.apply_seed(&seed(), at(2)).await.unwrap();
     let free = name("FreeName");
-    registry.create_portal(acme.org.id, acme.user.id, &free, at(2)).await.unwrap().unwrap();
+    registry.create_portal(acme.user.id, &free, at(2)).await.unwrap().unwrap();
 }

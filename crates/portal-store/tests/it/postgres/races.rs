@@ -88,7 +88,7 @@ async fn one_of_48_creates_over_3_registries_succeeds() {
             let (registry, by) = (registries[index % 3].clone(), callers[index % 2].clone());
             let cased = ["AcmePortal", "acmeportal", "ACMEPORTAL", "aCMEpORTAL"][index % 4];
             tokio::spawn(async move {
-                registry.create_portal(by.org.id, by.user.id, &name(cased), at(1)).await.unwrap()
+                registry.create_portal(by.user.id, &name(cased), at(1)).await.unwrap()
             })
         })
         .collect();
@@ -118,7 +118,7 @@ async fn org_with_limit_gets_one_of_twelve_at_once() {
             let (registry, by) = (registries[index % 3].clone(), limited.clone());
             tokio::spawn(async move {
                 let name = name(&format!("Portal{index}"));
-                registry.create_portal(by.org.id, by.user.id, &name, at(1)).await.unwrap()
+                registry.create_portal(by.user.id, &name, at(1)).await.unwrap()
             })
         })
         .collect();

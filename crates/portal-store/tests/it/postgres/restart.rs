@@ -39,7 +39,7 @@ async fn load(
             break;
         }
         let text = format!("Task{task}x{number}");
-        let result = registry.create_portal(by.org.id, by.user.id, &name(&text), at(1)).await;
+        let result = registry.create_portal(by.user.id, &name(&text), at(1)).await;
         let outcome = match result {
             Ok(result) => {
                 result.unwrap();

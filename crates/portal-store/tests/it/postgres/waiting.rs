@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
 use super::seeded;
+use crate::administration::credentials;
 use crate::{at, name, principal_of, seed};
 
 type Created = Result<Result<(), CreateConflict>, RegistryError>;
@@ -41,7 +42,7 @@ impl Waiting {
             .unwrap();
         let (by, at_work) = (acme.clone(), registry.clone());
         let create = tokio::spawn(async move {
-            at_work.create_portal(by.org.id, by.user.id, &name("HeldName"), at(1)).await
+            at_work.create_portal(by.user.id, &name("HeldName"), at(1)).await
         });
         until_somebody_waits(&database).await;
         Self { registry, acme, holder, create, _database: database }
@@ -174,7 +175,7 @@ async fn code_exchanged_during_removal_yields_no_token() {
     until_somebody_waits(&database).await;
     holder.batch_execute("COMMIT").await.unwrap();
     remove.await.unwrap().unwrap().unwrap();
-    let tokens = registry.credentials_of("acme").await.unwrap().unwrap();
+    let tokens = credentials(&registry, "acme").await;
     assert_eq!(tokens.len(), 2, "otherwise this test proves nothing");
     assert!(tokens.iter().all(|token| token.revoked_at == Some(at(2))), "{tokens:?}");
     assert_eq!(registry.authenticate("held.token", at(2)).await, Ok(None));
@@ -196,7 +197,7 @@ async fn portal_created_during_new_limit_takes_its_slot() {
     holder.batch_execute("COMMIT").await.unwrap();
     assert_eq!(create.await.unwrap(), Ok(Err(CreateConflict::NameTaken)));
     replace.await.unwrap().unwrap();
-    let (org, user) = (acme.org.id, acme.user.id);
-    let another = registry.create_portal(org, user, &name("AnotherName"), at(3)).await;
+    let user = acme.user.id;
+    let another = registry.create_portal(user, &name("AnotherName"), at(3)).await;
     assert_eq!(another, Ok(Err(CreateConflict::LimitReached)));
 }
