@@ -433,11 +433,13 @@ fn refuse(path: &Path, problems: &[Problem], printer: &Printer) -> Failure {
     let mistake =
         |problem: &Problem| json!({ "line": problem.line, "message": problem.mistake.to_string() });
     let mistakes: Vec<_> = first.iter().map(mistake).collect();
-    let mut details = json!({ "problems": mistakes });
-    if !more.is_empty() {
-        printer.stderr(format_args!("… and {} more", more.len()));
-        details["more"] = more.len().into();
-    }
+    let details = match more.len() {
+        0 => json!({ "problems": mistakes }),
+        more => {
+            printer.stderr(format_args!("… and {more} more"));
+            json!({ "more": more, "problems": mistakes })
+        }
+    };
     let message = format!("{shown} has {}; nothing was sent", counted(problems.len(), "mistake"));
     let failure = Failure::new(ErrorKind::InvalidFile, message).details(details);
     let unknown = first.iter().find_map(|problem| match &problem.mistake {

@@ -221,7 +221,7 @@ impl Request {
     async fn report(&self, ledger: &Ledger, outcome: &Outcome) -> Report {
         let begun = begun_earlier(ledger, outcome).await;
         let is_preview = self.consent == Consent::DryRun;
-        let context = ReportContext { begun, is_preview, ..self.context.clone() };
+        let context = ReportContext { is_preview, begun, ..self.context.clone() };
         Report::new(outcome, &self.operation, &context)
     }
 }
