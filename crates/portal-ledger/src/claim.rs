@@ -15,7 +15,8 @@ use crate::time::{Moment, Times};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClaimRequest {
-    /// The id of the entry, if a new one is made, and of the holder in any case.
+    /// The id of the entry, if a new one is made, and of the holder in any case. A request is run once at a time:
+    /// two runs of one id would be one holder.
     pub id: EntryId,
     /// The API and the org, as far as that is known.
     pub org: OrgIdentity,
@@ -39,6 +40,9 @@ pub struct ClaimRequest {
     /// The entry that this operation attempted something in, and lost to somebody who adopted it.
     #[doc(hidden)]
     pub lost: Option<EntryId>,
+    /// The entry that this operation began, and lost to somebody who adopted it.
+    #[doc(hidden)]
+    pub began: Option<EntryId>,
 }
 
 /// What a claim is for.
@@ -50,12 +54,9 @@ pub enum Wanted {
     Recover(EntryId),
 }
 
-/// What a [`ClaimRequest`] leads to.
-#[derive(Debug)]
-#[must_use = "a permit that is dropped gives the entry up"]
-pub enum Claim<G> {
-    /// The next attempt may be made.
-    Granted(G),
+/// Why a claim is not granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
     /// The operation ended earlier: this is its entry.
     Ended(Box<Entry>),
     /// Something else has to end first. List meanwhile: presence ends the wait, only absence needs
@@ -63,17 +64,6 @@ pub enum Claim<G> {
     Wait(Wait),
     /// It can't be granted, however long one waits.
     Blocked(Blocked),
-}
-
-impl<G> Claim<G> {
-    pub(crate) fn map<H>(self, granted: impl FnOnce(G) -> H) -> Claim<H> {
-        match self {
-            Self::Granted(grant) => Claim::Granted(granted(grant)),
-            Self::Ended(entry) => Claim::Ended(entry),
-            Self::Wait(wait) => Claim::Wait(wait),
-            Self::Blocked(blocked) => Claim::Blocked(blocked),
-        }
-    }
 }
 
 /// What a claim waits for.
@@ -147,6 +137,7 @@ impl ClaimRequest {
             about: About::default(),
             process: None,
             lost: None,
+            began: None,
         }
     }
 

@@ -8,8 +8,9 @@ use crate::time::Moment;
 /// The system's clock that counts from boot, suspended time included. Cloning is cheap.
 ///
 /// On Linux its readings are comparable between the processes of one boot and one time namespace. On
-/// other systems they are comparable within the process, so that what another one left is waited for
-/// as long as if it had just ended.
+/// other systems, and without `/proc`, they are comparable within the process, so that what another one left is
+/// waited for as long as if it had just ended: by a program that runs for one operation each time, however old it
+/// is. A program that stays waits once.
 #[derive(Clone, Debug)]
 pub struct Clock {
     boot: Arc<str>,

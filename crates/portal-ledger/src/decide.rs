@@ -48,7 +48,7 @@ use portal_model::name::{is_same_name, name_key};
 use portal_model::operation::Operation;
 use portal_model::outcome::Conflict;
 
-use crate::claim::{Blocked, Claim, ClaimRequest, Wait, Wanted, Why};
+use crate::claim::{Blocked, ClaimRequest, Refusal, Wait, Wanted, Why};
 use crate::entry::{Ending, EndingKind, Entry, EntryId, Lease, State};
 use crate::time::{Mark, Moment};
 
@@ -56,7 +56,7 @@ use crate::time::{Mark, Moment};
 const SETTLED_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// What [`claim`] decides.
-pub type Decision = Claim<Box<Grant>>;
+pub type Decision = Result<Box<Grant>, Refusal>;
 
 /// What the holder of an entry works with.
 #[derive(Debug)]
@@ -75,6 +75,16 @@ pub struct AttemptEnd {
     pub at: Moment,
     /// Whether it may have taken effect all the same.
     pub in_doubt: bool,
+    /// The name that the service reported success for, where that is not the wanted one: no list shows that,
+    /// so the next holder of the entry must know of it.
+    pub other_name: Option<String>,
+}
+
+impl AttemptEnd {
+    /// An end without a success for another name.
+    pub const fn new(at: Moment, in_doubt: bool) -> Self {
+        Self { at, in_doubt, other_name: None }
+    }
 }
 
 /// Why a holder may not write: somebody else adopted the entry, or it has ended.
@@ -91,11 +101,11 @@ pub fn claim(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> (Vec<Ent
 
 /// What a claim would find, without one.
 #[derive(Debug)]
-pub(crate) struct Look {
+pub struct Look {
     /// The last entry of the same operation.
     pub entry: Option<Entry>,
-    /// One by which something may be done yet about what is wanted, in what may be the org.
-    pub undecided: Option<Entry>,
+    /// Those by which something may be done yet about what is wanted, in whatever org.
+    pub undecided: Vec<Entry>,
     /// What this ledger created besides.
     pub receipts: Vec<Receipt>,
     /// What would be decided.
@@ -126,7 +136,9 @@ pub(crate) fn names_of(rows: &[Entry], request: &ClaimRequest) -> BTreeSet<Strin
 }
 
 /// What a claim would find.
-pub(crate) fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Look {
+pub fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Look {
+    let is_undecided = |row: &&Entry| is_undecided(row, request, now);
+    let undecided = rows.iter().filter(is_undecided).cloned().collect();
     let mut view = View::new(rows, request, now);
     let entry = match &request.wanted {
         Wanted::Do(operation) => view.last_of_same(operation),
@@ -135,18 +147,19 @@ pub(crate) fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Lo
     let entry = entry.map(|entry| view.named_by_now(entry.clone()).unwrap_or(entry.clone()));
     let in_doubt = entry.as_ref().filter(|entry| entry.is_in_doubt()).map(|entry| &entry.id);
     let receipts = view.receipts(in_doubt);
-    let is_undecided =
-        |entry: &&Entry| is_undecided(entry, request, now) && !is_other_org(entry, request);
-    let own = entry.iter().find(is_undecided);
-    let undecided = own.or_else(|| view.entries.iter().find(is_undecided)).cloned();
     Look { entry, undecided, receipts, decision: view.decide() }
 }
 
-/// Whether something may be done yet by an entry about what is wanted.
-pub(crate) fn is_undecided(entry: &Entry, request: &ClaimRequest, now: &Moment) -> bool {
+/// Whether something may be done yet by an entry about what is wanted. A caller without a token does not know
+/// the origin.
+fn is_undecided(entry: &Entry, request: &ClaimRequest, now: &Moment) -> bool {
+    let origin = request.org.origin();
     let is_wanted = match &request.wanted {
         Wanted::Do(operation) => {
-            has_common_name(entry, operation) || operation.concerns(entry.name())
+            (origin.is_empty() || entry.org.origin() == origin)
+                && (has_common_name(entry, operation)
+                    || operation.concerns(entry.name())
+                    || is_theirs_too(entry, request))
         }
         Wanted::Recover(id) => entry.id == *id,
     };
@@ -179,27 +192,22 @@ pub fn record(
     if let State::Open(lease) = &mut entry.state {
         lease.until = now.plus(entry.times.attempt_budget).into();
         lease.is_attempting = true;
+        // What earlier ones did, they did before those of others that were waited for.
+        entry.gone_on_after = lease.newest.take().or(entry.gone_on_after);
     }
     Ok(entry)
 }
 
-/// Keeps the name that the service reported success for where that is not the wanted one: no list shows
-/// that, so the next holder of the entry must know of it. Returns the row to write.
+/// Keeps the end of the last attempt. Returns the row to write.
 ///
 /// # Errors
 /// [`Adopted`] if `holder` no longer holds the entry.
-pub fn learn(
+pub fn attempt_ended(
     entry: Entry,
     holder: &EntryId,
-    other_name: &str,
     last: Option<&AttemptEnd>,
 ) -> Result<Entry, Adopted> {
-    if !entry.is_held_by(holder) {
-        return Err(Adopted);
-    }
-    let entry = with_end(entry, last);
-    let intent = entry.intent.map(|intent| intent.with_other_name(other_name.to_owned()));
-    Ok(Entry { intent, ..entry })
+    if entry.is_held_by(holder) { Ok(with_end(entry, last)) } else { Err(Adopted) }
 }
 
 /// Decides whether `holder` may end the entry so. Returns the row to write.
@@ -247,6 +255,9 @@ fn with_end(mut entry: Entry, last: Option<&AttemptEnd>) -> Entry {
         let before = before.filter(|before| last.at.since(&before.on(&last.at, ahead)).is_none());
         entry.doubt_ended = Some(before.unwrap_or_else(|| last.at.clone().into()));
     }
+    if let Some(other_name) = &last.other_name {
+        entry.intent = entry.intent.map(|intent| intent.with_other_name(other_name.clone()));
+    }
     if let State::Open(lease) = &mut entry.state {
         lease.is_attempting = false;
     }
@@ -259,9 +270,11 @@ fn ended(mut entry: Entry, mut ending: Ending, at: Mark) -> Entry {
     }
     entry.doubt_ended = entry.last_doubtful_end().cloned();
     entry.is_settled = entry.attempts == 0;
-    // The next holder must know of it, because no list shows it.
-    if let Some(other_name) = &ending.other_name {
-        entry.intent = entry.intent.map(|intent| intent.with_other_name(other_name.clone()));
+    // Of what did nothing, for certain, neither a receipt nor a later list is compared with what was there
+    // before. What may have made a portal goes by it for good: a success has no id.
+    let is_nothing = matches!(ending.kind, EndingKind::NotDone | EndingKind::Present);
+    if is_nothing && entry.doubt_ended.is_none() {
+        entry.intent = entry.intent.map(|intent| intent.with_baseline(None));
     }
     entry.state = State::Ended { ending, at };
     entry
@@ -287,7 +300,12 @@ struct View<'a> {
 impl<'a> View<'a> {
     fn new(rows: Vec<Entry>, request: &'a ClaimRequest, now: &'a Moment) -> Self {
         let mut view = Self { entries: Vec::new(), written: Vec::new(), request, now };
-        for mut row in rows {
+        // Names are looked up at every origin.
+        let is_here = |row: &Entry| {
+            row.org.origin() == request.org.origin()
+                || matches!(&request.wanted, Wanted::Recover(id) if row.id == *id)
+        };
+        for mut row in rows.into_iter().filter(is_here) {
             if age(&mut row, request, now) {
                 view.written.push(row.clone());
             }
@@ -318,23 +336,25 @@ impl<'a> View<'a> {
     }
 
     fn decide(&mut self) -> Decision {
-        match &self.request.wanted {
-            Wanted::Do(operation) => self.begin(operation),
-            Wanted::Recover(id) => self.recover(id),
-        }
+        // A claim whose result was lost, made again: it holds an entry and has not used it.
+        let holds = |entry: &&Entry| {
+            entry.is_held_by(&self.request.id)
+                && matches!(&entry.state, State::Open(lease) if !lease.is_attempting)
+        };
+        let entry = match (self.entries.iter().find(holds), &self.request.wanted) {
+            (Some(entry), _) => entry.clone(),
+            (None, Wanted::Do(operation)) => self.begin(operation)?,
+            (None, Wanted::Recover(id)) => self.recover(id)?,
+        };
+        Ok(self.grant(entry).into())
     }
 
-    fn begin(&mut self, operation: &Operation) -> Decision {
-        if let Some(decision) = self.asked_again() {
-            return decision;
-        }
+    /// What an attempt of `operation` goes on from.
+    fn begin(&mut self, operation: &Operation) -> Result<Entry, Refusal> {
         if let Some(blocked) = self.blocked(operation) {
-            return Decision::Blocked(blocked);
+            return Err(Refusal::Blocked(blocked));
         }
-        let adopted = match self.earlier(operation) {
-            Ok(adopted) => adopted,
-            Err(decision) => return *decision,
-        };
+        let adopted = self.earlier(operation)?;
         let own = adopted.as_ref().map(|entry| entry.id.clone());
         let others = || {
             let counts = |entry: &&Entry| self.counts(entry, operation);
@@ -354,27 +374,25 @@ impl<'a> View<'a> {
                 _ if is_renamed => Why::Rename,
                 why => why,
             };
-            return Decision::Wait(Wait { why, receipts, ..wait });
+            return Err(Refusal::Wait(Wait { why, receipts, ..wait }));
         }
         // Rule 2: in this transaction, so that none of their holders attempts beside this one.
         let open: Vec<Entry> = others().filter(|entry| entry.ending().is_none()).cloned().collect();
         for entry in open {
             self.write(&taken_over(entry, self.now.clone().into()));
         }
-        self.grant(adopted.unwrap_or_else(|| self.new_entry(operation)))
+        Ok(adopted.unwrap_or_else(|| self.new_entry(operation)))
     }
 
     /// The earlier entry of the same operation from which this one goes on, if any; or what that entry
     /// decides of this claim.
-    fn earlier(&mut self, operation: &Operation) -> Result<Option<Entry>, Box<Decision>> {
+    fn earlier(&mut self, operation: &Operation) -> Result<Option<Entry>, Refusal> {
         let Some(mut entry) = self.last_of_same(operation).cloned() else { return Ok(None) };
-        // Of a portal that was there after an attempt, the attempt may have been the cause.
-        let is_there = entry.attempts > 0
-            && entry.ending().is_some_and(|ending| ending.kind == EndingKind::Present);
-        let is_outcome = is_theirs_too(&entry, self.request) && (entry.may_be_own() || is_there);
+        let is_outcome = is_theirs_too(&entry, self.request) && may_be_cause(&entry);
+        let name_dropped = |entry| Refusal::Blocked(conflict(Conflict::NameDropped, entry));
         match &entry.state {
             State::Open(lease) if lease.is_held_at(self.now) => {
-                return Err(self.under_way(&entry, lease).into());
+                return Err(self.under_way(&entry, lease));
             }
             // Whose the name is decides what came of the key.
             State::Ended { ending, .. }
@@ -385,9 +403,11 @@ impl<'a> View<'a> {
                 // The result of this very claim was lost, and somebody ended the entry since.
                 let is_own = entry.id == self.request.id;
                 return if is_own || (is_outcome && self.concerns(operation, &entry)) {
-                    Err(self.told(&entry).into())
+                    Err(self.told(&entry))
+                } else if is_outcome && is_create(&entry.operation) == is_create(operation) {
+                    Err(name_dropped(&entry))
                 } else if is_outcome {
-                    Err(Decision::Blocked(conflict(Conflict::NameDropped, &entry)).into())
+                    Err(Refusal::Blocked(conflict(Conflict::KeyOfAnother, &entry)))
                 } else {
                     Ok(None)
                 };
@@ -397,57 +417,53 @@ impl<'a> View<'a> {
         if let Some(renamed) = self.renamed_since(&entry) {
             // Whose key it is, is told; without one the wish is a new one, and the next list its outcome.
             let told = is_outcome.then(|| self.told(&renamed));
-            return told.map_or(Ok(None), |told| Err(told.into()));
+            return told.map_or(Ok(None), Err);
         }
-        if entry.attempts == 0 {
-            entry.operation = operation.clone();
-        } else if !operation.concerns(entry.name()) {
-            return Err(Decision::Blocked(conflict(Conflict::NameDropped, &entry)).into());
+        if entry.attempts > 0 && !operation.concerns(entry.name()) {
+            return Err(name_dropped(&entry));
         }
+        // Others wait for what is attempted under each of its names.
+        entry.operation = match (entry.operation, operation) {
+            (Operation::Create(begun), Operation::Create(wanted)) if entry.attempts > 0 => {
+                begun.with_fallbacks(wanted.names().cloned()).into()
+            }
+            _ => operation.clone(),
+        };
         entry.key = entry.key.or_else(|| self.request.key.clone());
         entry.label = entry.label.or_else(|| self.request.label.clone());
         Ok(Some(entry))
     }
 
-    /// Whether the portal of an entry has, or had, one of the names.
+    /// Whether the portal of an entry has or had one of the names, or may have it by a rename that is in doubt.
     fn concerns(&self, operation: &Operation, entry: &Entry) -> bool {
-        let by_now = || self.named_by_now(entry.clone());
-        operation.concerns(entry.name())
-            || by_now().is_some_and(|entry| operation.concerns(entry.name()))
+        let renamed = |last: &&Entry| {
+            let last = *last;
+            self.next_of_name(last).filter(|next| is_rename_of(last, next))
+        };
+        let mut named = std::iter::successors(Some(entry), renamed);
+        is_create(operation) == is_create(&entry.operation)
+            && named.any(|entry| operation.concerns(entry.name()))
     }
 
-    /// Determines what came of an entry; nothing is attempted, so nothing else is waited for.
-    fn recover(&mut self, id: &EntryId) -> Decision {
-        if let Some(decision) = self.asked_again() {
-            return decision;
-        }
+    /// The entry to determine; nothing is attempted, so nothing else is waited for.
+    fn recover(&mut self, id: &EntryId) -> Result<Entry, Refusal> {
         let Some(entry) = self.entry(id).cloned() else {
-            return Decision::Blocked(Blocked::NoEntry(id.clone()));
+            return Err(Refusal::Blocked(Blocked::NoEntry(id.clone())));
         };
         // The list of what may be another org proves nothing.
         if !is_same_org(&entry, self.request) {
-            return Decision::Blocked(conflict(Conflict::LabelMoved, &entry));
+            return Err(Refusal::Blocked(conflict(Conflict::LabelMoved, &entry)));
         }
         if let Some(renamed) = self.renamed_since(&entry) {
-            return Decision::Ended(Box::new(renamed));
+            return Err(self.recovered(renamed));
         }
         match &entry.state {
-            State::Open(lease) if lease.is_held_at(self.now) => self.under_way(&entry, lease),
+            State::Open(lease) if lease.is_held_at(self.now) => Err(self.under_way(&entry, lease)),
             State::Ended { ending, .. } if ending.kind != EndingKind::Unknown => {
-                Decision::Ended(Box::new(entry))
+                Err(self.recovered(entry))
             }
-            State::Open(_) | State::Ended { .. } => self.grant(entry),
+            State::Open(_) | State::Ended { .. } => Ok(entry),
         }
-    }
-
-    /// A claim whose result was lost, made again: it holds an entry and has not used it.
-    fn asked_again(&mut self) -> Option<Decision> {
-        let holds = |entry: &&Entry| {
-            entry.is_held_by(&self.request.id)
-                && matches!(&entry.state, State::Open(lease) if !lease.is_attempting)
-        };
-        let entry = self.entries.iter().find(holds).cloned()?;
-        Some(self.grant(entry))
     }
 
     /// Rule 7, and a label or key that leads elsewhere.
@@ -464,7 +480,7 @@ impl<'a> View<'a> {
                 return Some(conflict(Conflict::LabelMoved, entry));
             }
             let is_wish = is_same_wish(entry, operation)
-                || entry.old_name().is_none() && self.concerns(operation, entry);
+                || is_create(operation) && self.concerns(operation, entry);
             (has_key && (moved || !is_wish)).then(|| conflict(Conflict::KeyOfAnother, entry))
         })
     }
@@ -484,7 +500,7 @@ impl<'a> View<'a> {
                 0
             } else if is_lost && (entry.ending().is_none() || entry.may_be_own()) {
                 1
-            } else if is_under_key && (entry.may_be_own() || entry.may_be_done(self.now)) {
+            } else if is_under_key && (may_be_cause(entry) || entry.may_be_done(self.now)) {
                 2
             } else if is_first && self.is_refused_under_key(entry) {
                 3
@@ -565,12 +581,20 @@ impl<'a> View<'a> {
     }
 
     /// Rule 3: what is told of an entry that ended.
-    fn told(&self, entry: &Entry) -> Decision {
+    fn told(&self, entry: &Entry) -> Refusal {
         let named = self.named_by_now(entry.clone());
         named.map_or_else(
-            || Decision::Blocked(conflict(Conflict::NameUncertain, entry)),
-            |entry| Decision::Ended(entry.into()),
+            || Refusal::Blocked(conflict(Conflict::NameUncertain, entry)),
+            |entry| Refusal::Ended(entry.into()),
         )
+    }
+
+    /// The same of a recovery: what was determined stays so, whatever the portal is called; and what was
+    /// created, was created with the name of then.
+    fn recovered(&self, entry: Entry) -> Refusal {
+        let is_there = entry.ending().is_some_and(|ending| ending.kind != EndingKind::Created);
+        let by_now = is_there.then(|| self.named_by_now(entry.clone())).flatten();
+        Refusal::Ended(by_now.unwrap_or(entry).into())
     }
 
     /// An entry with the name that its portal has by now, as far as this ledger changed it; `None` if it
@@ -618,6 +642,7 @@ impl<'a> View<'a> {
                 holder: None,
                 until: self.now.clone().into(),
                 is_attempting: false,
+                newest: None,
                 process: None,
             }),
             doubt_ended: None,
@@ -627,30 +652,28 @@ impl<'a> View<'a> {
         }
     }
 
-    fn grant(&mut self, mut entry: Entry) -> Decision {
+    fn grant(&mut self, mut entry: Entry) -> Grant {
         let receipts = self.receipts(Some(&entry.id));
         let has_rival = self.has_rival(&entry);
         // The attempt of a holder that went away ended with its lease at the latest.
         entry.doubt_ended = entry.last_doubtful_end().cloned();
         entry.times = entry.times.max(self.request.times());
         entry.is_settled = false;
-        // A recovery attempts nothing, and waits for nobody who does.
-        if entry.attempts > 0 && matches!(self.request.wanted, Wanted::Do(_)) {
-            let may_be_of_name = |it: &&Entry| {
-                it.operation.concerns(entry.name())
-                    || self.operation().is_some_and(|operation| has_common_name(it, operation))
-            };
-            let others = self.entries.iter().filter(may_be_of_name);
-            entry.gone_on_after = others.map(|other| other.order).max();
-        }
+        let may_be_of_name = |it: &&Entry| {
+            it.operation.concerns(entry.name())
+                || self.operation().is_some_and(|operation| has_common_name(it, operation))
+        };
+        let others = self.entries.iter().filter(may_be_of_name);
+        let newest = others.map(|other| other.order).max().filter(|_| entry.attempts > 0);
         entry.state = State::Open(Lease {
             holder: Some(self.request.id.clone()),
             until: self.now.plus(entry.times.attempt_budget).into(),
             is_attempting: false,
+            newest,
             process: self.request.process.clone(),
         });
         self.write(&entry);
-        Decision::Granted(Box::new(Grant { entry, receipts, has_rival }))
+        Grant { entry, receipts, has_rival }
     }
 
     /// Whether it is of the key of the request. What is of another org for certain is not done here.
@@ -669,7 +692,7 @@ impl<'a> View<'a> {
     fn has_rival(&self, entry: &Entry) -> bool {
         let is_rival = |other: &Entry| {
             let is_held = matches!(&other.state, State::Open(lease) if lease.holder.is_some());
-            matches!(other.operation, Operation::Create(_))
+            is_create(&other.operation)
                 && other.order > entry.order
                 && (other.attempts > 0 || is_held)
                 && self.operation().is_some_and(|operation| has_common_name(other, operation))
@@ -679,13 +702,13 @@ impl<'a> View<'a> {
         entry.order > 0 && self.entries.iter().any(is_rival)
     }
 
-    fn under_way(&self, entry: &Entry, lease: &Lease) -> Decision {
+    fn under_way(&self, entry: &Entry, lease: &Lease) -> Refusal {
         let until = lease.until.on(self.now, entry.times.attempt_budget);
         let id = entry.id.clone();
         let receipts = self.receipts(Some(&id));
         let is_outcome = is_theirs_too(entry, self.request);
         let why = if is_outcome { Why::UnderWay } else { Why::SameUnderWay };
-        Decision::Wait(Wait { why, entry: id, until, receipts })
+        Refusal::Wait(Wait { why, entry: id, until, receipts })
     }
 
     /// What this ledger created in the org, or a copy of an attempt under the key may have, apart from the entry
@@ -744,7 +767,7 @@ fn is_same_org(entry: &Entry, request: &ClaimRequest) -> bool {
     entry.org.compare(&request.org) == SameOrg::Yes
 }
 
-pub(crate) fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
+pub fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
     match entry.org.compare(&request.org) {
         SameOrg::Yes => false,
         SameOrg::No => true,
@@ -757,14 +780,24 @@ fn is_theirs_too(entry: &Entry, request: &ClaimRequest) -> bool {
     has_equal_key(entry, request) || request.lost.as_ref() == Some(&entry.id)
 }
 
+/// Whether its portal may be its doing: of one that was there after an attempt, the attempt may have been the
+/// cause.
+fn may_be_cause(entry: &Entry) -> bool {
+    let is_there = |ending: &Ending| entry.attempts > 0 && ending.kind == EndingKind::Present;
+    entry.may_be_own() || entry.ending().is_some_and(is_there)
+}
+
 /// Whether an entry of the same key is of what is wanted: by its first name, or by the one it got to.
-pub fn is_same_wish(entry: &Entry, operation: &Operation) -> bool {
-    let are_creates =
-        matches!((operation, &entry.operation), (Operation::Create(_), Operation::Create(_)));
+pub(crate) fn is_same_wish(entry: &Entry, operation: &Operation) -> bool {
+    let are_creates = is_create(operation) && is_create(&entry.operation);
     operation.is_same_as(&entry.operation) || are_creates && operation.concerns(entry.name())
 }
 
-fn has_equal_key(entry: &Entry, request: &ClaimRequest) -> bool {
+const fn is_create(operation: &Operation) -> bool {
+    matches!(operation, Operation::Create(_))
+}
+
+pub(crate) fn has_equal_key(entry: &Entry, request: &ClaimRequest) -> bool {
     entry.key.is_some() && entry.key == request.key
 }
 

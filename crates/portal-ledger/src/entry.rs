@@ -41,7 +41,7 @@ pub struct Entry {
     pub intent: Option<Intent>,
     /// How many attempts were recorded, and may have been sent.
     pub attempts: u32,
-    /// The newest entry of its names that there was when it was last gone on from.
+    /// The newest entry of its names that there was when it was last gone on from with another attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) gone_on_after: Option<u64>,
     /// Whether it is open, or how it ended.
@@ -82,6 +82,9 @@ pub struct Lease {
     pub(crate) until: Mark,
     /// Whether the holder recorded an attempt, and has not reported its end.
     pub(crate) is_attempting: bool,
+    /// The newest entry of its names at the grant, until the holder records an attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) newest: Option<u64>,
     /// The holder's process, where others can tell whether it is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) process: Option<Process>,
@@ -99,9 +102,6 @@ pub struct Ending {
     /// The portal, as the list showed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub portal: Option<KnownPortal>,
-    /// The name that the service reported success for, where that is not the wanted one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub other_name: Option<String>,
     /// Why, for people: the last cause of a negative or an unknown ending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
@@ -185,7 +185,7 @@ impl fmt::Debug for EntryId {
 impl Ending {
     /// An ending without particulars.
     pub fn new(kind: EndingKind) -> Self {
-        Self { kind, name: None, portal: None, other_name: None, cause: None, is_recovered: false }
+        Self { kind, name: None, portal: None, cause: None, is_recovered: false }
     }
 }
 
@@ -257,7 +257,7 @@ impl Entry {
     /// Whether something may be done by it yet: it is in doubt, or somebody works on it.
     #[doc(hidden)]
     pub fn may_be_done(&self, now: &Moment) -> bool {
-        self.is_in_doubt() || matches!(&self.state, State::Open(lease) if lease.is_held_at(now))
+        self.is_in_doubt() || self.is_under_way(now)
     }
 
     /// The name that it is about now: that of its ending or its last attempt, else the first.

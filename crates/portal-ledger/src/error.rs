@@ -7,6 +7,9 @@ pub enum LedgerError {
     /// Nothing was written.
     #[error("the ledger was not changed: {0}")]
     NotApplied(String),
+    /// Nothing was written: somebody else used it all the time. Ask again.
+    #[error("the ledger was not changed: {0}")]
+    Busy(String),
     /// It may have been written or not. The same claim, asked again, tells.
     #[error("the ledger may have been changed: {0}")]
     Unknown(String),

@@ -1,15 +1,14 @@
 //! [`Ledger`] and [`Permit`]: the decisions over a store that lasts.
 
 use std::collections::BTreeSet;
-use std::future::{Future, ready};
-use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portal_model::flow::{Intent, Receipt};
 use portal_model::{Org, OrgIdentity};
 use tokio::sync::oneshot;
 
-use crate::claim::{ClaimRequest, Wait};
+use crate::claim::{ClaimRequest, Refusal};
 use crate::decide::{self, Adopted, AttemptEnd, Grant};
 use crate::entry::{Ending, Entry, EntryId};
 use crate::error::LedgerError;
@@ -17,29 +16,14 @@ use crate::memory::Memory;
 #[cfg(feature = "postgres")]
 use crate::postgres::Postgres;
 use crate::process::Process;
-use crate::rows::{self, Decide, Filter, Lookup, Rows};
+use crate::rows::{self, Decide, Engine, Filter, Rows};
 #[cfg(feature = "sqlite")]
 use crate::sqlite::{OpenError, Sqlite};
 use crate::time::Moment;
 
 /// The record of operations of everybody who shares it. Cloning is cheap.
 #[derive(Clone, Debug)]
-pub struct Ledger(Engine);
-
-#[derive(Clone, Debug)]
-enum Engine {
-    Memory(Memory),
-    #[cfg(feature = "sqlite")]
-    Sqlite(std::sync::Arc<Sqlite>),
-    #[cfg(feature = "postgres")]
-    Postgres(Postgres),
-}
-
-/// The result of a transaction.
-type Submitted = Pin<Box<dyn Future<Output = Result<(), LedgerError>> + Send>>;
-
-/// What a [`ClaimRequest`] leads to.
-pub type Claim = crate::claim::Claim<Permit>;
+pub struct Ledger(Arc<dyn Engine>);
 
 /// The right to make the next attempt of an entry, until its lease ends or somebody adopts it.
 ///
@@ -72,7 +56,7 @@ pub enum RecordError {
 impl Ledger {
     /// A ledger that lasts as long as this value and its clones.
     pub fn in_memory() -> Self {
-        Self(Engine::Memory(Memory::default()))
+        Self(Arc::new(Memory::default()))
     }
 
     /// Opens the ledger in `directory`, creating it if missing, readable only by its owner. Any
@@ -82,7 +66,7 @@ impl Ledger {
     /// [`OpenError`] if it can't be opened, is damaged, or was written by a later version.
     #[cfg(feature = "sqlite")]
     pub fn open(directory: impl AsRef<std::path::Path>) -> Result<Self, OpenError> {
-        Ok(Self(Engine::Sqlite(Sqlite::open(directory.as_ref())?.into())))
+        Ok(Self(Arc::new(Sqlite::open(directory.as_ref())?)))
     }
 
     /// The ledger in the schema `portal_ledger` of a PostgreSQL database, which the first transaction
@@ -102,32 +86,20 @@ impl Ledger {
     /// ```
     #[cfg(feature = "postgres")]
     pub fn postgres(pool: deadpool_postgres::Pool) -> Self {
-        Self(Engine::Postgres(Postgres(pool)))
+        Self(Arc::new(Postgres(pool)))
     }
 
     /// The same ledger as a process finds it that starts now: to test a crash. Permits of one in memory
     /// are held by nobody, as those of a process that was killed: their writes fail. One that lasts is
     /// the same for every process: kill one to test it.
     pub fn after_restart(&self) -> Self {
-        match &self.0 {
-            Engine::Memory(memory) => Self(Engine::Memory(memory.after_restart())),
-            #[cfg(feature = "sqlite")]
-            Engine::Sqlite(_) => self.clone(),
-            #[cfg(feature = "postgres")]
-            Engine::Postgres(_) => self.clone(),
-        }
+        self.0.after_restart().map_or_else(|| self.clone(), Self)
     }
 
     /// The file of a ledger that [`Self::open`] opened; `None` for others. Another process may copy it; one that
     /// has it open must not, since on Unix a process that closes a file gives up its locks of it.
-    #[cfg(feature = "sqlite")]
     pub fn path(&self) -> Option<&std::path::Path> {
-        match &self.0 {
-            Engine::Memory(_) => None,
-            Engine::Sqlite(sqlite) => Some(sqlite.path()),
-            #[cfg(feature = "postgres")]
-            Engine::Postgres(_) => None,
-        }
+        self.0.path()
     }
 
     /// Where [`Self::open`] has the file of the ledger in `directory`, whether it exists or not.
@@ -144,10 +116,14 @@ impl Ledger {
     /// # Cancel safety
     /// If the future is dropped, the claim may have been granted; the same request, asked again, is
     /// granted again, and otherwise the entry is held for one attempt budget.
-    pub async fn claim(&self, request: &ClaimRequest, now: &Moment) -> Result<Claim, LedgerError> {
+    pub async fn claim(
+        &self,
+        request: &ClaimRequest,
+        now: &Moment,
+    ) -> Result<Result<Permit, Refusal>, LedgerError> {
         let asked = ClaimRequest { process: Process::current(), ..request.clone() };
-        let (claim, at) = self.decide(&asked, now, Lookup::of_claim, decide::claim).await?;
-        let claim = claim.map(|grant| Permit {
+        let (decision, at) = self.decide(&asked, now, Rows::of_claim, decide::claim).await?;
+        let granted = decision.map(|grant| Permit {
             ledger: self.clone(),
             holder: request.id.clone(),
             held_until: now.plus(grant.entry.times.attempt_budget),
@@ -156,14 +132,13 @@ impl Ledger {
             last: None,
             has_ended: false,
         });
-        Ok(match claim {
-            Claim::Wait(wait) => {
+        Ok(granted.map_err(|mut refusal| {
+            if let Refusal::Wait(wait) = &mut refusal {
                 // `now` was read earlier than the clock: too early, if anything, and asked again then.
-                let until = wait.until.read_at(&at, now);
-                Claim::Wait(Wait { until, ..wait })
+                wait.until = wait.until.read_at(&at, now);
             }
-            other => other,
-        })
+            refusal
+        }))
     }
 
     /// The org that the credential of `identity` led to, if the service told that to an entry.
@@ -174,7 +149,7 @@ impl Ledger {
         let find = |rows: Vec<Entry>, _: Option<&Moment>| {
             (Vec::new(), rows.first().and_then(|entry| entry.org.org().cloned()))
         };
-        self.transact(Lookup::org_of(identity), find).await
+        self.transact(Rows::org_of(identity), find).await
     }
 
     /// What a claim would find, of what was done under its key or about its names.
@@ -184,7 +159,7 @@ impl Ledger {
         now: &Moment,
     ) -> Result<decide::Look, LedgerError> {
         let look = |rows, asked: &_, at: &_| (Vec::new(), decide::look(rows, asked, at));
-        Ok(self.decide(request, now, Lookup::of_names, look).await?.0)
+        Ok(self.decide(request, now, Rows::of_names, look).await?.0)
     }
 
     /// The same of many claims, with few transactions.
@@ -194,14 +169,14 @@ impl Ledger {
         now: &Moment,
     ) -> Result<Vec<decide::Look>, LedgerError> {
         let terms_of = |request: &&ClaimRequest| {
-            Lookup::of_names(request, &decide::names_of(&[], request)).terms
+            Rows::of_names(request, &decide::names_of(&[], request)).terms
         };
         let mut terms: BTreeSet<String> = requests.iter().flat_map(terms_of).collect();
         let (mut rows, mut now, mut read) = (Vec::new(), now.clone(), 0);
         while read < terms.len() {
             read = terms.len();
-            let lookup = Lookup { terms: terms.iter().cloned().collect(), ..Lookup::default() };
-            let asked = Rows { lookup: Some(lookup), filter: Some(Filter::default()) };
+            let filter = Some(Filter::default());
+            let asked = Rows { terms: terms.iter().cloned().collect(), filter, ..Rows::default() };
             let all = |rows, clock: Option<&Moment>| (Vec::new(), (rows, clock.cloned()));
             let found: (Vec<Entry>, _) = self.transact(asked, all).await?;
             (rows, now) = (found.0, found.1.unwrap_or(now));
@@ -210,7 +185,7 @@ impl Ledger {
         }
         rows.reverse();
         let copy = Self::in_memory();
-        copy.transact(Lookup::default(), |_, _| (rows, ())).await?;
+        copy.transact(Rows::default(), |_, _| (rows, ())).await?;
         let mut looks = Vec::with_capacity(requests.len());
         for request in requests {
             looks.push(copy.look(request, &now).await?);
@@ -218,12 +193,12 @@ impl Ledger {
         Ok(looks)
     }
 
-    /// Decides over every entry that `lookup` selects by the names that the claim turns on, and says when.
+    /// Decides over every entry that `rows` selects by the names that the claim turns on, and says when.
     async fn decide<T: Send + 'static>(
         &self,
         request: &ClaimRequest,
         now: &Moment,
-        lookup: impl Fn(&ClaimRequest, &BTreeSet<String>) -> Lookup,
+        rows: impl Fn(&ClaimRequest, &BTreeSet<String>) -> Rows,
         decide: impl Fn(Vec<Entry>, &ClaimRequest, &Moment) -> (Vec<Entry>, T) + Copy + Send + 'static,
     ) -> Result<(T, Moment), LedgerError> {
         let mut names = decide::names_of(&[], request);
@@ -238,7 +213,7 @@ impl Ledger {
                 let (written, decision) = decide(rows, &asked, &at);
                 (written, Ok((decision, at)))
             };
-            match self.transact(lookup(request, &names), decide).await? {
+            match self.transact(rows(request, &names), decide).await? {
                 Ok(decided) => return Ok(decided),
                 Err(more) => names = more,
             }
@@ -250,7 +225,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub async fn entry(&self, id: &EntryId) -> Result<Option<Entry>, LedgerError> {
-        self.transact(Lookup::entry(id), |mut rows, _| (Vec::new(), rows.pop())).await
+        self.transact(Rows::entry(id), |mut rows, _| (Vec::new(), rows.pop())).await
     }
 
     /// The entries that `filter` selects, newest first.
@@ -258,13 +233,13 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub async fn entries(&self, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
-        self.transact(filter.clone(), |rows, _| (Vec::new(), rows)).await
+        self.transact(Rows::seen(filter.clone()), |rows, _| (Vec::new(), rows)).await
     }
 
     /// Reads rows, decides, and writes rows, in one transaction.
     async fn transact<T: Send + 'static>(
         &self,
-        rows: impl Into<Rows>,
+        rows: Rows,
         decide: impl FnOnce(Vec<Entry>, Option<&Moment>) -> (Vec<Entry>, T) + Send + 'static,
     ) -> Result<T, LedgerError> {
         let (decided, decision) = oneshot::channel();
@@ -273,26 +248,8 @@ impl Ledger {
             drop(decided.send(decision));
             written
         });
-        self.submit(rows.into(), decide).await?;
+        self.0.submit(rows, decide).await?;
         decision.await.map_err(|_| LedgerError::Unknown("nothing was decided".to_owned()))
-    }
-
-    /// The same; it goes on if the future is dropped.
-    #[cfg_attr(
-        not(any(feature = "postgres", feature = "sqlite")),
-        expect(
-            clippy::needless_pass_by_value,
-            reason = "memory is the only engine that can borrow"
-        )
-    )]
-    fn submit(&self, rows: Rows, decide: Decide) -> Submitted {
-        match &self.0 {
-            Engine::Memory(memory) => Box::pin(ready(memory.submit(&rows, decide))),
-            #[cfg(feature = "sqlite")]
-            Engine::Sqlite(sqlite) => Box::pin(sqlite.submit(rows, decide)),
-            #[cfg(feature = "postgres")]
-            Engine::Postgres(postgres) => Box::pin(postgres.submit(rows, decide)),
-        }
     }
 }
 
@@ -343,7 +300,7 @@ impl Permit {
     pub async fn record(&mut self, intent: &Intent, now: &Moment) -> Result<(), RecordError> {
         let (last, intent) = (self.last.clone(), intent.clone());
         // As long as this has not returned, the attempt is not made.
-        self.last.get_or_insert_with(|| AttemptEnd { at: now.clone(), in_doubt: false });
+        self.last.get_or_insert_with(|| AttemptEnd::new(now.clone(), false));
         self.write(last, now, move |entry, holder, last, now| {
             decide::record(entry, holder, &intent, last, now)
         })
@@ -353,16 +310,14 @@ impl Permit {
         Ok(())
     }
 
-    /// Keeps the name that the service reported success for, where that is not the wanted one, durably.
+    /// Keeps the end that was noted, durably.
     ///
     /// # Errors
     /// [`RecordError`]: the ending may keep it yet.
-    pub async fn learn(&mut self, other_name: &str, now: &Moment) -> Result<(), RecordError> {
-        let (last, other_name) = (self.last.clone(), other_name.to_owned());
-        self.write(last, now, move |entry, holder, last, _| {
-            decide::learn(entry, holder, &other_name, last)
-        })
-        .await
+    pub async fn keep_end(&mut self, now: &Moment) -> Result<(), RecordError> {
+        let last = self.last.clone();
+        self.write(last, now, |entry, holder, last, _| decide::attempt_ended(entry, holder, last))
+            .await
     }
 
     /// Ends the entry, durably, and returns it.
@@ -399,7 +354,7 @@ impl Permit {
             let written = row.and_then(|row| decide(row, &holder, last.as_ref(), clock));
             (written.iter().cloned().collect(), written)
         };
-        let row = Lookup::entry(&self.grant.entry.id);
+        let row = Rows::entry(&self.grant.entry.id);
         self.grant.entry = self.ledger.transact(row, decide).await??;
         Ok(())
     }
@@ -419,7 +374,7 @@ impl Drop for Permit {
             released.into_iter().collect()
         };
         // Best effort: without it the entry is held until its lease ends.
-        let row = Lookup::entry(&self.grant.entry.id);
-        drop(self.ledger.submit(row.into(), Box::new(decide)));
+        let row = Rows::entry(&self.grant.entry.id);
+        drop(self.ledger.0.submit(row, Box::new(decide)));
     }
 }

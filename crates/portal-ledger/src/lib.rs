@@ -9,19 +9,23 @@
 //! | module | contents |
 //! |---|---|
 //! | `run` | [`run`]: claim, wait, flow, end |
+//! | `answer` | what a caller is told by what the ledger has: [`Ended`] |
 //! | `ledger` | [`Ledger`] and [`Permit`] |
 //! | `memory`, `sqlite`, `postgres` | the engines: they read rows, let `decide` run, and write rows |
 //! | `decide` | every rule about entries |
-//! | `rows` | which entries a decision reads, and what engines find them by: [`Filter`] |
+//! | `rows` | which entries a transaction reads, and what engines find them by: [`Filter`] |
 //! | `host` | [`Host`]: what a transport of your own gives |
 //! | `late` | what a later list says against an ending: [`Late`] |
-//! | `claim` | [`ClaimRequest`] and [`Claim`] |
+//! | `claim` | [`ClaimRequest`] and [`Refusal`] |
 //! | `entry` | [`Entry`] |
 //! | `clock` | [`Clock`]: the system's |
 //! | `process` | whether a holder's process is gone |
 //! | `time` | [`Moment`], [`Mark`] and [`Times`] |
 //! | `error` | [`LedgerError`] |
 
+/// What callers are told, for the exhaustive test of portal-proof. Not a part of the API.
+#[doc(hidden)]
+pub mod answer;
 mod claim;
 mod clock;
 /// The decisions, for the exhaustive test of portal-proof. Not a part of the API.
@@ -45,16 +49,17 @@ mod time;
 #[cfg(feature = "postgres")]
 pub use deadpool_postgres;
 
-pub use claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
+pub use answer::Ended;
+pub use claim::{Blocked, ClaimRequest, Refusal, Wait, Wanted, Why};
 pub use clock::Clock;
 pub use decide::{Adopted, AttemptEnd};
 pub use entry::{About, Ending, EndingKind, Entry, EntryId, Lease, State};
 pub use error::LedgerError;
 pub use host::{Host, Terms};
 pub use late::Late;
-pub use ledger::{Claim, Ledger, Permit, RecordError};
+pub use ledger::{Ledger, Permit, RecordError};
 pub use rows::Filter;
-pub use run::{Ended, Preview, end_unclaimed, preview, previews, run};
+pub use run::{Preview, end_unclaimed, preview, previews, run};
 #[cfg(feature = "sqlite")]
 pub use sqlite::OpenError;
 pub use time::{Mark, Moment, Times};

@@ -1,12 +1,13 @@
 //! The ledger of a process, which ends with it.
 
 use std::collections::{BTreeSet, HashMap};
+use std::future::ready;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::entry::{Entry, State};
 use crate::error::LedgerError;
-use crate::rows::{Decide, Rows, terms};
+use crate::rows::{Decide, Engine, Rows, Submitted, terms};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
@@ -25,8 +26,8 @@ struct Entries {
     by_term: HashMap<String, BTreeSet<usize>>,
 }
 
-impl Memory {
-    pub(crate) fn after_restart(&self) -> Self {
+impl Engine for Memory {
+    fn after_restart(&self) -> Option<Arc<dyn Engine>> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let begun_at = self.restarts.fetch_add(1, Ordering::SeqCst) + 1;
         for entry in &mut entries.all {
@@ -34,33 +35,33 @@ impl Memory {
                 lease.holder = None;
             }
         }
-        Self { begun_at, ..self.clone() }
+        Some(Arc::new(Self { begun_at, ..self.clone() }))
     }
 
-    pub(crate) fn submit(&self, rows: &Rows, decide: Decide) -> Result<(), LedgerError> {
+    fn submit(&self, rows: Rows, decide: Decide) -> Submitted {
         // No decision panics, and rows are written only after it.
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if self.restarts.load(Ordering::SeqCst) != self.begun_at {
-            return Err(LedgerError::NotApplied("the process was killed".to_owned()));
+            let killed = LedgerError::NotApplied("the process was killed".to_owned());
+            return Box::pin(ready(Err(killed)));
         }
-        for entry in decide(entries.read(rows), None) {
+        for entry in decide(entries.read(&rows), None) {
             entries.write(entry);
         }
-        Ok(())
+        Box::pin(ready(Ok(())))
     }
 }
 
 impl Entries {
     fn read(&self, rows: &Rows) -> Vec<Entry> {
-        let places: BTreeSet<usize> = match &rows.lookup {
-            Some(lookup) => {
-                let of_term = |term| self.by_term.get(term);
-                let ids = lookup.ids.iter().filter_map(|id| self.ids.get(id));
-                let all = lookup.terms.iter().filter_map(of_term).flatten();
-                let newest = lookup.newest.iter().filter_map(of_term).filter_map(BTreeSet::last);
-                ids.chain(all).chain(newest).copied().collect()
-            }
-            None => (0..self.all.len()).collect(),
+        let of_term = |term| self.by_term.get(term);
+        let ids = rows.ids.iter().filter_map(|id| self.ids.get(id));
+        let of_terms = rows.terms.iter().filter_map(of_term).flatten();
+        let newest = rows.newest.iter().filter_map(of_term).filter_map(BTreeSet::last);
+        let places: BTreeSet<usize> = if rows.is_all() {
+            (0..self.all.len()).collect()
+        } else {
+            ids.chain(of_terms).chain(newest).copied().collect()
         };
         let found = places.iter().rev().filter_map(|place| self.all.get(*place));
         found.filter(|entry| rows.selects(entry)).take(rows.limit()).cloned().collect()
@@ -68,7 +69,10 @@ impl Entries {
 
     fn write(&mut self, mut entry: Entry) {
         let place = *self.ids.entry(entry.id.to_string()).or_insert(self.all.len());
-        entry.order = place as u64 + 1;
+        // A copy of some entries has them in the order of the original.
+        if entry.order == 0 {
+            entry.order = place as u64 + 1;
+        }
         let new = terms(&entry);
         if let Some(old) = self.all.get_mut(place) {
             for term in terms(old) {

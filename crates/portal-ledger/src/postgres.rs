@@ -18,7 +18,7 @@ use tokio_postgres::{Client, Row};
 
 use crate::entry::Entry;
 use crate::error::LedgerError;
-use crate::rows::{Decide, Lookup, Rows, from_row, terms, to_row};
+use crate::rows::{Decide, Engine, Rows, Submitted, from_row, terms, to_row};
 use crate::time::Moment;
 
 /// The version of the schema. A later one is refused, and left as it is.
@@ -31,12 +31,15 @@ const CONNECTING: Duration = Duration::from_secs(3);
 const PAGE: i64 = 500;
 
 /// Whatever the defaults of the database and the role: what is read must be what was committed before
-/// the lock was granted, a commit must be on the disk, and a client that is frozen must let go of the
-/// lock.
+/// the lock was granted, a commit must be on the disk, nothing gives up the wait for the lock before the
+/// statement does, and a client that is frozen must let go of the lock. PostgreSQL 17 limits transactions, too.
 const BEGIN: &str = "
     BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
     SET LOCAL statement_timeout = '5s';
+    SET LOCAL lock_timeout = 0;
     SET LOCAL idle_in_transaction_session_timeout = '2s';
+    SELECT set_config('transaction_timeout', '0', true)
+        WHERE current_setting('transaction_timeout', true) IS NOT NULL;
     SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
         WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)";
 
@@ -84,17 +87,13 @@ impl fmt::Debug for Postgres {
     }
 }
 
-impl Postgres {
+impl Engine for Postgres {
     /// Runs to completion, even if the caller drops the future: a transaction that is left in the
     /// middle would keep its lock.
-    pub(crate) fn submit(
-        &self,
-        rows: Rows,
-        decide: Decide,
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send + use<> {
+    fn submit(&self, rows: Rows, decide: Decide) -> Submitted {
         let runtime = Handle::try_current();
         let task = runtime.map(|runtime| runtime.spawn(transact(self.0.clone(), rows, decide)));
-        async move {
+        Box::pin(async move {
             match task {
                 Ok(task) => {
                     task.await.unwrap_or_else(|error| Err(LedgerError::Unknown(error.to_string())))
@@ -104,7 +103,7 @@ impl Postgres {
                     Err(LedgerError::NotApplied(reason))
                 }
             }
-        }
+        })
     }
 }
 
@@ -252,8 +251,7 @@ async fn read(client: &Client, rows: &Rows) -> Result<(Vec<Entry>, Moment), Fail
         }
         Err(error) => return Err(error.into()),
     }
-    let nothing = Lookup::default();
-    let Lookup { origin, ids, terms, newest } = rows.lookup.as_ref().unwrap_or(&nothing);
+    let Rows { origin, ids, terms, newest, .. } = rows;
     // The one entry of somebody who writes to it. One that is only read is locked for as short a time.
     let id = ids.first().filter(|_| origin.is_none());
     let lock: [Parameter<'_>; 2] = [(origin, Type::TEXT), (&id, Type::TEXT)];
@@ -272,7 +270,7 @@ async fn read(client: &Client, rows: &Rows) -> Result<(Vec<Entry>, Moment), Fail
     let now = Moment::new(format!("PostgreSQL started at {started}"), since_1970);
     let mut entries = Vec::new();
     select(rows, &found, &mut entries)?;
-    if rows.lookup.is_none() {
+    if rows.is_all() {
         read_all(client, rows, &mut entries).await?;
     }
     Ok((entries, now))

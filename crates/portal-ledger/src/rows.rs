@@ -1,6 +1,10 @@
-//! [`Rows`]: which entries a transaction reads, and what engines find them by.
+//! [`Rows`]: which entries a transaction reads, and what an [`Engine`] finds them by.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use portal_model::identity::OrgIdentity;
 use portal_model::name::name_key;
@@ -8,24 +12,37 @@ use portal_model::{Operation, Org};
 
 use crate::claim::{ClaimRequest, Wanted};
 use crate::entry::{Entry, EntryId};
+use crate::error::LedgerError;
 use crate::time::Moment;
 
-/// Which entries a transaction reads.
-#[derive(Clone, Debug)]
-pub(crate) struct Rows {
-    /// What an engine finds them by; `None` for all of them.
-    pub(crate) lookup: Option<Lookup>,
-    /// Those of them that people want to see, who write nothing.
-    pub(crate) filter: Option<Filter>,
+/// What keeps entries.
+pub(crate) trait Engine: Debug + Send + Sync {
+    /// Reads rows, lets `decide` run, and writes rows, in one transaction; it goes on if the future is
+    /// dropped.
+    fn submit(&self, rows: Rows, decide: Decide) -> Submitted;
+
+    /// The same entries as a process finds them that starts now, if that differs.
+    fn after_restart(&self) -> Option<Arc<dyn Engine>> {
+        None
+    }
+
+    /// Its file, if it has one.
+    fn path(&self) -> Option<&Path> {
+        None
+    }
 }
+
+/// The result of a transaction.
+pub(crate) type Submitted = Pin<Box<dyn Future<Output = Result<(), LedgerError>> + Send>>;
 
 /// Takes what was read, the newest first, and returns what to write. An engine of several machines has a
 /// clock of its own, which was read after the rows; moments of its rows are of that.
 pub(crate) type Decide = Box<dyn FnOnce(Vec<Entry>, Option<&Moment>) -> Vec<Entry> + Send>;
 
-/// What an engine finds entries by: an id, or a term that each of them has.
+/// Which entries a transaction reads: by an id, or by a term that each of them has; all of them for a
+/// [`Filter`] that names no term.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lookup {
+pub(crate) struct Rows {
     /// The origin of a claim, whose entries nobody else changes meanwhile.
     #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "others lock all entries"))]
     pub(crate) origin: Option<String>,
@@ -35,6 +52,8 @@ pub(crate) struct Lookup {
     pub(crate) terms: Vec<String>,
     /// For each of these terms, the newest that has it.
     pub(crate) newest: Vec<String>,
+    /// Of those, what people want to see, who write nothing.
+    pub(crate) filter: Option<Filter>,
 }
 
 /// Which entries to return. The default is all of them.
@@ -77,7 +96,7 @@ impl Reach {
     }
 }
 
-impl Lookup {
+impl Rows {
     /// What a claim reads that turns on these names.
     pub(crate) fn of_claim(request: &ClaimRequest, names: &BTreeSet<String>) -> Self {
         let origin = request.org.origin();
@@ -100,7 +119,7 @@ impl Lookup {
         let ids = std::iter::once(&request.id).chain(recovered).chain(&request.lost);
         let ids = ids.map(EntryId::to_string).collect();
         let key = request.key.iter().map(|key| format!("key {origin} {key}"));
-        let names = names.iter().map(|name| format!("name {origin} {name}"));
+        let names = names.iter().map(|name| format!("name {name}"));
         Self { ids, terms: key.chain(names).collect(), ..Self::default() }
     }
 
@@ -114,22 +133,18 @@ impl Lookup {
     pub(crate) fn entry(id: &EntryId) -> Self {
         Self { ids: vec![id.to_string()], ..Self::default() }
     }
-}
 
-impl From<Lookup> for Rows {
-    fn from(lookup: Lookup) -> Self {
-        Self { lookup: Some(lookup), filter: None }
+    /// What people want to see.
+    pub(crate) fn seen(filter: Filter) -> Self {
+        let terms = filter.is_unfinished.then(|| UNFINISHED.to_owned());
+        Self { terms: terms.into_iter().collect(), filter: Some(filter), ..Self::default() }
     }
-}
 
-impl From<Filter> for Rows {
-    fn from(filter: Filter) -> Self {
-        let unfinished = || Lookup { terms: vec![UNFINISHED.to_owned()], ..Lookup::default() };
-        Self { lookup: filter.is_unfinished.then(unfinished), filter: Some(filter) }
+    /// Whether an engine looks through all of them.
+    pub(crate) fn is_all(&self) -> bool {
+        self.filter.is_some() && self.terms.is_empty()
     }
-}
 
-impl Rows {
     /// Whether an entry that an engine found is one of them.
     pub(crate) fn selects(&self, entry: &Entry) -> bool {
         self.filter.as_ref().is_none_or(|filter| filter.selects(entry))
@@ -169,7 +184,7 @@ pub(crate) fn terms(entry: &Entry) -> Vec<String> {
 /// The terms of entries that are about a name of this one.
 pub(crate) fn name_terms(entry: &Entry) -> impl Iterator<Item = String> {
     let names = entry.operation.names().chain([entry.name()]);
-    names.map(|name| format!("name {} {}", entry.org.origin(), name_key(name)))
+    names.map(|name| format!("name {}", name_key(name)))
 }
 
 /// The terms of entries that are certainly of the same org: of the same id, or of the same credential

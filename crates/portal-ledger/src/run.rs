@@ -3,19 +3,19 @@
 
 mod perform;
 mod stop;
-mod unattempted;
 
 use std::future::{Future, pending, ready};
 use std::pin::pin;
+use std::time::Duration;
 
-use portal_model::flow::Flow;
-use portal_model::outcome::{NotDone, Origin, Owner, Unverified};
-use portal_model::{ApiVersion, Operation, Outcome, Portal};
+use portal_model::outcome::{NotDone, Unverified};
+use portal_model::{ApiVersion, Outcome, Portal};
 
-use self::stop::Stop;
-use crate::claim::{Blocked, ClaimRequest, Wanted, Why};
-use crate::decide::{Decision, Look};
-use crate::entry::{Entry, EntryId};
+use self::stop::{Stop, within};
+use crate::answer::{self, Ended};
+use crate::claim::ClaimRequest;
+use crate::decide::Look;
+use crate::entry::Entry;
 use crate::error::LedgerError;
 use crate::host::Host;
 use crate::ledger::Ledger;
@@ -23,18 +23,8 @@ use crate::time::Moment;
 
 /// Operations that are looked at in one transaction.
 const AT_ONCE: usize = 1000;
-
-/// How an operation ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Ended {
-    /// What is true.
-    pub outcome: Outcome,
-    /// The operation in the ledger, if it got that far.
-    pub entry: Option<EntryId>,
-    /// Why the ledger does not hold the outcome, if it does not. The next claim determines it again.
-    pub not_written: Option<LedgerError>,
-}
+/// How often the ledger is asked for what can be asked again.
+const MAX_ASKS: u32 = 3;
 
 /// Performs one operation, or determines what came of one, and returns once that is known or the
 /// deadline of its policy is past. The deadline counts from the first grant; until then it waits for others
@@ -65,7 +55,7 @@ pub struct Preview {
     /// What the ledger has of the same operation.
     pub entry: Option<Entry>,
     /// By what something may be done yet about its names, in what may be the org: that is determined first.
-    pub undecided: Option<Entry>,
+    pub undecided: Vec<Entry>,
     /// What would come of it: [`NotDone::Preview`] if something would be sent, or if only a later list can
     /// tell, since this ledger just renamed the portal; [`Outcome::Unknown`] if what the ledger has in doubt
     /// is to be determined first.
@@ -85,10 +75,15 @@ pub async fn preview(
     let now = host.now();
     let look = ledger.look(&request, &now).await?;
     let stop = Stop { future: pin!(pending()), is_raised: false };
-    let mut run = Run::new(ledger, request.clone(), version, host, stop);
-    let outcome = look.outcome(&request, version, &now, async |flow| run.listed(flow).await);
-    // As in `run`.
-    let outcome = Box::pin(outcome).await;
+    let outcome = match answer::to_list(&request, &look, version) {
+        Ok((operation, flow)) => {
+            let mut run = Run::new(ledger, request.clone(), version, host, stop);
+            // As in `run`.
+            let listed = Box::pin(run.listed(flow)).await;
+            answer::previewed((&request, operation), &look, listed, &now)
+        }
+        Err(outcome) => *outcome,
+    };
     Ok(Preview { entry: look.entry, undecided: look.undecided, outcome })
 }
 
@@ -108,55 +103,17 @@ pub async fn previews(
         let requests: Vec<_> = operations.iter().map(|(request, _)| request).collect();
         let looks = ledger.looks(&requests, now).await?;
         for ((request, portals), look) in operations.iter().zip(looks) {
-            let listed = async |flow: Flow| portals.map(|portals| flow.outcome_by(portals));
-            let outcome = look.outcome(request, ApiVersion::default(), now, listed).await;
+            let outcome = match answer::to_list(request, &look, ApiVersion::default()) {
+                Ok((operation, flow)) => {
+                    let listed = portals.map(|portals| flow.outcome_by(portals));
+                    answer::previewed((request, operation), &look, listed, now)
+                }
+                Err(outcome) => *outcome,
+            };
             previews.push(Preview { entry: look.entry, undecided: look.undecided, outcome });
         }
     }
     Ok(previews)
-}
-
-impl Look {
-    /// What would come of it; `listed` is what a flow comes to by a list, if there is one.
-    async fn outcome(
-        &self,
-        request: &ClaimRequest,
-        version: ApiVersion,
-        now: &Moment,
-        listed: impl AsyncFnOnce(Flow) -> Option<Outcome>,
-    ) -> Outcome {
-        let operation = match (&self.decision, &request.wanted) {
-            // As in a run: no list makes up for what the ledger has against it.
-            (Decision::Blocked(blocked), _) => return request.blocked(blocked.clone()).outcome,
-            (Decision::Ended(ended), _) => return request.told(ended, None).outcome,
-            (_, Wanted::Recover(id)) => {
-                return request.blocked(Blocked::NoEntry(id.clone())).outcome;
-            }
-            (_, Wanted::Do(operation)) => operation,
-        };
-        let flow = Flow::preview(operation.clone(), request.policy.clone(), version);
-        let is_renamed = matches!(&self.decision, Decision::Wait(wait) if wait.why == Why::Rename);
-        let listed = listed(flow.with_receipts(self.receipts.iter().cloned())).await;
-        let outcome = listed
-            .filter(|outcome| !is_renamed || !may_lag_behind_rename(outcome))
-            .unwrap_or_else(|| Outcome::not_done(operation, NotDone::Preview));
-        let Some(entry) = &self.undecided else { return outcome };
-        let is_other_create = matches!(entry.operation, Operation::Create(_))
-            && !operation.is_same_as(&entry.operation)
-            && self.entry.as_ref().is_none_or(|own| own.id != entry.id);
-        match outcome {
-            // Known from the ledger, not from the list.
-            Outcome::Present { origin: Origin::CreatedEarlier { .. }, .. } => outcome,
-            // It stays, whoever made it, unless a rename gives it another name.
-            Outcome::Present { portal, taken, .. } if is_other_create => {
-                Outcome::Present { portal, origin: Origin::Undetermined, taken }
-            }
-            _ if entry.is_under_way(now) => {
-                request.unknown(Unverified::Elsewhere, Some(entry)).outcome
-            }
-            _ => request.unknown(Unverified::Stopped, Some(entry)).outcome,
-        }
-    }
 }
 
 /// How an operation ends that got no further than before its claim, for the reason `why`: nothing was
@@ -171,13 +128,6 @@ pub async fn end_unclaimed(
     Run::new(ledger, request, ApiVersion::default(), host, stop).nothing_sent(why).await
 }
 
-impl From<Outcome> for Ended {
-    /// Without an entry.
-    fn from(outcome: Outcome) -> Self {
-        Self { outcome, entry: None, not_written: None }
-    }
-}
-
 struct Run<'a, H, S> {
     ledger: &'a Ledger,
     request: ClaimRequest,
@@ -187,8 +137,6 @@ struct Run<'a, H, S> {
     has_token: bool,
     /// When the first permit was granted.
     granted: Option<Moment>,
-    /// The entry that it began, and lost to somebody who adopted it.
-    began: Option<EntryId>,
 }
 
 impl<'a, H, S> Run<'a, H, S> {
@@ -199,17 +147,83 @@ impl<'a, H, S> Run<'a, H, S> {
         host: &'a mut H,
         stop: Stop<'a, S>,
     ) -> Self {
-        Self { ledger, request, version, host, stop, has_token: false, granted: None, began: None }
+        Self { ledger, request, version, host, stop, has_token: false, granted: None }
     }
 }
 
-/// Whether a list that does not show a rename of this ledger yet may say so of its portal.
-const fn may_lag_behind_rename(outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Present { origin: Origin::Preexisting, .. }
-            | Outcome::Unchanged { .. }
-            | Outcome::NotFound { .. }
-            | Outcome::NameTaken { owner: Owner::ThisOrg, .. }
-    )
+/// What the ledger has, beside claims.
+impl<H: Host, S> Run<'_, H, S> {
+    /// How it ends where nothing was sent, for the reason `why`.
+    async fn nothing_sent(&self, why: NotDone) -> Ended {
+        match self.look().await {
+            Ok(look) => answer::nothing_sent(&self.request, why, &look, &self.host.now()),
+            Err(error) => self.unknown_by(&error, None),
+        }
+    }
+
+    /// What a claim would find by now.
+    async fn look(&self) -> Result<Look, LedgerError> {
+        let limit = self.request.policy.record_timeout;
+        let look = || async { self.ledger.look(&self.request, &self.host.now()).await };
+        ask(|| self.host.sleep(limit), look, limit).await
+    }
+
+    fn unknown_by(&self, error: &LedgerError, entry: Option<&Entry>) -> Ended {
+        answer::unknown(&self.request, Unverified::Ledger(error.to_string()), entry)
+    }
+}
+
+/// Asks the ledger, and again where the result is lost or somebody else uses it all the time: what can be
+/// asked again.
+async fn ask<T, S: Future<Output = ()>, F: Future<Output = Result<T, LedgerError>>>(
+    sleep: impl Fn() -> S,
+    ask: impl Fn() -> F,
+    limit: Duration,
+) -> Result<T, LedgerError> {
+    let mut asks = 1;
+    loop {
+        match within(sleep(), ask()).await.unwrap_or_else(|| Err(late(limit))) {
+            Err(LedgerError::Unknown(_) | LedgerError::Busy(_)) if asks < MAX_ASKS => asks += 1,
+            result => return result,
+        }
+    }
+}
+
+/// A ledger that did not respond within `limit`.
+fn late(limit: Duration) -> LedgerError {
+    LedgerError::Unknown(format!("no response within {limit:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn busy_ledger_is_asked_again() {
+        let error = |of: fn(String) -> LedgerError| Some(Err(of("why".to_owned())));
+        let (busy, lost) = (error(LedgerError::Busy), error(LedgerError::Unknown));
+        let failed = error(LedgerError::NotApplied);
+        let table = [
+            (vec![busy.clone(), lost.clone(), Some(Ok(1))], Ok(1)),
+            (vec![None, Some(Ok(2))], Ok(2)),
+            (vec![busy.clone(), busy.clone(), busy.clone()], busy.unwrap()),
+            (vec![lost, failed.clone()], failed.clone().unwrap()),
+            (vec![failed.clone()], failed.unwrap()),
+        ];
+        let limit = Duration::from_secs(5);
+        for (script, expected) in table {
+            let script = RefCell::new(script.into_iter());
+            let next = || async {
+                let next = script.borrow_mut().next();
+                match next.expect("asked too often") {
+                    Some(result) => result,
+                    None => pending().await,
+                }
+            };
+            assert_eq!(ask(|| tokio::time::sleep(limit), next, limit).await, expected);
+            assert_eq!(script.into_inner().len(), 0);
+        }
+    }
 }

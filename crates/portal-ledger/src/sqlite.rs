@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::entry::Entry;
 use crate::error::LedgerError;
-use crate::rows::{Decide, Lookup, Rows, from_row, terms, to_row};
+use crate::rows::{Decide, Engine, Rows, Submitted, from_row, terms, to_row};
 
 const FILE_NAME: &str = "ledger.sqlite";
 /// `PLed`: tells the file from those of other programs.
@@ -112,24 +112,21 @@ impl Sqlite {
         thread.spawn(work).map_err(io)?;
         Ok(Self { path, jobs: Some(jobs), ended: Mutex::new(ended) })
     }
+}
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+impl Engine for Sqlite {
+    fn path(&self) -> Option<&Path> {
+        Some(&self.path)
     }
 
-    /// Hands the transaction over at once; the future is its result.
-    pub(crate) fn submit(
-        &self,
-        rows: Rows,
-        decide: Decide,
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send + use<> {
+    fn submit(&self, rows: Rows, decide: Decide) -> Submitted {
         let (reply, replied) = oneshot::channel();
         let job = Job { rows, decide, reply };
         let sent = self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok());
-        async move {
+        Box::pin(async move {
             sent.ok_or_else(|| LedgerError::NotApplied(STOPPED.to_owned()))?;
             replied.await.unwrap_or_else(|_| Err(LedgerError::Unknown(STOPPED.to_owned())))
-        }
+        })
     }
 }
 
@@ -182,13 +179,13 @@ fn perform(
 /// What a failure means; in a commit, that may have happened.
 fn failure(error: &rusqlite::Error, path: &Path, is_commit: bool) -> LedgerError {
     let reason = format!("{}: {error}", path.display());
-    let is_damage = matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    );
-    match error {
-        rusqlite::Error::FromSqlConversionFailure(..) => LedgerError::Damaged(reason),
-        _ if is_damage => LedgerError::Damaged(reason),
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => LedgerError::Damaged(reason),
+        // Of a commit, too: it needs the lock before it writes.
+        Some(ErrorCode::DatabaseBusy) => LedgerError::Busy(reason),
+        _ if matches!(error, rusqlite::Error::FromSqlConversionFailure(..)) => {
+            LedgerError::Damaged(reason)
+        }
         _ if is_commit => LedgerError::Unknown(reason),
         _ => LedgerError::NotApplied(reason),
     }
@@ -211,12 +208,14 @@ const ADD_TERMS: &str = "INSERT OR IGNORE INTO terms SELECT value, ?1 FROM json_
 
 fn read(connection: &Connection, rows: &Rows) -> rusqlite::Result<Vec<Entry>> {
     let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let found: BTreeMap<i64, String> = match &rows.lookup {
-        Some(Lookup { ids, terms, newest, .. }) => connection
+    let found: BTreeMap<i64, String> = if rows.is_all() {
+        connection.prepare_cached(ALL)?.query_map([], row)?.collect::<Result<_, _>>()?
+    } else {
+        let Rows { ids, terms, newest, .. } = rows;
+        connection
             .prepare_cached(FIND)?
             .query_map([ids, terms, newest].map(|texts| json_array(texts)), row)?
-            .collect::<Result<_, _>>()?,
-        None => connection.prepare_cached(ALL)?.query_map([], row)?.collect::<Result<_, _>>()?,
+            .collect::<Result<_, _>>()?
     };
     let entries = found.iter().rev().map(|(position, text)| {
         from_row(*position, text)
@@ -255,7 +254,7 @@ fn open(path: &Path) -> Result<Connection, OpenError> {
     let unusable = |reason| OpenError::Unusable { path: path.to_owned(), reason };
     let prepare = || -> rusqlite::Result<_> {
         let mut connection = Connection::open(path)?;
-        connection.busy_handler(Some(wait))?;
+        connection.busy_handler(Some(wait_longer))?;
         // One file that can be copied: between commits the journal is void, and what is left in it is
         // overwritten by the next. Each commit is on the disk before its result is sent. On Windows the
         // journal would stay open in this mode, and a process that opens the file after a crash of
@@ -274,6 +273,7 @@ fn open(path: &Path) -> Result<Connection, OpenError> {
             transaction.pragma_update(None, "user_version", FORMAT)?;
         }
         transaction.commit()?;
+        connection.busy_handler(Some(wait))?;
         Ok((connection, is_empty || application == APPLICATION_ID, format))
     };
     let (connection, is_ledger, format) = prepare().map_err(|error| unusable(error.to_string()))?;
@@ -293,6 +293,11 @@ fn open(path: &Path) -> Result<Connection, OpenError> {
 fn wait(tries: i32) -> bool {
     thread::sleep(Duration::from_millis(1 + u64::from(tries.unsigned_abs() % 7)));
     tries < MAX_TRIES
+}
+
+/// Nobody asks again to open it.
+fn wait_longer(tries: i32) -> bool {
+    wait(tries % MAX_TRIES) && tries < 3 * MAX_TRIES
 }
 
 /// A process that closes a file gives up its locks of that file, also those of another connection in

@@ -337,7 +337,7 @@ impl fmt::Display for Outcome {
                 let (doubt, why) = (with_sources(doubt), with_sources(why));
                 write!(f, "it is not known whether the org has {name}: {doubt}; {why}")?;
             }
-            Self::Renamed { old, new } => write!(f, "{old} is named {new} now")?,
+            Self::Renamed { old, new } => write!(f, "{old} was renamed to {new}")?,
             Self::Unchanged { portal } => write!(f, "{} already has that name", portal.name)?,
             Self::NotFound { old } => write!(f, "the org's list shows no portal named {old}")?,
             Self::NotRenamed { old, new, why } => {

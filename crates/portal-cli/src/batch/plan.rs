@@ -158,7 +158,7 @@ fn state(
     let Preview { mut entry, undecided, outcome, .. } = preview;
     let operation = Operation::from(row.create.clone());
     // Under the key of another profile of the org, from where the row goes on.
-    let of_another = undecided.filter(|other| {
+    let of_another = undecided.into_iter().find(|other| {
         let is_same = operation.is_same_as(&other.operation) && compared(other) == SameOrg::Yes;
         is_same && other.is_in_doubt() && !entry.as_ref().is_some_and(Entry::may_be_own)
     });

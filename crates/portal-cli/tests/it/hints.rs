@@ -136,7 +136,7 @@ fn hints_without_account_can_be_run() {
     };
     assert_eq!(home.run(&["create", "--local", "FirstPortal"]).status, 0);
     let renamed = follow(&home, &blocked("SecondPortal"));
-    assert_eq!(renamed.stdout, "FirstPortal is named SecondPortal now\n", "{renamed:?}");
+    assert_eq!(renamed.stdout, "FirstPortal was renamed to SecondPortal\n", "{renamed:?}");
     let listed = follow(&home, &home.run(&["list", "--local", "Nowhere"]));
     assert!(listed.stdout.starts_with("SecondPortal"), "{listed:?}");
     for (arguments, expected) in [

@@ -1,8 +1,6 @@
 //! `portal history`: what the ledger has.
 
-use portal_ledger::{
-    AttemptEnd, Claim, ClaimRequest, Clock, Ending, EndingKind, EntryId, Ledger, Wanted,
-};
+use portal_ledger::{AttemptEnd, ClaimRequest, Clock, Ending, EndingKind, EntryId, Ledger, Wanted};
 use portal_model::flow::Intent;
 use portal_model::{CreateOperation, Operation, Org, OrgIdentity, PortalName, RenameOperation};
 use serde_json::json;
@@ -26,12 +24,12 @@ async fn play(ledger: &Ledger, profile: &str, operation: Operation, ending: Opti
     request.label = Some(profile.to_owned());
     request.about.wall_time = Some(1_700_000_000);
     let now = Clock::system().now();
-    let Claim::Granted(mut permit) = ledger.claim(&request, &now).await.unwrap() else {
+    let Ok(mut permit) = ledger.claim(&request, &now).await.unwrap() else {
         panic!("{operation:?} waits");
     };
     let to_record = operation.names().last().unwrap();
     permit.record(&Intent::create(name(to_record)), &now).await.unwrap();
-    permit.attempt_ended(AttemptEnd { at: now.clone(), in_doubt: ending.is_none() });
+    permit.attempt_ended(AttemptEnd::new(now.clone(), ending.is_none()));
     let ending = ending.unwrap_or_else(|| Ending::new(EndingKind::Unknown));
     permit.end(&ending, &now).await.unwrap();
 }
@@ -99,7 +97,7 @@ async fn operation_that_sent_nothing_is_not_told_as_not_created() {
     let request =
         ClaimRequest::new(EntryId::random().unwrap(), org, Wanted::Do(create("AcmePortal")));
     let now = Clock::system().now();
-    let Claim::Granted(permit) = ledger.claim(&request, &now).await.unwrap() else {
+    let Ok(permit) = ledger.claim(&request, &now).await.unwrap() else {
         panic!("it waits");
     };
     permit.end(&Ending::new(EndingKind::NotDone), &now).await.unwrap();

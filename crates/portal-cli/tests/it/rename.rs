@@ -60,7 +60,11 @@ fn history_has_name_of_renamed_portal_by_now() {
 fn rename_in_case_only_frees_no_name() {
     let (home, server) = start(&[]);
     let ran = server.run(&home, &["rename", OLD, "ACMEOLD"]);
-    assert_eq!((ran.status, ran.stdout.as_str()), (0, "AcmeOld is named ACMEOLD now\n"), "{ran:?}");
+    assert_eq!(
+        (ran.status, ran.stdout.as_str()),
+        (0, "AcmeOld was renamed to ACMEOLD\n"),
+        "{ran:?}"
+    );
     assert!(!ran.stderr.contains("warning"), "{ran:?}");
     assert_eq!(names(&server, &home), ["ACMEOLD"]);
 }
@@ -182,7 +186,7 @@ fn rename_of_doubtful_portal_waits_for_create() {
     assert_eq!(names(&server, &home), [NEW]);
     // The rename shows what came of the create.
     let ran = server.run(&home, &["--output", "json", "recover"]);
-    assert_eq!((ran.status, &ran.json()[0]["name"]), (0, &json!(OLD)), "{ran:?}");
+    assert_eq!((ran.status, &ran.json()[0]["name"]), (0, &json!(NEW)), "{ran:?}");
     assert_eq!(home.unfinished().len(), 0);
 }
 

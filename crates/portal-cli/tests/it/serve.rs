@@ -31,7 +31,7 @@ fn list_get_and_rename_say_what_is_there() {
         ["--timeout", "2s", "--processing-time", "1s", "--list-lag", "0s", "--deadline", "20s"];
     let rename = [&["rename", NAME, "AcmeCustomers"][..], &timing].concat();
     let ran = server.run(&home, &rename);
-    assert_eq!(ran.stdout, "PortalsAPItest100 is named AcmeCustomers now\n");
+    assert_eq!(ran.stdout, "PortalsAPItest100 was renamed to AcmeCustomers\n");
     let ran = server.run(&home, &["rename", NAME, "AcmeCustomers2"]);
     assert_eq!(ran.status, 1);
     assert!(ran.stderr.contains("the org's list shows no portal named"), "{}", ran.stderr);

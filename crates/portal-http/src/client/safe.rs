@@ -65,7 +65,7 @@ impl SafeClient {
     /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
     /// portals.create("AcmePortal".parse()?).await;
     /// let outcome = portals.rename("AcmePortal", "AcmeHelp".parse()?).await;
-    /// assert_eq!(outcome.to_string(), "AcmePortal is named AcmeHelp now");
+    /// assert_eq!(outcome.to_string(), "AcmePortal was renamed to AcmeHelp");
     /// # Ok(())
     /// # }
     /// ```

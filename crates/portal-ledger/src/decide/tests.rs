@@ -72,12 +72,24 @@ fn entry(operation: Operation) -> Entry {
 
 fn open(until: u64) -> State {
     let holder = Some(EntryId::new("earlier"));
-    State::Open(Lease { holder, until: at(until).into(), is_attempting: false, process: None })
+    State::Open(Lease {
+        holder,
+        until: at(until).into(),
+        is_attempting: false,
+        newest: None,
+        process: None,
+    })
 }
 
 fn attempting(until: u64) -> State {
     let holder = Some(EntryId::new("earlier"));
-    State::Open(Lease { holder, until: at(until).into(), is_attempting: true, process: None })
+    State::Open(Lease {
+        holder,
+        until: at(until).into(),
+        is_attempting: true,
+        newest: None,
+        process: None,
+    })
 }
 
 fn given_up(until: u64) -> State {
@@ -85,6 +97,7 @@ fn given_up(until: u64) -> State {
         holder: None,
         until: at(until).into(),
         is_attempting: false,
+        newest: None,
         process: None,
     })
 }
@@ -157,20 +170,20 @@ impl ClaimRequest {
 /// `new`, `adopts`, `waits until 109: effect`, `ended created`, `blocked: …`.
 fn decided(rows: Vec<Entry>, request: &ClaimRequest) -> String {
     match claim(rows, request, &at(NOW)).1 {
-        Decision::Granted(grant) if grant.entry.id == request.id => "new".to_owned(),
-        Decision::Granted(_) => "adopts".to_owned(),
-        Decision::Ended(entry) => format!("ended {:?}", entry.ending().unwrap().kind),
-        Decision::Wait(Wait { why, until, .. }) => {
+        Ok(grant) if grant.entry.id == request.id => "new".to_owned(),
+        Ok(_) => "adopts".to_owned(),
+        Err(Refusal::Ended(entry)) => format!("ended {:?}", entry.ending().unwrap().kind),
+        Err(Refusal::Wait(Wait { why, until, .. })) => {
             let second = until.since(&at(0)).unwrap().as_secs();
             format!("waits until {second}: {why:?}")
         }
-        Decision::Blocked(Blocked::Conflict { conflict, .. }) => match conflict {
+        Err(Refusal::Blocked(Blocked::Conflict { conflict, .. })) => match conflict {
             Conflict::KeyOfAnother => "blocked: key of another".to_owned(),
             Conflict::NameDropped => "blocked: name dropped".to_owned(),
             Conflict::LabelMoved => "blocked: label moved".to_owned(),
             other => format!("{other:?}"),
         },
-        Decision::Blocked(Blocked::NoEntry(_)) => "blocked: no entry".to_owned(),
+        Err(Refusal::Blocked(Blocked::NoEntry(_))) => "blocked: no entry".to_owned(),
     }
 }
 
@@ -280,7 +293,7 @@ fn intent(name: &str) -> Intent {
 
 fn granted(rows: Vec<Entry>, request: &ClaimRequest) -> (Vec<Entry>, Grant) {
     match claim(rows, request, &at(NOW)) {
-        (written, Decision::Granted(grant)) => (written, *grant),
+        (written, Ok(grant)) => (written, *grant),
         (_, other) => panic!("{other:?}"),
     }
 }
@@ -295,23 +308,38 @@ fn rename_in_ledger_determines_create_in_doubt() {
     let renamed = Entry {
         id: EntryId::new("rename"),
         order: 2,
+        intent: Some(Intent::rename("acmeco", "BetaCo".parse().unwrap())),
         ..entry(rename("acmeco", "BetaCo")).attempted(State::Ended { ending, at: at(60).into() })
     };
     let rows = vec![doubt.key("k"), renamed];
     assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Appeared");
     // Without the key it is a new wish, and the next list its outcome.
     let (written, decision) = claim(rows.clone(), &wants(create("AcmeCo")), &at(NOW));
-    assert!(matches!(decision, Decision::Wait(Wait { why: Why::Effect, .. })), "{decision:?}");
+    assert!(matches!(decision, Err(Refusal::Wait(Wait { why: Why::Effect, .. }))), "{decision:?}");
     let ending = written[0].ending().unwrap();
     assert_eq!(ending.kind, EndingKind::Appeared);
     assert_eq!((ending.name.as_deref(), &ending.portal), (Some("AcmeCo"), &Some(portal)));
     let recover = Wanted::Recover(EntryId::new("earlier"));
     let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
-    assert_eq!(decided(rows.clone(), &request), "ended Appeared");
+    let (_, Err(Refusal::Ended(told))) = claim(rows.clone(), &request, &at(NOW)) else { panic!() };
+    assert_eq!((told.ending().unwrap().kind, told.name()), (EndingKind::Appeared, "BetaCo"));
     // What else is to be waited for, still is.
     let other = Entry { id: EntryId::new("other"), order: 3, ..entry(create("Others")) };
     let rows = [rows, vec![other]].concat();
     assert_eq!(decided(rows, &wants(create("AcmeCo"))), "waits until 103: OtherUnderWay");
+}
+
+/// What a list shows then, the attempt of before did.
+#[test]
+fn what_is_gone_on_from_comes_after_others_with_its_next_attempt() {
+    let doubt = |operation| entry(operation).attempted(ended(EndingKind::Unknown, 50)).doubt(50);
+    let there = doubt(rename("AcmeCo", "BetaCo"));
+    let back = Entry { id: EntryId::new("back"), order: 2, ..doubt(rename("BetaCo", "AcmeCo")) };
+    let (_, grant) = granted(vec![there, back], &wants(rename("AcmeCo", "BetaCo")));
+    assert_eq!(grant.entry.turn(), (1, false));
+    let intent = Intent::rename("AcmeCo", "BetaCo".parse().unwrap());
+    let again = record(grant.entry, &EntryId::new("new"), &intent, None, &at(101)).unwrap();
+    assert_eq!(again.turn(), (2, true));
 }
 
 #[test]
@@ -359,6 +387,21 @@ fn refused_name_of_key_precedes_what_other_name_did_not_send() {
     let held = Entry { id: EntryId::new("other"), order: 2, ..entry(create("Others")).key("k") };
     let request = wants(create("AcmeCo")).key("k");
     assert_eq!(decided(vec![refused(), held], &request), "waits until 103: UnderWay");
+}
+
+#[test]
+fn what_was_there_after_attempt_of_key_precedes_what_other_name_did_not_send() {
+    let mut there = entry(create("GammaCo")).key("k").attempted(ended(EndingKind::Present, 10));
+    there.operation = with_fallback("BetaCo", "GammaCo");
+    there.intent = Some(intent("GammaCo"));
+    let other = Entry {
+        id: EntryId::new("other"),
+        order: 2,
+        state: ended(EndingKind::Present, 20),
+        ..entry(with_fallback("AcmeCo", "BetaCo")).key("k")
+    };
+    let request = wants(with_fallback("BetaCo", "GammaCo")).key("k").allow_another();
+    assert_eq!(decided(vec![there, other], &request), "ended Present");
 }
 
 #[test]
@@ -446,13 +489,27 @@ fn what_appears_may_be_of_operation_that_began_later() {
 }
 
 #[test]
-fn fallbacks_are_those_of_last_claim_until_first_attempt() {
+fn fallbacks_are_those_of_last_claim_and_of_attempts() {
     let request = wants(with_fallback("AcmeCo", "BetaCo"));
     let operation = |row: Entry| granted(vec![row], &request).1.entry.operation;
     let idle = entry(create("AcmeCo"));
-    assert_eq!(
-        operation(Entry { state: open(100), ..idle.clone() }),
-        with_fallback("AcmeCo", "BetaCo")
-    );
-    assert_eq!(operation(idle.attempted(open(100))), create("AcmeCo"));
+    let both = with_fallback("AcmeCo", "BetaCo");
+    assert_eq!(operation(Entry { state: open(100), ..idle.clone() }), both);
+    assert_eq!(operation(idle.attempted(open(100))), both);
+    let idle = entry(with_fallback("AcmeCo", "DeltaCo"));
+    assert_eq!(operation(Entry { state: open(100), ..idle.clone() }), both);
+    let names = operation(idle.attempted(open(100)));
+    assert_eq!(names.names().collect::<Vec<_>>(), ["AcmeCo", "DeltaCo", "BetaCo"]);
+}
+
+#[test]
+fn attempt_under_later_fallback_is_waited_for() {
+    let row = entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 20));
+    let (_, grant) = granted(vec![row], &wants(with_fallback("AcmeCo", "BetaCo")));
+    let holder = EntryId::new("new");
+    let row = record(grant.entry, &holder, &intent("BetaCo"), None, &at(100)).unwrap();
+    let mut other = wants(create("BetaCo"));
+    other.id = EntryId::new("other");
+    other.policy.allow_another = true;
+    assert!(decided(vec![row], &other).starts_with("waits"));
 }

@@ -6,18 +6,20 @@ use std::time::Duration;
 use portal_model::flow::{
     Activity, Event, Flow, Intent, Jitter, NotSent, Receipt, Step, TransportError,
 };
-use portal_model::outcome::{NotDone, Origin, Unverified};
+use portal_model::outcome::{NotDone, Unverified};
 use portal_model::{Operation, Outcome, Request, Response};
 
 use super::stop::within;
-use super::unattempted::{not_recorded, unless_done};
-use super::{Ended, Run, may_lag_behind_rename};
-use crate::claim::{Wait, Wanted, Why};
+use super::{MAX_ASKS, Run, ask, late};
+use crate::answer::{
+    self, Ended, Pending, beside_rival, seen_meanwhile, told, unknown, unless_done,
+};
+use crate::claim::{Refusal, Wait, Wanted, Why};
 use crate::decide::{Adopted, AttemptEnd};
 use crate::entry::{Ending, Entry, EntryId};
 use crate::error::LedgerError;
 use crate::host::{Host, Terms};
-use crate::ledger::{Claim, Permit, RecordError};
+use crate::ledger::{Permit, RecordError};
 use crate::time::Moment;
 
 /// How long an outcome that is known waits until it is in the ledger, too: longer than an engine waits for
@@ -25,17 +27,15 @@ use crate::time::Moment;
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a claim that has to wait waits before it asks again: half of it to all of it.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
-/// How often a claim or a record is asked for whose result is lost.
-const MAX_ASKS: u32 = 3;
 
 impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
     pub(super) async fn finish(mut self) -> Ended {
         loop {
             let ended = match self.claim().await {
-                Ok(Claim::Granted(permit)) => self.perform(permit).await,
-                Ok(Claim::Wait(wait)) => self.wait(wait).await,
-                Ok(Claim::Ended(entry)) => Some(self.request.told(&entry, self.began.as_ref())),
-                Ok(Claim::Blocked(blocked)) => Some(self.request.blocked(blocked)),
+                Ok(Ok(permit)) => self.perform(permit).await,
+                Ok(Err(Refusal::Wait(wait))) => self.wait(wait).await,
+                Ok(Err(Refusal::Ended(entry))) => Some(told(&self.request, &entry)),
+                Ok(Err(Refusal::Blocked(why))) => Some(answer::blocked(&self.request, &why)),
                 Err(ended) => Some(*ended),
             };
             if let Some(ended) = ended {
@@ -44,32 +44,17 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         }
     }
 
-    async fn claim(&mut self) -> Result<Claim, Box<Ended>> {
+    async fn claim(&mut self) -> Result<Result<Permit, Refusal>, Box<Ended>> {
         let limit = self.request.policy.record_timeout;
-        let mut claims = 1;
-        loop {
-            let now = self.host.now();
-            let asked = self.ledger.claim(&self.request, &now);
-            let within = within(self.host.sleep(limit), asked);
-            let why = match self.stop.unless_raised(within).await {
-                None => NotDone::Stopped,
-                Some(Some(Ok(claim))) => return Ok(claim),
-                // Anything may be in doubt.
-                Some(Some(Err(error @ LedgerError::Damaged(_)))) => {
-                    let why = Unverified::Ledger(error.to_string());
-                    return Err(self.request.unknown(why, None).into());
-                }
-                // The same request again: if it was granted, it is granted again.
-                Some(Some(Err(LedgerError::Unknown(_))) | None) if claims < MAX_ASKS => {
-                    claims += 1;
-                    continue;
-                }
-                Some(Some(Err(error))) => not_recorded(&error),
-                Some(None) => {
-                    not_recorded(&LedgerError::Unknown(format!("no response within {limit:?}")))
-                }
-            };
-            return Err(self.nothing_sent(why).await.into());
+        // The same request: if it was granted, it is granted again.
+        let claim = || async { self.ledger.claim(&self.request, &self.host.now()).await };
+        let asked = ask(|| self.host.sleep(limit), claim, limit);
+        match self.stop.unless_raised(asked).await {
+            None => Err(self.nothing_sent(NotDone::Stopped).await.into()),
+            Some(Ok(claim)) => Ok(claim),
+            // Anything may be in doubt.
+            Some(Err(error @ LedgerError::Damaged(_))) => Err(self.unknown_by(&error, None).into()),
+            Some(Err(error)) => Err(self.nothing_sent(not_recorded(&error)).await.into()),
         }
     }
 
@@ -79,8 +64,8 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         let is_outcome = !matches!(wait.why, Why::UnderWay | Why::InDoubt);
         if let (Wanted::Do(operation), true) = (&self.request.wanted, is_outcome) {
             let operation = operation.clone();
-            if let Some(outcome) = self.look(operation, wait.receipts, wait.why).await {
-                return Some(outcome);
+            if let Some(ended) = self.list(operation, wait.receipts, wait.why).await {
+                return Some(ended);
             }
         }
         self.host.pause();
@@ -91,63 +76,29 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         // A moment of another clock says nothing here.
         let time = wait.until.since(&now).map_or(asks_again, |left| left.min(asks_again));
         self.host.show(&Activity::WaitingForOthers);
-        let slept = self.stop.unless_raised(self.host.sleep(time)).await;
-        match (slept, wait.why) {
-            (Some(()), _) => None,
-            (None, Why::UnderWay | Why::SameUnderWay) => {
-                let entry = self.read(self.ledger.entry(&wait.entry)).await.ok().flatten();
-                let is_recovery = matches!(self.request.wanted, Wanted::Recover(_));
-                Some(match entry {
-                    // It ended since.
-                    Some(entry) if is_recovery && !entry.is_unfinished() => {
-                        self.request.told(&entry, self.began.as_ref())
-                    }
-                    entry => {
-                        let ended = self.request.unknown(Unverified::Elsewhere, entry.as_ref());
-                        Ended { entry: Some(wait.entry), ..ended }
-                    }
-                })
-            }
-            (None, Why::OtherUnderWay | Why::Effect | Why::Rename | Why::InDoubt) => {
-                Some(self.nothing_sent(NotDone::Stopped).await)
-            }
+        match self.stop.unless_raised(self.host.sleep(time)).await {
+            Some(()) => None,
+            None => Some(self.nothing_sent(NotDone::Stopped).await),
         }
     }
 
     /// What one list says, if that ends the wait.
-    async fn look(
+    async fn list(
         &mut self,
         operation: Operation,
         receipts: Vec<Receipt>,
         why: Why,
     ) -> Option<Ended> {
         let flow = Flow::preview(operation, self.request.policy.clone(), self.version);
-        let Ok(outcome) = self.drive(flow.with_receipts(receipts), None).await else {
-            return None;
-        };
-        match outcome {
-            outcome if why == Why::Rename && may_lag_behind_rename(&outcome) => None,
-            Outcome::Present { portal, origin: Origin::Preexisting, taken } => {
-                let origin = match (self.may_be_done_here().await, why) {
-                    (false, _) => Origin::Preexisting,
-                    // The same operation may have made it, and its holder may be gone.
-                    (true, Why::SameUnderWay) => return None,
-                    (true, _) => Origin::Undetermined,
-                };
-                Some(Outcome::Present { portal, origin, taken }.into())
-            }
-            Outcome::Present { .. } | Outcome::Unchanged { .. } => Some(outcome.into()),
-            // While the same is under way or in doubt, be it with another credential, the org may yet get
-            // the portal.
-            Outcome::OrgHasPortal { .. } if why != Why::SameUnderWay => {
-                (!self.may_be_done_here().await).then(|| outcome.into())
-            }
-            Outcome::NotCreated { why: NotDone::Auth(failure), .. }
-            | Outcome::NotRenamed { why: NotDone::Auth(failure), .. } => {
-                Some(self.nothing_sent(NotDone::Auth(failure)).await)
-            }
-            _ => None,
+        let outcome = self.drive(flow.with_receipts(receipts), None).await.ok()?;
+        if let Outcome::NotCreated { why: why @ NotDone::Auth(_), .. }
+        | Outcome::NotRenamed { why: why @ NotDone::Auth(_), .. } = outcome
+        {
+            return Some(self.nothing_sent(why).await);
         }
+        let look = self.look().await;
+        let pending = look.map_or(Pending::Anything, |look| Pending::of(&self.request, &look));
+        seen_meanwhile(outcome, why, pending).map(Ended::from)
     }
 
     /// What an attempt to list says of a preview.
@@ -165,19 +116,24 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
 
     /// What the holder of the entry does with it. `None` if somebody else holds it since.
     async fn perform(&mut self, mut permit: Permit) -> Option<Ended> {
-        let driven = match self.flow(&permit) {
-            Some(flow) => self.drive(flow, Some(&mut permit)).await,
-            None => Ok(Outcome::not_done(&permit.entry().operation, NotDone::NotAttempted)),
+        // Two who adopt from each other in turn have no more time than one.
+        let now = self.host.now();
+        let spent = now.since(self.granted.get_or_insert_with(|| now.clone())).unwrap_or_default();
+        let entry = permit.entry();
+        let flow = answer::flow(&self.request, entry, permit.horizon(), spent, self.version);
+        let driven = match flow {
+            Some(flow) => {
+                let receipts = permit.receipts().to_vec();
+                self.drive(flow.with_receipts(receipts), Some(&mut permit)).await
+            }
+            None => Ok(Outcome::not_done(&entry.operation, NotDone::NotAttempted)),
         };
-        let entry = permit.entry().id.clone();
         let Ok(mut outcome) = driven else { return self.adopted(permit.entry()).await };
         if permit.entry().attempts == 0 {
             outcome = unless_done(outcome, permit.receipts());
         }
-        if let (Outcome::Present { origin, .. }, true) = (&mut outcome, permit.has_rival())
-            && *origin == Origin::Appeared
-        {
-            *origin = Origin::Undetermined;
+        if permit.has_rival() {
+            outcome = beside_rival(outcome);
         }
         let is_recovered = matches!(self.request.wanted, Wanted::Recover(_));
         let (ending, now) = (Ending { is_recovered, ..Ending::of(&outcome) }, self.host.now());
@@ -190,19 +146,19 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 return self.adopted(&held).await;
             }
             Some(Err(RecordError::Adopted(_))) => {
-                return Some(self.request.unknown(Unverified::Elsewhere, Some(&held)));
+                return Some(unknown(&self.request, Unverified::Elsewhere, Some(&held)));
             }
             Some(Err(RecordError::Ledger(error))) => Some(error),
-            None => Some(LedgerError::Unknown(format!("no response within {END_TIMEOUT:?}"))),
+            None => Some(late(END_TIMEOUT)),
         };
         let is_negative = outcome.is_certain() && !outcome.exists();
         let may_be_adopted = held_until.is_at_or_before(&self.host.now());
-        if let (Some(error), true) = (&not_written, is_negative && may_be_adopted) {
+        if let (Some(error), true) = (not_written.as_ref(), is_negative && may_be_adopted) {
             // The holder since may have made another attempt.
-            let why = Unverified::Ledger(error.to_string());
-            return Some(Ended { not_written, ..self.request.unknown(why, Some(&held)) });
+            let ended = self.unknown_by(error, Some(&held));
+            return Some(Ended { not_written, ..ended });
         }
-        Some(Ended { outcome, entry: Some(entry), not_written })
+        Some(Ended { outcome, entry: Some(held.id), not_written })
     }
 
     /// Becomes a waiter, under an id of its own. `None` to claim again.
@@ -210,37 +166,13 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         match EntryId::random() {
             Ok(id) => {
                 if std::mem::replace(&mut self.request.id, id) == entry.id {
-                    self.began = Some(entry.id.clone());
+                    self.request.began = Some(entry.id.clone());
                 }
                 self.request.lost = (entry.attempts > 0).then(|| entry.id.clone());
                 None
             }
             Err(error) => Some(self.nothing_sent(not_recorded(&error)).await),
         }
-    }
-
-    /// `None` if nothing was attempted, and nothing is to be.
-    fn flow(&mut self, permit: &Permit) -> Option<Flow> {
-        let entry = permit.entry();
-        let (mut policy, version) = (self.request.policy.clone(), self.version);
-        // Two who adopt from each other in turn have no more time than one.
-        let now = self.host.now();
-        let spent = now.since(self.granted.get_or_insert_with(|| now.clone())).unwrap_or_default();
-        policy.deadline = policy.deadline.saturating_sub(spent);
-        let horizon = permit.horizon();
-        let intent = entry.intent.clone().filter(|_| entry.attempts > 0);
-        let operation = entry.operation.clone();
-        let flow = match (&self.request.wanted, intent) {
-            (Wanted::Do(operation), None) => Flow::new(operation.clone(), policy, version),
-            (Wanted::Do(operation), Some(intent)) => {
-                Flow::resume(operation.clone(), intent, horizon, policy, version)
-            }
-            (Wanted::Recover(_), Some(intent)) => {
-                Flow::recover(operation, intent, horizon, policy, version)
-            }
-            (Wanted::Recover(_), None) => return None,
-        };
-        Some(flow.with_receipts(permit.receipts().iter().cloned()))
     }
 
     /// Performs the steps of a flow. Without a permit it is one that records and attempts nothing.
@@ -324,7 +256,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             elapsed = self.elapsed(&started, elapsed);
             let Some(event) = event else {
                 if let (true, Some(permit)) = (is_attempt, permit) {
-                    permit.attempt_ended(AttemptEnd { at: now, in_doubt: true });
+                    permit.attempt_ended(AttemptEnd::new(now, true));
                 }
                 return Ok(flow.abandon());
             };
@@ -332,12 +264,14 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             let jitter = Jitter::from_bits(self.host.random());
             let handled = flow.handle(elapsed, jitter, event);
             if let (true, Some(permit)) = (is_attempt, permit.as_deref_mut()) {
-                let in_doubt = flow.is_last_in_doubt();
-                permit.attempt_ended(AttemptEnd { at: now.clone(), in_doubt });
-                if let Some(other_name) = flow.other_name() {
+                let (in_doubt, other_name) = (flow.is_last_in_doubt(), flow.other_name());
+                let other_name = other_name.map(str::to_owned);
+                let is_other = other_name.is_some();
+                permit.attempt_ended(AttemptEnd { at: now.clone(), in_doubt, other_name });
+                if is_other {
                     let limit = self.host.sleep(self.request.policy.record_timeout);
-                    let learnt = within(limit, permit.learn(other_name, &now)).await;
-                    if let Some(Err(RecordError::Adopted(adopted))) = learnt {
+                    let kept = within(limit, permit.keep_end(&now)).await;
+                    if let Some(Err(RecordError::Adopted(adopted))) = kept {
                         return Err(adopted);
                     }
                 }
@@ -375,7 +309,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 Some(Some(Ok(()))) => return Ok((Some(Event::Recorded), until)),
                 Some(Some(Err(RecordError::Adopted(adopted)))) => return Err(adopted),
                 Some(Some(Err(RecordError::Ledger(error)))) => error,
-                Some(None) => LedgerError::Unknown(format!("no response within {limit:?}")),
+                Some(None) => late(limit),
             };
             now = self.host.now();
             // It may be recorded by now; it was not made.
@@ -405,4 +339,8 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
     fn elapsed(&self, started: &Moment, before: Duration) -> Duration {
         self.host.now().since(started).map_or(before, |elapsed| elapsed.max(before))
     }
+}
+
+fn not_recorded(error: &LedgerError) -> NotDone {
+    NotDone::NotRecorded(error.to_string())
 }

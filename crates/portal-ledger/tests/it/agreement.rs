@@ -1,7 +1,7 @@
 //! Every engine does what the one in memory does.
 
 use portal_ledger::{
-    AttemptEnd, Claim, ClaimRequest, Ending, EndingKind, Entry, EntryId, Filter, Permit, Wanted,
+    AttemptEnd, ClaimRequest, Ending, EndingKind, Entry, EntryId, Filter, Permit, Refusal, Wanted,
 };
 use portal_model::flow::Intent;
 use portal_model::operation::{CreateOperation, Operation, RenameOperation};
@@ -119,7 +119,7 @@ async fn results(engine: &Engine, calls: &[Call]) -> Vec<String> {
                 // A database ends the attempt of a permit that is dropped by its own clock, at the drop.
                 for (permit, in_doubt) in permits.iter_mut().zip(&ended) {
                     if let Some(in_doubt) = *in_doubt {
-                        permit.attempt_ended(AttemptEnd { at: at(second), in_doubt });
+                        permit.attempt_ended(AttemptEnd::new(at(second), in_doubt));
                     }
                 }
                 String::new()
@@ -133,7 +133,7 @@ async fn results(engine: &Engine, calls: &[Call]) -> Vec<String> {
                 let number = repeated.unwrap_or(orgs.len() - 1);
                 let request = request(&Wish { org: orgs[number], ..wish.clone() }, number + 1);
                 match ledger.claim(&request, &now).await.unwrap() {
-                    Claim::Granted(permit) => {
+                    Ok(permit) => {
                         let entry = permit.entry();
                         let result = format!(
                             "granted {} {} {} {:?} {:?} {:?}",
@@ -148,9 +148,11 @@ async fn results(engine: &Engine, calls: &[Call]) -> Vec<String> {
                         ended.push(None);
                         result
                     }
-                    Claim::Ended(entry) => format!("ended {} {:?}", entry.id, entry.ending()),
-                    Claim::Wait(wait) => format!("{wait:?}"),
-                    Claim::Blocked(blocked) => format!("{blocked}"),
+                    Err(Refusal::Ended(entry)) => {
+                        format!("ended {} {:?}", entry.id, entry.ending())
+                    }
+                    Err(Refusal::Wait(wait)) => format!("{wait:?}"),
+                    Err(Refusal::Blocked(blocked)) => format!("{blocked}"),
                 }
             }
             Call::Record(permit) => match which(*permit) {
@@ -165,7 +167,7 @@ async fn results(engine: &Engine, calls: &[Call]) -> Vec<String> {
             Call::AttemptEnded(permit, in_doubt) => {
                 if let Some(permit) = which(*permit) {
                     let (at, in_doubt) = (at(second), *in_doubt);
-                    permits[permit].attempt_ended(AttemptEnd { at, in_doubt });
+                    permits[permit].attempt_ended(AttemptEnd::new(at, in_doubt));
                     ended[permit] = Some(in_doubt);
                 }
                 String::new()

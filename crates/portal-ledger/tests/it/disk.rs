@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use portal_ledger::{Claim, Filter, Ledger, Permit, RecordError};
+use portal_ledger::{Filter, Ledger, Permit, RecordError, Refusal};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
@@ -59,7 +59,7 @@ async fn child() {
     };
     let adopted = granted(&ledger, &wants("3", "AcmePortal"), at(200)).await;
     assert_eq!(adopted.entry().attempts, 4);
-    assert!(matches!(ledger.claim(&other, &at(200)).await.unwrap(), Claim::Wait(_)));
+    assert!(matches!(ledger.claim(&other, &at(200)).await.unwrap(), Err(Refusal::Wait(_))));
 }
 
 async fn hangs_at(permit: &mut Permit, second: u64) -> bool {

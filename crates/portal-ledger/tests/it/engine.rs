@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portal_ledger::deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use portal_ledger::{
-    AttemptEnd, Claim, ClaimRequest, EntryId, Filter, Ledger, Moment, Permit, Wanted, Why,
+    AttemptEnd, ClaimRequest, EntryId, Filter, Ledger, Moment, Permit, Refusal, Wanted, Why,
 };
 use portal_model::flow::Intent;
 use portal_model::operation::CreateOperation;
@@ -180,18 +180,18 @@ pub(crate) fn intent(name: &str) -> Intent {
 
 pub(crate) async fn granted(ledger: &Ledger, request: &ClaimRequest, now: Moment) -> Permit {
     match ledger.claim(request, &now).await.unwrap() {
-        Claim::Granted(permit) => permit,
+        Ok(permit) => permit,
         other => panic!("{other:?}"),
     }
 }
 
 pub(crate) async fn wait(ledger: &Ledger, request: &ClaimRequest, now: Moment) -> (Why, Moment) {
     match ledger.claim(request, &now).await.unwrap() {
-        Claim::Wait(wait) => (wait.why, wait.until),
+        Err(Refusal::Wait(wait)) => (wait.why, wait.until),
         other => panic!("{other:?}"),
     }
 }
 
 pub(crate) fn doubt(second: u64) -> AttemptEnd {
-    AttemptEnd { at: at(second), in_doubt: true }
+    AttemptEnd::new(at(second), true)
 }

@@ -1,8 +1,8 @@
 //! What every engine does, rule by rule as `decide` numbers them.
 
 use portal_ledger::{
-    Blocked, Claim, Ending, EndingKind, EntryId, Filter, Ledger, LedgerError, Moment, RecordError,
-    Wanted, Why,
+    Blocked, Ending, EndingKind, EntryId, Filter, Ledger, LedgerError, Moment, RecordError,
+    Refusal, Wanted, Why,
 };
 use portal_model::OrgIdentity;
 use portal_model::flow::Baseline;
@@ -77,7 +77,7 @@ async fn rename_in_ledger_determines_create_in_doubt() {
         permit.end(&Ending::new(EndingKind::Renamed), &engine.at(171).await).await.unwrap();
         create.id = EntryId::new("3");
         let claim = engine.elsewhere().claim(&create, &engine.at(9000).await).await.unwrap();
-        let Claim::Ended(entry) = claim else { panic!("{claim:?}") };
+        let Err(Refusal::Ended(entry)) = claim else { panic!("{claim:?}") };
         assert_eq!(entry.ending().unwrap().kind, EndingKind::Appeared);
     }
 }
@@ -125,7 +125,7 @@ async fn key_makes_create_idempotent() {
         permit.end(&Ending::new(EndingKind::Created), &engine.at(101).await).await.unwrap();
         request.id = EntryId::new("2");
         let again = engine.elsewhere().claim(&request, &engine.at(9000).await).await.unwrap();
-        let Claim::Ended(entry) = again else { panic!("{again:?}") };
+        let Err(Refusal::Ended(entry)) = again else { panic!("{again:?}") };
         assert_eq!((entry.id.as_str(), entry.name(), entry.order), ("1", "AcmePortal", 1));
         let mut other = wants("3", "OtherPortal");
         other.key.clone_from(&request.key);
@@ -133,7 +133,7 @@ async fn key_makes_create_idempotent() {
         assert!(
             matches!(
                 blocked,
-                Claim::Blocked(Blocked::Conflict { conflict: Conflict::KeyOfAnother, .. })
+                Err(Refusal::Blocked(Blocked::Conflict { conflict: Conflict::KeyOfAnother, .. }))
             ),
             "{blocked:?}"
         );
@@ -152,8 +152,8 @@ async fn moments_of_another_clock_count_from_now() {
         let claim =
             engine.elsewhere().claim(&wants("2", "AcmePortal"), &rebooted(7)).await.unwrap();
         match claim {
-            Claim::Granted(adopted) if has_own => assert_eq!(adopted.horizon().as_secs(), 60),
-            Claim::Wait(wait) if !has_own => assert_eq!(wait.until, rebooted(32)),
+            Ok(adopted) if has_own => assert_eq!(adopted.horizon().as_secs(), 60),
+            Err(Refusal::Wait(wait)) if !has_own => assert_eq!(wait.until, rebooted(32)),
             other => panic!("{other:?}"),
         }
     }
@@ -185,7 +185,7 @@ async fn recovery_finds_entry_by_its_id() {
         recovery.wanted = Wanted::Recover(EntryId::new("none"));
         recovery.id = EntryId::new("3");
         let missing = engine.ledger.claim(&recovery, &engine.at(125).await).await.unwrap();
-        assert!(matches!(missing, Claim::Blocked(Blocked::NoEntry(_))), "{missing:?}");
+        assert!(matches!(missing, Err(Refusal::Blocked(Blocked::NoEntry(_)))), "{missing:?}");
     }
 }
 
@@ -266,8 +266,8 @@ async fn claims_at_once_are_decided_one_after_another() {
         let (mut granted, mut under_way) = (Vec::new(), 0);
         for claim in claims {
             match claim.await.unwrap() {
-                Claim::Granted(permit) => granted.push(permit),
-                Claim::Wait(wait) if wait.why == Why::SameUnderWay => under_way += 1,
+                Ok(permit) => granted.push(permit),
+                Err(Refusal::Wait(wait)) if wait.why == Why::SameUnderWay => under_way += 1,
                 other => panic!("{other:?}"),
             }
         }

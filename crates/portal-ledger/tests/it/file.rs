@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use portal_ledger::{Claim, ClaimRequest, Entry, Filter, Ledger, LedgerError, OpenError};
+use portal_ledger::{ClaimRequest, Entry, Filter, Ledger, LedgerError, OpenError};
 use tempfile::TempDir;
 
 use crate::engine::{at, granted, intent, org, wants};
@@ -120,5 +120,5 @@ async fn write_lock_of_another_process_delays_and_does_not_fail() {
     let pending = tokio::time::timeout(Duration::from_millis(50), &mut claim).await;
     assert!(pending.is_err());
     connection.execute_batch("COMMIT").unwrap();
-    assert!(matches!(claim.await.unwrap(), Claim::Granted(_)));
+    assert!(claim.await.unwrap().is_ok());
 }

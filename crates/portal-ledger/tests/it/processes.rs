@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use portal_ledger::{AttemptEnd, Claim, Ending, EndingKind, Filter, Ledger};
+use portal_ledger::{AttemptEnd, Ending, EndingKind, Filter, Ledger, Refusal};
 use portal_testkit::{Cluster, needs};
 use tempfile::TempDir;
 
@@ -83,7 +83,7 @@ async fn creator() {
         request.org = org("credential", &name);
         let mut permit = loop {
             match ledger.claim(&request, &at(100)).await {
-                Ok(Claim::Granted(permit)) => break permit,
+                Ok(Ok(permit)) => break permit,
                 Ok(other) => panic!("{other:?}"),
                 // Whether it was granted or not: the same again tells.
                 Err(_) => {}
@@ -94,7 +94,7 @@ async fn creator() {
             continue;
         }
         say(&format!("recorded {name}"));
-        permit.attempt_ended(AttemptEnd { at: at(100), in_doubt: false });
+        permit.attempt_ended(AttemptEnd::new(at(100), false));
         if permit.end(&Ending::new(EndingKind::Created), &at(100)).await.is_ok() {
             say(&format!("ended {name}"));
         }
@@ -201,15 +201,15 @@ async fn contender() {
         let id = format!("{} {count}", std::process::id());
         let mut permit = loop {
             match ledger.claim(&wants(&id, "AcmePortal"), &at(100)).await.unwrap() {
-                Claim::Granted(permit) => break permit,
-                Claim::Wait(_) => tokio::task::yield_now().await,
+                Ok(permit) => break permit,
+                Err(Refusal::Wait(_)) => tokio::task::yield_now().await,
                 other => panic!("{other:?}"),
             }
         };
         fs::File::create_new(&alone).expect("alone");
         permit.record(&intent("AcmePortal"), &at(100)).await.unwrap();
         fs::remove_file(&alone).unwrap();
-        permit.attempt_ended(AttemptEnd { at: at(100), in_doubt: false });
+        permit.attempt_ended(AttemptEnd::new(at(100), false));
         permit.end(&Ending::new(EndingKind::NotDone), &at(100)).await.unwrap();
     }
     say("done");

@@ -82,11 +82,18 @@ impl Rename<'_> {
     }
 
     /// After an attempt on a portal of which only the name is known.
-    fn compare_names(&self, now: &[Portal]) -> Finding {
+    fn compare_names(&self, before: Option<&Baseline>, now: &[Portal]) -> Finding {
         let find = |is_it: &dyn Fn(&str) -> bool| now.iter().find(|portal| is_it(&portal.name));
+        // Otherwise the portal may have a third name by now, and another one the new name.
+        let is_only_change = |portal: &Portal| {
+            let mut others = now.iter().filter(|other| *other != portal);
+            before.is_some_and(|before| {
+                before.0.len() == now.len() && others.all(|other| before.contains(other))
+            })
+        };
         match (find(&|name| self.is_new(name)), find(&|name| self.is_old(name))) {
-            // That the old name is gone is the evidence.
-            (Some(portal), None) => has_new_name(portal),
+            // That the old name is gone, and no other, is the evidence.
+            (Some(portal), None) if is_only_change(portal) => has_new_name(portal),
             (Some(portal), Some(old)) if portal == old => has_new_name(portal),
             (_, Some(old)) => self.compare_others(old, now),
             // Somebody else may have renamed it once more.
@@ -105,7 +112,7 @@ impl Rename<'_> {
         }
         match before.and_then(|before| before.named(&self.wanted.old)) {
             Some(known) if known.id.is_some() => self.compare_known(known, now),
-            _ => self.compare_names(now),
+            _ => self.compare_names(before, now),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Flows, each of their states once, and what each event makes of it. The flow is portal-model's own.
 
+use portal_ledger::answer::beside_rival;
 use portal_model::endpoint::Response;
 use portal_model::flow::{Event, Flow, Jitter, NotSent, Step, TokenId};
 use portal_model::intent::Intent;
@@ -7,7 +8,6 @@ use portal_model::outcome::Outcome;
 use portal_model::transport::NoResponse;
 
 use super::Map;
-use super::mirror;
 use super::service::{View, response};
 use super::world::{Deed, NAMES, Reply, World, at, units};
 
@@ -134,7 +134,7 @@ impl Flows {
             Step::Send { .. } => (Doing::Send, None),
             Step::WaitUntil(time) => (Doing::Wait(units(time.saturating_sub(now))), None),
             Step::Done(outcome) => {
-                let outcome = mirror::origin(*outcome, whose.3);
+                let outcome = if whose.3 { beside_rival(*outcome) } else { *outcome };
                 (Doing::Done(self.outcome_id(outcome)), None)
             }
         };

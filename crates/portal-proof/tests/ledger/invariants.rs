@@ -2,13 +2,14 @@
 //! it is told. The search goes on after the outcomes, so that what happens later judges them, too.
 
 use portal_ledger::Entry;
+use portal_model::Operation;
 use portal_model::outcome::{Origin, Outcome, Owner};
 
 use super::ledger::fingerprint;
 use super::machine::Machine;
 use super::service::{Maker, Portal};
 use super::state::{Phase, State};
-use super::world::{Broken, Deed, Wish};
+use super::world::{Broken, Deed, NAMES, Wish};
 
 /// The text of an invariant that does not hold.
 pub(super) type Violation = String;
@@ -83,6 +84,42 @@ impl Machine {
         }
     }
 
+    /// Who asks again hears the name that the portal of a row has by now, unless a colleague renamed it; of a
+    /// recovery, unless a rename is in doubt: what was done is known all the same. What was created, was created
+    /// with the name of then.
+    pub(super) fn tell_name(
+        &self,
+        state: &State,
+        process: usize,
+        row: u8,
+        outcome: u16,
+    ) -> Result<(), Violation> {
+        let is_doubtful_rename = |(_, entry): (u8, &Entry)| {
+            entry.is_in_doubt() && matches!(entry.operation, Operation::Rename(_))
+        };
+        let is_recovery = state.processes[process].recovers > 0;
+        let is_created = matches!(self.flows.outcome(outcome), Outcome::Created { .. });
+        if is_created || is_recovery && self.ledger.all(&state.rows).any(is_doubtful_rename) {
+            return Ok(());
+        }
+        let outcome = self.flows.outcome(outcome);
+        let has_name = |portal: &Portal| {
+            (0..)
+                .zip(NAMES)
+                .any(|(name, it)| portal.may_show(name) && it.eq_ignore_ascii_case(outcome.name()))
+        };
+        let is_of = |portal: &&Portal| match self.ledger.deed(&state.rows, row) {
+            Deed::Create(_) => portal.maker == Maker::Row(row),
+            Deed::Rename(..) => portal.maker == Maker::Before,
+        };
+        match state.service.made().find(is_of) {
+            Some(portal) if self.world.renames == 0 && outcome.exists() && !has_name(portal) => {
+                Err("told by a name that its portal no longer has".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A caller is told an outcome, of a row if it got that far.
     pub(super) fn tell(
         &self,
@@ -109,7 +146,7 @@ impl Machine {
             }
             Outcome::Present { portal, origin, .. } => {
                 let shown = state.service.made().find(|there| {
-                    super::world::NAMES
+                    NAMES
                         .iter()
                         .position(|name| name.eq_ignore_ascii_case(&portal.name))
                         .is_some_and(|name| there.may_show(u8::try_from(name).unwrap()))

@@ -1,8 +1,9 @@
 //! The rows of the ledger, each once, and portal-ledger's own decisions over them.
 
-use portal_ledger::decide::{self, Decision};
+use portal_ledger::answer::{self, Pending};
+use portal_ledger::decide::{self, Look};
 use portal_ledger::{
-    AttemptEnd, ClaimRequest, Ending, EndingKind, Entry, EntryId, State, Wanted, Why,
+    AttemptEnd, ClaimRequest, Ending, EndingKind, Entry, EntryId, Refusal, State, Wanted, Why,
 };
 use portal_model::flow::{Baseline, Flow};
 use portal_model::operation::{CreateOperation, Operation, RenameOperation};
@@ -11,9 +12,8 @@ use serde_json::Value;
 
 use super::Map;
 use super::flows::Flows;
-use super::mirror;
 use super::service::{ROWS, View, response};
-use super::world::{Broken, Deed, NAMES, NOW, VERSION, Wish, World, ago, at};
+use super::world::{Broken, Deed, NAMES, NOW, PROCESSES, VERSION, Wish, World, ago, at};
 
 /// The entries in their order, by number; 0 is none.
 pub(super) type Rows = [u16; ROWS];
@@ -37,20 +37,11 @@ struct Row {
 pub(super) enum Decided {
     /// With how long attempts of those before may yet take effect, and the flow; no flow if there is
     /// nothing to determine.
-    Granted {
-        row: u8,
-        is_new: bool,
-        horizon: u8,
-        flow: Option<u32>,
-    },
-    Ended {
-        row: u8,
-    },
-    /// With the flow that looks meanwhile.
-    Wait {
-        why: Why,
-        look: Option<u32>,
-    },
+    Granted { row: u8, is_new: bool, horizon: u8, flow: Option<u32> },
+    /// With the outcome.
+    Ended { row: u8, outcome: u16 },
+    /// With the flow that looks meanwhile, and what may be done yet by others.
+    Wait { why: Why, look: Option<u32>, pending: Pending },
     /// With the outcome.
     Blocked(u16),
 }
@@ -205,7 +196,7 @@ impl Ledger {
         let before: Vec<Entry> =
             self.read(rows).into_iter().map(|entry| self.seen(entry, &request)).collect();
         let (mut written, decision) = decide::claim(before.clone(), &request, &now);
-        if let (Broken::NothingTaken, Decision::Granted(grant)) = (self.world.broken, &decision) {
+        if let (Broken::NothingTaken, Ok(grant)) = (self.world.broken, &decision) {
             written.retain(|row| {
                 let was_open = before.iter().any(|it| it.id == row.id && it.ending().is_none());
                 row.id == grant.entry.id || !(was_open && row.ending().is_some())
@@ -218,13 +209,13 @@ impl Ledger {
             after[row] = self.number(&entry, 0);
         }
         let decided = match decision {
-            Decision::Granted(grant) => {
+            Ok(grant) => {
                 let row = self.row_of(&after, &grant.entry.id);
                 let is_new = rows[usize::from(row)] == 0;
                 let horizon = grant.entry.horizon(&now, grant.entry.times.processing_time);
                 let horizon = horizon.and_then(|horizon| horizon.since(&now)).unwrap_or_default();
                 let horizon = u8::try_from(horizon.as_secs()).unwrap();
-                let flow = mirror::flow(&request, &grant.entry, None, at(horizon), at(spent));
+                let flow = answer::flow(&request, &grant.entry, at(horizon), at(spent), VERSION);
                 let flow = flow.map(|flow| {
                     let whose = (wish, false, spent, grant.has_rival);
                     let flow = flow.with_receipts(grant.receipts);
@@ -232,19 +223,27 @@ impl Ledger {
                 });
                 Decided::Granted { row, is_new, horizon, flow }
             }
-            Decision::Ended(entry) => Decided::Ended { row: self.row_of(&after, &entry.id) },
-            Decision::Wait(wait) => {
+            Err(Refusal::Ended(entry)) => {
+                // Each process has ids of its own.
+                let process = entry.id.as_str().parse::<usize>().unwrap() % PROCESSES;
+                request.began = (process == wish).then(|| entry.id.clone());
+                let outcome = flows.outcome_id(answer::told(&request, &entry).outcome);
+                Decided::Ended { row: self.row_of(&after, &entry.id), outcome }
+            }
+            Err(Refusal::Wait(wait)) => {
                 let look = match (&request.wanted, wait.why) {
                     (Wanted::Do(_), Why::UnderWay | Why::InDoubt) | (Wanted::Recover(_), _) => None,
                     (Wanted::Do(operation), _) => {
-                        let flow = Flow::preview(operation.clone(), request.policy, VERSION);
+                        let flow =
+                            Flow::preview(operation.clone(), request.policy.clone(), VERSION);
                         Some(flows.start(flow.with_receipts(wait.receipts), (wish, true, 0, false)))
                     }
                 };
-                Decided::Wait { why: wait.why, look }
+                let pending = Pending::of(&request, &self.look(&after, &request));
+                Decided::Wait { why: wait.why, look, pending }
             }
-            Decision::Blocked(blocked) => {
-                Decided::Blocked(flows.outcome_id(mirror::blocked(&request, &blocked)))
+            Err(Refusal::Blocked(blocked)) => {
+                Decided::Blocked(flows.outcome_id(answer::blocked(&request, &blocked).outcome))
             }
         };
         self.claims.insert(key, (after, decided));
@@ -256,6 +255,12 @@ impl Ledger {
         let is_rename = matches!(request.wanted, Wanted::Do(Operation::Rename(_)));
         match (self.world.broken, entry.ending()) {
             (Broken::UnknownEnds, Some(ending)) if ending.kind == EndingKind::Unknown => {
+                if let State::Ended { ending, .. } = &mut entry.state {
+                    *ending = Ending::new(EndingKind::NotDone);
+                }
+                entry
+            }
+            (Broken::RenameForgotten, Some(ending)) if ending.kind == EndingKind::Renamed => {
                 if let State::Ended { ending, .. } = &mut entry.state {
                     *ending = Ending::new(EndingKind::NotDone);
                 }
@@ -276,6 +281,12 @@ impl Ledger {
         }
     }
 
+    /// What a claim would find.
+    pub(super) fn look(&self, rows: &Rows, request: &ClaimRequest) -> Look {
+        let entries = self.all(rows).map(|(_, entry)| entry.clone());
+        decide::look(entries.collect(), request, &ago(0))
+    }
+
     fn row_of(&self, rows: &Rows, id: &EntryId) -> u8 {
         self.all(rows).find(|(_, entry)| entry.id == *id).expect("a row").0
     }
@@ -291,8 +302,10 @@ impl Ledger {
     ) -> Option<u32> {
         let request = self.request(rows, wish, id, recovers);
         let portals = portal_model::ListPortals.decode(&response(list)).unwrap();
-        let own = Some(Baseline::of(&portals));
-        let flow = mirror::flow(&request, self.entry(rows, row), own, at(horizon), at(spent))?;
+        let mut entry = self.entry(rows, row).clone();
+        let intent = entry.intent.take();
+        entry.intent = intent.map(|intent| intent.with_baseline(Some(Baseline::of(&portals))));
+        let flow = answer::flow(&request, &entry, at(horizon), at(spent), VERSION)?;
         Some(flows.start(flow, (wish, false, spent, false)))
     }
 
@@ -356,7 +369,7 @@ pub(super) fn fingerprint(wish: &Wish) -> &'static str {
 }
 
 fn ended(last: Last) -> Option<AttemptEnd> {
-    last.map(|(units, in_doubt)| AttemptEnd { at: ago(units), in_doubt })
+    last.map(|(units, in_doubt)| AttemptEnd::new(ago(units), in_doubt))
 }
 
 pub(super) fn operation(deed: Deed) -> Operation {

@@ -21,7 +21,6 @@
 //! | `machine` | what is computed once |
 //! | `state` | the product |
 //! | `ledger` | the rows, and the decisions over them |
-//! | `mirror` | what `run` decides around the flow |
 //! | `flows` | each state of a flow once |
 //! | `service` | the service and its colleagues |
 //! | `world` | what an exploration is given |
@@ -38,7 +37,6 @@ mod flows;
 mod invariants;
 mod ledger;
 mod machine;
-mod mirror;
 mod sabotage;
 mod search;
 mod service;

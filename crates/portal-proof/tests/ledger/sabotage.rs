@@ -54,4 +54,6 @@ found! {
     ignored_key_is_found: KeyIgnored in
         "one key, killed": "told that nothing was done",
         "one key, colleague": "told that nothing was done";
+    forgotten_rename_is_found: RenameForgotten in
+        "key and rename, asked again": "told by a name that its portal no longer has";
 }

@@ -2,10 +2,7 @@
 
 use super::ledger::{Id, Last, Rows};
 use super::service::{ROWS, Service};
-use super::world::{PROCESSING, World};
-
-/// How many processes there may be at once.
-pub(super) const PROCESSES: usize = 3;
+use super::world::{PROCESSES, PROCESSING, World};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct State {

@@ -1,15 +1,15 @@
 //! Where a state can go: what a process does next, what happens to it, and what others do.
 
-use portal_ledger::Why;
+use portal_ledger::{Why, answer};
 use portal_model::outcome::{NotDone, Unverified};
 
 use super::flows::{Doing, Happened};
 use super::invariants::Violation;
 use super::ledger::{Decided, Id, Last};
 use super::machine::Machine;
-use super::mirror;
-use super::state::{PROCESSES, Phase, Process, Sent, State};
-use super::world::{ATTEMPT, BUDGET, Broken, Deed, FREEZE, PROCESSING, Reply};
+use super::service::ROWS;
+use super::state::{Phase, Process, Sent, State};
+use super::world::{ATTEMPT, BUDGET, Broken, Deed, FREEZE, PROCESSES, PROCESSING, Reply, ago};
 
 /// One thing that happens: to which process, and what.
 #[derive(Clone, Copy, Debug)]
@@ -208,8 +208,8 @@ impl Successors {
             Phase::Wait { id, is_same: true } => {
                 let recovers = state.processes[process].recovers;
                 let request = machine.ledger.request(&state.rows, process, id, recovers);
-                let outcome = mirror::unknown(&request, Unverified::Elsewhere);
-                let outcome = machine.flows.outcome_id(outcome);
+                let ended = answer::unknown(&request, Unverified::Elsewhere, None);
+                let outcome = machine.flows.outcome_id(ended.outcome);
                 self.tell(machine, state, process, (STOPPED, outcome, None))
             }
             Phase::Claim { id, .. } | Phase::Wait { id, .. } => {
@@ -288,13 +288,13 @@ impl Successors {
                 self.granted(machine, after, process, decided);
                 Ok(())
             }
-            Decided::Ended { row } => {
-                let request = machine.ledger.request(&rows, process, id, it.recovers);
-                let outcome = mirror::told(&request, machine.ledger.entry(&rows, row));
-                let outcome = machine.flows.outcome_id(outcome);
-                self.tell(machine, after, process, ("claims what has ended", outcome, Some(row)))
+            Decided::Ended { row, outcome } => {
+                let what = "claims what has ended";
+                let step = Step { process: Some(process), what };
+                machine.tell_name(&after, process, row, outcome).map_err(|found| (step, found))?;
+                self.tell(machine, after, process, (what, outcome, Some(row)))
             }
-            Decided::Wait { why, look } => {
+            Decided::Wait { why, look, pending } => {
                 let is_same = matches!(why, Why::UnderWay | Why::SameUnderWay);
                 let waits = Phase::Wait { id, is_same };
                 let Some(look) = look else {
@@ -308,7 +308,9 @@ impl Successors {
                     let Doing::Done(outcome) = machine.flows.node(node).doing else {
                         panic!("a preview ends after its list");
                     };
-                    if mirror::look(machine.flows.outcome(outcome), why) {
+                    let shown = machine.flows.outcome(outcome).clone();
+                    if let Some(seen) = answer::seen_meanwhile(shown, why, pending) {
+                        let outcome = machine.flows.outcome_id(seen);
                         self.tell(machine, after, process, ("sees it", outcome, None))?;
                     } else {
                         let mut after = after;
@@ -354,7 +356,7 @@ impl Successors {
             self.enter(machine, after, process, ("is granted", id, row, node, held, None));
         } else {
             let entry = machine.ledger.entry(&rows, row);
-            let outcome = mirror::not_done(&entry.operation, NotDone::NotAttempted);
+            let outcome = portal_model::Outcome::not_done(&entry.operation, NotDone::NotAttempted);
             let outcome = machine.flows.outcome_id(outcome);
             after.processes[process].enter(Phase::End {
                 id,
@@ -521,7 +523,7 @@ impl Successors {
             let outcome = if is_negative && until <= 0 {
                 let request = machine.ledger.request(&state.rows, process, id, it.recovers);
                 let why = Unverified::Ledger("no response".to_owned());
-                machine.flows.outcome_id(mirror::unknown(&request, why))
+                machine.flows.outcome_id(answer::unknown(&request, why, None).outcome)
             } else {
                 outcome
             };
@@ -540,8 +542,8 @@ impl Successors {
             }
             if it.is_stopped {
                 let request = machine.ledger.request(&state.rows, process, id, it.recovers);
-                let outcome = mirror::unknown(&request, Unverified::Elsewhere);
-                let outcome = machine.flows.outcome_id(outcome);
+                let ended = answer::unknown(&request, Unverified::Elsewhere, None);
+                let outcome = machine.flows.outcome_id(ended.outcome);
                 return self.tell(machine, after, process, ("may not end", outcome, Some(row)));
             }
             machine.adopted(&mut after, process, row);
@@ -654,9 +656,8 @@ impl Machine {
     fn nothing_sent(&mut self, state: &State, process: usize, id: Id, why: NotDone) -> u16 {
         let recovers = state.processes[process].recovers;
         let request = self.ledger.request(&state.rows, process, id, recovers);
-        let all = self.ledger.all(&state.rows);
-        let asked = all.map(|it| it.1).filter(|_| self.world.broken != Broken::NobodyAsked);
-        let outcome = mirror::nothing_sent(&request, why, asked);
-        self.flows.outcome_id(outcome)
+        let rows = if self.world.broken == Broken::NobodyAsked { [0; ROWS] } else { state.rows };
+        let look = self.ledger.look(&rows, &request);
+        self.flows.outcome_id(answer::nothing_sent(&request, why, &look, &ago(0)).outcome)
     }
 }

@@ -19,6 +19,9 @@ pub(super) const UNTOUCHED: u8 = LAG + LIST + BUDGET + PROCESSING;
 /// How long a process is frozen at most: longer than anything that others wait for.
 pub(super) const FREEZE: u8 = BUDGET + PROCESSING + LAG + 1;
 
+/// How many processes there may be at once.
+pub(super) const PROCESSES: usize = 3;
+
 /// The names, as the service spells them. The last one is given by colleagues only.
 pub(super) const NAMES: [&str; 3] = ["AcmePortal", "BetaPortal", "ZetaPortal"];
 pub(super) const GIVEN: u8 = 2;
@@ -113,6 +116,8 @@ pub(super) enum Broken {
     LostHolderTells,
     /// The key does not reach the ledger.
     KeyIgnored,
+    /// Who is told of a portal hears the name that it was created with.
+    RenameForgotten,
 }
 
 pub(super) const CREATE: Wish = Wish {

@@ -43,6 +43,37 @@ pub(super) const RENAMED: World =
 /// The same rename twice.
 const RENAME_TWICE: World =
     World { title: "rename twice", wishes: &[RENAME, RENAME], before: Some(0), ..WORLD };
+/// A create under a key, and a rename of its portal: who asks again hears the name by now.
+pub(super) const KEY_RENAMED: World =
+    World { title: "key and rename", wishes: &[KEYED, RENAME], is_symmetric: false, ..WORLD };
+/// The same, renamed back, or with the name given to a portal of another key.
+const KEY_RENAMED_BACK: World = World {
+    title: "key and rename, and back",
+    wishes: &[KEYED, RENAME, Wish { deed: Deed::Rename(1, 0), ..CREATE }],
+    is_symmetric: false,
+    ..WORLD
+};
+const NAME_GIVEN_AGAIN: World = World {
+    title: "two keys and rename",
+    wishes: &[
+        Wish { allow_another: true, ..KEYED },
+        RENAME,
+        Wish { allow_another: true, ..OTHER_KEY },
+    ],
+    is_symmetric: false,
+    ..WORLD
+};
+/// A rename under a key, and one back.
+const KEYED_RENAME: World = World {
+    title: "rename under a key, and back",
+    wishes: &[
+        Wish { deed: Deed::Rename(0, 1), ..KEYED },
+        Wish { deed: Deed::Rename(1, 0), ..CREATE },
+    ],
+    before: Some(0),
+    is_symmetric: false,
+    ..WORLD
+};
 /// The same create twice, whatever else the org has.
 const ANOTHER_TWICE: World =
     World { title: "another portal twice", wishes: &[ANOTHER, ANOTHER], ..WORLD };
@@ -68,6 +99,7 @@ const REPLIES: &[Reply] =
 fn with(what: &str, world: World) -> World {
     let world = match what {
         "replies" => World { replies: REPLIES, ..world },
+        "asked again" => World { restarts: 1, ..world },
         "killed" => World { kills: 1, restarts: 1, recovers: true, ..world },
         "killed twice" => World { kills: 2, restarts: 2, recovers: true, ..world },
         "frozen" => World { freezes: 1, ..world },
@@ -112,6 +144,9 @@ pub(super) fn middle() -> Vec<World> {
         worlds.extend(what.map(|what| with(what, world)));
     }
     worlds.extend([AT_ONCE_TWICE, AT_ONCE_NAMES].map(|world| with("replies", world)));
+    for what in ["asked again", "killed", "colleague"] {
+        worlds.extend([KEY_RENAMED, KEYED_RENAME].map(|world| with(what, world)));
+    }
     worlds
 }
 
@@ -138,6 +173,13 @@ pub(super) fn long() -> Vec<World> {
     }
     for world in [AT_ONCE_TWICE, AT_ONCE_NAMES] {
         worlds.push(with("replies, colleague", brief(world)));
+    }
+    for world in [KEY_RENAMED, KEYED_RENAME] {
+        let what = ["replies, killed", "replies, colleague", "frozen, killed"];
+        worlds.extend(what.map(|what| with(what, brief(world))));
+    }
+    for world in [KEY_RENAMED_BACK, NAME_GIVEN_AGAIN] {
+        worlds.extend(["asked again", "killed"].map(|what| with(what, brief(world))));
     }
     worlds.push(with("colleague", ANOTHER_TWICE));
     worlds.push(with("long", TWICE));

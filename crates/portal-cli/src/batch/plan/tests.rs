@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use portal_http::client::Credential;
-use portal_ledger::{About, AttemptEnd, Claim, Ending, EndingKind, Moment};
+use portal_ledger::{About, AttemptEnd, Ending, EndingKind, Moment};
 use portal_model::flow::{Intent, Policy};
 use portal_model::{
     ApiError, ApiVersion, CreateOperation, ErrorCode, Org as OrgId, Portal, RenameOperation,
@@ -67,10 +67,10 @@ impl World {
         request.policy.allow_another = true;
         request.about = About { file: Some("/portals.csv".to_owned()), ..About::default() };
         let claim = self.ledger.claim(&request, &now).await.unwrap();
-        let Claim::Granted(mut permit) = claim else { panic!("{claim:?}") };
+        let Ok(mut permit) = claim else { panic!("{claim:?}") };
         permit.record(&Intent::create(tried.clone()), &now).await.unwrap();
         let Some(kind) = kind else { return std::mem::forget(permit) };
-        permit.attempt_ended(AttemptEnd { at: now.clone(), in_doubt: kind == EndingKind::Unknown });
+        permit.attempt_ended(AttemptEnd::new(now.clone(), kind == EndingKind::Unknown));
         let mut ending = Ending::new(kind);
         ending.name = Some(tried.to_string());
         ending.cause = (kind == EndingKind::NotDone).then(|| "NO_PERMISSION".to_owned());
@@ -88,7 +88,7 @@ impl World {
         let id = EntryId::random().unwrap();
         let request = ClaimRequest::new(id, self.target.identity(), Wanted::Do(rename.into()));
         let claim = self.ledger.claim(&request, &now).await.unwrap();
-        let Claim::Granted(permit) = claim else { panic!("{claim:?}") };
+        let Ok(permit) = claim else { panic!("{claim:?}") };
         let mut ending = Ending::new(EndingKind::Renamed);
         ending.name = Some(new.to_owned());
         permit.end(&ending, &now).await.unwrap();

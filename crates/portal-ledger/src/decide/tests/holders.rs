@@ -43,12 +43,12 @@ fn holder_records_until_somebody_adopts() {
     let entry = record(grant.entry, &first, &intent("AcmeCo"), None, &at(100)).unwrap();
     let again = ClaimRequest { id: second.clone(), ..wants(create("AcmeCo")) };
     assert_eq!(decided(vec![entry.clone()], &again), "waits until 103: SameUnderWay");
-    let end = AttemptEnd { at: at(101), in_doubt: true };
+    let end = AttemptEnd::new(at(101), true);
     let entry = record(entry, &first, &intent("AcmeCo"), Some(&end), &at(102)).unwrap();
     assert_eq!((entry.attempts, entry.doubt_ended.clone()), (2, Some(at(101).into())));
     let unreported = record(entry.clone(), &first, &intent("AcmeCo"), None, &at(104)).unwrap();
     assert_eq!(unreported.doubt_ended, Some(at(105).into()));
-    let (_, Decision::Granted(adopted)) = claim(vec![entry], &again, &at(105)) else { panic!() };
+    let (_, Ok(adopted)) = claim(vec![entry], &again, &at(105)) else { panic!() };
     let adopted = adopted.entry;
     assert_eq!(record(adopted.clone(), &first, &intent("AcmeCo"), None, &at(105)), Err(Adopted));
     let negative = Ending::new(EndingKind::NotDone);
@@ -64,11 +64,12 @@ fn only_holder_keeps_name_of_success() {
     let holder = EntryId::new("new");
     let (_, grant) = granted(Vec::new(), &wants(create("AcmeCo")));
     let entry = record(grant.entry, &holder, &intent("AcmeCo"), None, &at(100)).unwrap();
-    let end = AttemptEnd { at: at(101), in_doubt: true };
-    let kept = learn(entry.clone(), &holder, "AcmeCo1", Some(&end)).unwrap();
+    let other_name = Some("AcmeCo1".to_owned());
+    let end = AttemptEnd { other_name, ..AttemptEnd::new(at(101), true) };
+    let kept = attempt_ended(entry.clone(), &holder, Some(&end)).unwrap();
     assert_eq!(kept.intent.as_ref().unwrap().other_name.as_deref(), Some("AcmeCo1"));
     assert_eq!(kept.doubt_ended, Some(at(101).into()));
-    assert_eq!(learn(entry, &EntryId::new("other"), "AcmeCo1", Some(&end)), Err(Adopted));
+    assert_eq!(attempt_ended(entry, &EntryId::new("other"), Some(&end)), Err(Adopted));
 }
 
 #[test]
@@ -78,7 +79,7 @@ fn only_one_holder_ends_as_own() {
     let (_, grant) = granted(Vec::new(), &wants(create("AcmeCo")));
     let entry = record(grant.entry, &first, &intent("AcmeCo"), None, &at(100)).unwrap();
     let request = ClaimRequest { id: second.clone(), ..wants(create("AcmeCo")) };
-    let (_, Decision::Granted(grant)) = claim(vec![entry], &request, &at(103)) else { panic!() };
+    let (_, Ok(grant)) = claim(vec![entry], &request, &at(103)) else { panic!() };
     let created = Ending::new(EndingKind::Created);
     let appeared = end_of(&grant.entry, &second, &Ending::new(EndingKind::Appeared)).unwrap();
     assert_eq!(end_of(&appeared, &first, &created), Err(Adopted));
@@ -117,11 +118,32 @@ fn released_entry_is_free_at_once_unless_attempting() {
     assert_eq!(decided(vec![released], &again), "new");
     // It may have read SUCCESS, and lists are behind.
     for in_doubt in [false, true] {
-        let end = AttemptEnd { at: at(100), in_doubt };
+        let end = AttemptEnd::new(at(100), in_doubt);
         let released = release(attempting.clone(), &holder, Some(&end)).unwrap();
         assert_eq!(decided(vec![released.clone()], &again), "adopts");
         let other = Wanted::Do(create("Others"));
         let other = ClaimRequest { wanted: other, ..again.clone() };
         assert_eq!(decided(vec![released], &other), "waits until 108: Effect");
+    }
+}
+
+/// An org of thousands has a long one.
+#[test]
+fn entry_keeps_baseline_only_as_long_as_something_goes_by_it() {
+    use EndingKind::{Appeared, Created, NameTaken, NotDone, Present, Renamed, Unknown};
+    let keeps = |kind, in_doubt| {
+        let (_, grant) = granted(Vec::new(), &wants(create("AcmeCo")));
+        let (holder, baseline) = (EntryId::new("new"), Some(Baseline::default()));
+        let intent = intent("AcmeCo").with_baseline(baseline);
+        let entry = record(grant.entry, &holder, &intent, None, &at(100)).unwrap();
+        let last = AttemptEnd::new(at(101), in_doubt);
+        let entry = end(entry, &holder, &Ending::new(kind), Some(&last), &at(102)).unwrap();
+        entry.intent.unwrap().baseline.is_some()
+    };
+    for kind in [Created, Renamed, Appeared, NameTaken, Unknown] {
+        assert!(keeps(kind, false) && keeps(kind, true), "{kind:?}");
+    }
+    for kind in [Present, NotDone] {
+        assert!(!keeps(kind, false) && keeps(kind, true), "{kind:?}");
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::rows::{Filter, Lookup, Rows, terms};
+use crate::rows::{Filter, Rows, terms};
 
 fn orgs() -> Vec<OrgIdentity> {
     let other = || OrgIdentity::new("https://api.example", "other").with_org(Some(Org::new("7")));
@@ -72,7 +72,7 @@ fn request() -> impl Strategy<Value = ClaimRequest> {
 }
 
 /// What an engine finds.
-pub(super) fn found(lookup: &Lookup, mut rows: Vec<Entry>) -> Vec<Entry> {
+pub(super) fn found(lookup: &Rows, mut rows: Vec<Entry>) -> Vec<Entry> {
     let mut newest: BTreeSet<&str> = lookup.newest.iter().map(String::as_str).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.order));
     rows.retain(|row| {
@@ -92,26 +92,24 @@ fn without_receipts(decision: Decision) -> String {
         receipts
     };
     let decision = match decision {
-        Decision::Granted(grant) => {
+        Ok(grant) => {
             let receipts = may_be_made(grant.receipts);
-            Decision::Granted(Box::new(Grant { receipts, ..*grant }))
+            Ok(Box::new(Grant { receipts, ..*grant }))
         }
-        Decision::Wait(wait) => {
+        Err(Refusal::Wait(wait)) => {
             let receipts = may_be_made(wait.receipts);
-            Decision::Wait(Wait { receipts, ..wait })
+            Err(Refusal::Wait(Wait { receipts, ..wait }))
         }
         other => other,
     };
     format!("{decision:?}")
 }
 
-/// By claims of other names: of its org, of that with a newer portal, of what may be its org, and of another
-/// one.
 /// What a claim reads.
 fn read(request: &ClaimRequest, rows: &[Entry]) -> Vec<Entry> {
     let mut names = names_of(&[], request);
     loop {
-        let read = found(&Lookup::of_claim(request, &names), rows.to_vec());
+        let read = found(&Rows::of_claim(request, &names), rows.to_vec());
         let more = names_of(&read, request);
         if more.is_subset(&names) {
             return read;
@@ -120,6 +118,8 @@ fn read(request: &ClaimRequest, rows: &[Entry]) -> Vec<Entry> {
     }
 }
 
+/// By claims of other names: of its org, of that with a newer portal, of what may be its org, and of another
+/// one.
 #[test]
 fn entries_of_long_ago_are_read_by_few() {
     use EndingKind::{Created, NotDone, Renamed, Unknown};
@@ -164,14 +164,14 @@ fn entries_of_long_ago_are_read_by_few() {
 fn entry_is_found_by_its_id() {
     let other = Entry { id: EntryId::new("other"), order: 2, ..entry(create("AcmeCo")) };
     let rows = vec![entry(create("AcmeCo")), other.clone()];
-    assert_eq!(found(&Lookup::entry(&other.id), rows), [other]);
+    assert_eq!(found(&Rows::entry(&other.id), rows), [other]);
 }
 
 #[test]
 fn people_filter_entries() {
     let row = entry(create("AcmeCo")).label("l");
     let done = row.clone().attempted(ended(EndingKind::Created, 99));
-    let selects = |filter: Filter, row: &Entry| Rows::from(filter).selects(row);
+    let selects = |filter: Filter, row: &Entry| Rows::seen(filter).selects(row);
     assert!(selects(Filter::default(), &row));
     for (origin, expected) in [("api.example", true), ("api.elsewhere", false)] {
         let filter = || Filter { origin: Some(origin.to_owned()), ..Filter::default() };
@@ -186,9 +186,9 @@ fn people_filter_entries() {
     }
     let unfinished = || Filter { is_unfinished: true, ..Filter::default() };
     assert!(selects(unfinished(), &row) && !selects(unfinished(), &done));
-    let lookup = Rows::from(unfinished()).lookup.unwrap();
+    let lookup = Rows::seen(unfinished());
     assert_eq!(found(&lookup, vec![row.clone(), Entry { order: 2, ..done }]), [row]);
-    let limit = |limit| Rows::from(Filter { limit, ..Filter::default() }).limit();
+    let limit = |limit| Rows::seen(Filter { limit, ..Filter::default() }).limit();
     assert_eq!((limit(Some(2)), limit(None)), (2, usize::MAX));
 }
 

@@ -1,7 +1,7 @@
 //! What a claim is told of the portals that the ledger created.
 
 use super::*;
-use crate::rows::Lookup;
+use crate::rows::Rows;
 
 #[test]
 fn receipt_goes_by_name_after_rename() {
@@ -46,7 +46,7 @@ fn portal_in_doubtful_rename_has_no_receipt() {
         intent: Some(intent),
         ..entry(rename("Others", "BetaCo")).attempted(attempting(103))
     };
-    let (_, Decision::Wait(wait)) =
+    let (_, Err(Refusal::Wait(wait))) =
         claim(vec![created, renaming], &wants(create("Others")).allow_another(), &at(NOW))
     else {
         panic!()
@@ -59,7 +59,7 @@ fn receipt_of_unknown_org_ends_no_wait() {
     let receipts = |org| {
         let created = entry(create("Others")).of(org).attempted(ended(EndingKind::Created, 99));
         let (_, decision) = claim(vec![created], &wants(create("AcmeCo")), &at(NOW));
-        let Decision::Wait(wait) = decision else { panic!("{decision:?}") };
+        let Err(Refusal::Wait(wait)) = decision else { panic!("{decision:?}") };
         wait.receipts.len()
     };
     assert_eq!((receipts(org("7")), receipts(unknown("x"))), (1, 0));
@@ -126,7 +126,7 @@ fn org_is_learnt_of_service_only() {
     let told = entry(create("AcmeCo")).attempted(ended(EndingKind::NotDone, 10));
     let stated = unknown("credential of 7").with_stated_org(Org::new("8"));
     let finds = |row: &Entry| {
-        reads::found(&Lookup::org_of(&unknown("credential of 7")), vec![row.clone()]).len() == 1
+        reads::found(&Rows::org_of(&unknown("credential of 7")), vec![row.clone()]).len() == 1
     };
     assert!(finds(&told));
     assert!(!finds(&told.of(stated)));

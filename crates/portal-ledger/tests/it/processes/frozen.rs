@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use portal_ledger::{Claim, RecordError};
+use portal_ledger::RecordError;
 use portal_testkit::{Signal, needs, signal};
 
 use super::{Process, ledger, say};
@@ -15,7 +15,7 @@ use crate::engine::{Engine, at, intent, wants};
 async fn sleeper() {
     let Some(ledger) = ledger() else { return };
     let mut permit = match ledger.claim(&wants("1", "AcmePortal"), &at(100)).await {
-        Ok(Claim::Granted(permit)) => permit,
+        Ok(Ok(permit)) => permit,
         other => return say(&format!("{other:?}")),
     };
     say("granted");

@@ -281,3 +281,72 @@ async fn key_is_told_name_that_its_portal_has_by_now() {
         assert_eq!(told.name(), "GammaPortal");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn rename_of_key_is_told_with_name_by_now() {
+    let (service, ledger) = (Service::new([]), Ledger::in_memory());
+    service.add("AcmePortal");
+    let told = async || {
+        let mut request = service.request(rename("AcmePortal", "BetaPortal"));
+        request.key = Some("ticket 4711".to_owned());
+        service.run(&ledger, request).await.outcome.to_string()
+    };
+    for _ in 0..2 {
+        assert_eq!(told().await, "AcmePortal was renamed to BetaPortal");
+    }
+    for (operation, by_now) in [
+        (rename("BetaPortal", "GammaPortal"), "AcmePortal was renamed to GammaPortal"),
+        (rename("GammaPortal", "AcmePortal"), "BetaPortal was renamed to AcmePortal"),
+    ] {
+        assert!(service.run(&ledger, service.request(operation)).await.outcome.is_ours());
+        assert_eq!(told().await, by_now);
+    }
+}
+
+/// One key for all that a sign-up does.
+#[tokio::test(start_paused = true)]
+async fn rename_is_not_told_what_create_of_its_key_did() {
+    for acts in [vec![], vec![Act { effect: None, reply: None, after: secs(12) }]] {
+        let is_killed = !acts.is_empty();
+        let (service, ledger) = (Service::new(acts), Ledger::in_memory());
+        let keyed = |operation| {
+            let mut request = service.request(operation);
+            request.key = Some("sign-up 4711".to_owned());
+            request
+        };
+        let created = timeout(secs(1), service.run(&ledger, keyed(create("AcmePortal")))).await;
+        assert_eq!(created.is_err(), is_killed);
+        let ledger = if is_killed { ledger.after_restart() } else { ledger };
+        if is_killed {
+            sleep(secs(200)).await;
+            service.add("AcmePortal");
+        }
+        let request = keyed(rename("AcmePortal", "BetaPortal"));
+        let outcome = service.run(&ledger, request).await.outcome;
+        assert!(!outcome.exists() && !outcome.is_ours(), "{outcome}");
+        assert_eq!(service.names(), ["AcmePortal"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn key_may_have_name_of_rename_in_doubt() {
+    let slow = Act { after: secs(12), ..LOST };
+    let (service, ledger) = (Service::new([CREATED, slow]), Ledger::in_memory());
+    let keyed = |name| {
+        let mut request = service.request(create(name));
+        request.key = Some("k".to_owned());
+        request
+    };
+    assert!(service.run(&ledger, keyed("AcmePortal")).await.outcome.is_ours());
+    sleep(secs(200)).await;
+    let renamed = service.run(&ledger, service.request(rename("AcmePortal", "BetaPortal")));
+    assert!(timeout(secs(1), renamed).await.is_err());
+    let ledger = ledger.after_restart();
+    for name in ["AcmePortal", "BetaPortal"] {
+        let outcome = service.run(&ledger, keyed(name)).await.outcome;
+        assert!(!outcome.is_certain(), "{outcome}");
+        assert_eq!(service.preview(&ledger, keyed(name)).await, outcome);
+    }
+    let outcome = service.run(&ledger, keyed("GammaPortal")).await.outcome;
+    assert!(outcome.is_certain() && !outcome.exists(), "{outcome}");
+}

@@ -84,3 +84,33 @@ async fn preview_does_not_believe_list_that_lags_behind_own_rename() {
     let previewed = service.preview(&ledger, service.request(create("AcmePortal"))).await;
     assert!(matches!(previewed, Outcome::OrgHasPortal { .. }), "{previewed}");
 }
+
+/// Their order among all counts, also of those that are read for many at once.
+#[tokio::test(start_paused = true)]
+async fn previews_keep_order_of_entries() {
+    let slow = Act { effect: None, reply: None, after: secs(12) };
+    let acts = [CREATED, CREATED, CREATED, slow];
+    let (service, ledger) = (Service::new(acts), Ledger::in_memory());
+    let keyed = |key: &str, name| {
+        let mut request = service.request(create(name));
+        request.key = Some(key.to_owned());
+        request.policy.allow_another = true;
+        request
+    };
+    for name in ["OnePortal", "TwoPortal", "ThreePortal"] {
+        assert!(service.run(&ledger, keyed(name, name)).await.outcome.is_ours());
+    }
+    let killed = timeout(secs(1), service.run(&ledger, keyed("k", "AcmePortal"))).await;
+    assert!(killed.is_err());
+    let ledger = ledger.after_restart();
+    assert!(service.run(&ledger, keyed("k", "AcmePortal")).await.outcome.is_ours());
+    sleep(secs(200)).await;
+    let renamed = service.run(&ledger, service.request(rename("AcmePortal", "BetaPortal"))).await;
+    assert!(renamed.outcome.is_ours(), "{}", renamed.outcome);
+    assert!(service.run(&ledger, keyed("other", "AcmePortal")).await.outcome.is_ours());
+    let asked = ["k", "other"].map(|key| (keyed(key, "AcmePortal"), None));
+    let now = Client(service.clone()).now();
+    let previews = previews(&ledger, &asked, &now).await.unwrap();
+    let names: Vec<_> = previews.iter().map(|preview| preview.outcome.name()).collect();
+    assert_eq!(names, ["BetaPortal", "AcmePortal"]);
+}

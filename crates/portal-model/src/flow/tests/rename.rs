@@ -54,6 +54,25 @@ fn lost_rename_is_verified_by_id() {
 }
 
 #[test]
+fn without_ids_old_name_has_to_be_all_that_is_gone() {
+    let portals = |names: &[&str]| {
+        let portal = |name: &&str| format!(r#"{{"name":"{name}"}}"#);
+        let body = names.iter().map(portal).collect::<Vec<_>>().join(",");
+        Event::Response(Response::new(200, format!(r#"{{"portals":[{body}]}}"#)))
+    };
+    for (now, is_renamed) in [
+        (&["AcmeNew", "AcmeOther"][..], true),
+        (&["AcmeThird", "AcmeNew"], false),
+        (&["AcmeThird", "AcmeNew", "AcmeOther"], false),
+    ] {
+        let mut script = rename().token().handle(portals(&["AcmeOld", "AcmeOther"]));
+        script = script.attempt(lost()).handle(portals(now));
+        let is_over = matches!(script.flow.step(script.now), Step::Done(_));
+        assert_eq!(is_over, is_renamed, "{now:?}");
+    }
+}
+
+#[test]
 fn rename_is_repeated_only_after_proved_absence() {
     let mut script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(lost());
     loop {
