@@ -80,15 +80,18 @@ impl Default for Recorder {
 impl Recorder {
     /// Records a request, unless the rate is exceeded.
     pub(crate) fn record(&self, request: &ServedRequest<'_>) {
-        if let Some(id) = self.admit() {
-            self.keep(Recorded::new(id, request));
+        if self.admits() {
+            self.keep(Recorded::new(request));
         }
     }
 
-    fn keep(&self, recorded: Recorded) {
-        let recorded = Arc::new(recorded);
+    fn keep(&self, mut recorded: Recorded) {
         let size = recorded.size();
         let mut state = self.lock();
+        // Only now: a reader that has one has all that were recorded before it.
+        state.last_id += 1;
+        recorded.id = state.last_id;
+        let recorded = Arc::new(recorded);
         state.bytes += size;
         state.requests.push_back((Arc::clone(&recorded), size));
         while state.requests.len() > MAX_REQUESTS || state.bytes > MAX_BYTES {
@@ -100,17 +103,16 @@ impl Recorder {
         let _ = self.events.send(Event::Request(recorded));
     }
 
-    fn admit(&self) -> Option<u64> {
+    fn admits(&self) -> bool {
         let now = Instant::now();
         let mut state = self.lock();
         let ahead_to = state.ahead_to.unwrap_or(now);
         if ahead_to > now + BURST {
             state.skipped += 1;
-            return None;
+            return false;
         }
         state.ahead_to = Some(ahead_to.max(now) + Duration::from_secs(1) / PER_SECOND);
-        state.last_id += 1;
-        Some(state.last_id)
+        true
     }
 
     /// Those after the request `after`.
@@ -147,14 +149,15 @@ impl Recorder {
 }
 
 impl Recorded {
-    fn new(id: u64, request: &ServedRequest<'_>) -> Self {
+    /// Its id is given once it is kept.
+    fn new(request: &ServedRequest<'_>) -> Self {
         let (mut record, mut masked) = (RequestRecord::from(request), request.masked());
         record.method = cut(&record.method);
         record.path = cut(&record.path);
         record.portal = record.portal.as_deref().map(cut);
         shorten(&mut masked.request);
         shorten(&mut masked.response);
-        Self { id, record, masked }
+        Self { id: 0, record, masked }
     }
 
     /// Its JSON in a list, without headers and bodies.
@@ -193,7 +196,7 @@ fn shorten(message: &mut MaskedMessage) {
 mod tests {
     use super::*;
 
-    fn recorded(id: u64, body: String) -> Recorded {
+    fn recorded(body: String) -> Recorded {
         let message = |body| json!({ "headers": [], "body": body, "left_out": 0 });
         let record = json!({
             "time": "2026-11-25T14:03:25.114Z", "method": "POST", "path": "/crm/v7/settings/portals",
@@ -201,13 +204,13 @@ mod tests {
         });
         let record = serde_json::from_value(record).unwrap();
         let masked = json!({ "request": message(body), "response": message(String::new()) });
-        Recorded { id, record, masked: serde_json::from_value(masked).unwrap() }
+        Recorded { id: 0, record, masked: serde_json::from_value(masked).unwrap() }
     }
 
     #[test]
     fn oldest_requests_are_forgotten_first() {
         let recorder = Recorder::default();
-        (1..=1500).for_each(|id| recorder.keep(recorded(id, String::new())));
+        (1..=1500).for_each(|_| recorder.keep(recorded(String::new())));
         let kept = recorder.since(0).requests;
         assert_eq!((kept.len(), kept[0].id), (MAX_REQUESTS, 501));
         assert!(recorder.get(500).is_none() && recorder.get(501).is_some());
@@ -216,7 +219,7 @@ mod tests {
     #[test]
     fn long_bodies_leave_room_for_fewer_requests() {
         let recorder = Recorder::default();
-        (1..=10).for_each(|id| recorder.keep(recorded(id, "x".repeat(MAX_BYTES / 4))));
+        (1..=10).for_each(|_| recorder.keep(recorded("x".repeat(MAX_BYTES / 4))));
         assert_eq!(recorder.since(0).requests.len(), 3);
         assert!(recorder.lock().bytes <= MAX_BYTES);
     }
@@ -226,14 +229,14 @@ mod tests {
         let recorder = Recorder::default();
         let begun = Instant::now();
         let sent = MAX_REQUESTS * 3;
-        let admitted = (0..sent).filter(|_| recorder.admit().is_some()).count();
+        let admitted = (0..sent).filter(|_| recorder.admits()).count();
         // On a machine that takes seconds for it, each second has its share.
         let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap() + 1;
         assert!(admitted >= MAX_REQUESTS);
         assert!(admitted <= MAX_REQUESTS + 1 + PER_SECOND as usize * seconds);
         assert_eq!(recorder.since(0).skipped, (sent - admitted) as u64);
         recorder.clear();
-        assert!(recorder.admit().is_some());
+        assert!(recorder.admits());
         assert_eq!(recorder.since(0).skipped, 0);
     }
 }

@@ -319,7 +319,11 @@ fn make_private(directory: &Path, file: &Path) -> io::Result<()> {
     }
     builder.create(directory)?;
     match options.open(file) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // SQLite would wait for the other end of a FIFO.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match fs::metadata(file) {
+            Ok(found) if !found.is_file() => Err(io::Error::other("not a regular file")),
+            _ => Ok(()),
+        },
         opened => opened.map(drop),
     }
 }

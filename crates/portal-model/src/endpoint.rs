@@ -223,7 +223,7 @@ pub struct Response {
     /// Whether `Age`, `Cache-Status`, `Warning`, `X-Cache` or a header like it marks the response as a
     /// cache's: it shows an earlier state.
     pub is_from_cache: bool,
-    /// Whether `Link` names a next page (RFC 8288).
+    /// Whether the response is one page of several, as `Link` (RFC 8288) or a header like it says.
     pub has_next_page: bool,
     /// How many records there are in all, as `X-Total-Count` says.
     pub total_count: Option<usize>,
@@ -274,9 +274,9 @@ impl Response {
         let retry_after = first("retry-after");
         self.retry_after =
             retry_after.and_then(|value| parse_retry_after(value.trim(), first("date")));
-        // A response of the service itself has no age (RFC 9111, section 5.1), is not stale (RFC 7234,
-        // section 5.5.1), and is no cache's hit: a parameter `hit` (RFC 9211), or `X-Cache` in any of its
-        // wordings, such as `TCP_HIT`.
+        // A response of the service itself has no age (RFC 9111, section 5.1), no warning of how fresh it is,
+        // all of which begin with 1 (RFC 7234, section 5.5), and is no cache's hit: a parameter `hit`
+        // (RFC 9211), or `X-Cache` in any of its wordings, such as `TCP_HIT`.
         let is_aged = |age: &str| age.trim().parse() != Ok(0_u64);
         // Fastly counts its hits at each cache; Varnish adds the id of the request that filled it.
         let is_counted = |hits: &str| hits.split(',').any(is_aged);
@@ -285,8 +285,7 @@ impl Response {
             let mut words = status.split([',', ';']).map(|word| word.trim().to_ascii_lowercase());
             words.any(|word| word == "hit" || word == "hit=?1")
         };
-        // 110 to 113 are a cache's own.
-        let is_stale = |warning: &str| warning.trim().starts_with("11");
+        let is_stale = |warning: &str| warning.trim().starts_with('1');
         let is_past = |status: &str| {
             let status = status.to_ascii_lowercase();
             ["hit", "stale", "updating"].iter().any(|past| status.contains(past))
@@ -304,9 +303,12 @@ impl Response {
             matches!(name.trim(), "rel" | "rel*")
                 && relations.split([' ', '"', '\'']).any(|relation| relation == "next")
         };
-        let is_there = |value: &str| !value.trim().is_empty();
+        let is_several = |pages: &str| !matches!(pages.trim(), "" | "0" | "1");
+        // A range is of a part, and only 206 has it (RFC 9110, section 14.4).
         self.has_next_page = any("link", &|link| link.split([',', ';']).any(is_next))
-            || ["x-next-page", "content-range"].iter().any(|name| any(name, &is_there));
+            || ["x-next-page", "x-total-pages", "content-range"]
+                .iter()
+                .any(|it| any(it, &is_several));
         self.total_count = first("x-total-count").and_then(|count| count.trim().parse().ok());
         self
     }
@@ -533,6 +535,8 @@ mod tests {
             ("x-cache-status", "BYPASS", false),
             ("x-proxy-cache", "STALE", true),
             ("warning", "110 squid \"Response is stale\"", true),
+            ("warning", "111 gw \"Revalidation Failed\"", true),
+            ("warning", "112 - \"Disconnected Operation\"", true),
             ("warning", "214 - \"Transformation applied\"", false),
             ("date", "hit", false),
         ] {

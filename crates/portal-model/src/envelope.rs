@@ -49,8 +49,8 @@ struct Success<'a> {
 }
 
 /// The member `portals`, if the body has nothing else, and what it has is of that form.
-pub(crate) fn read_portals<'a, T: Deserialize<'a>>(response: &'a Response) -> Option<T> {
-    let body = serde_json::from_slice::<Object<Portals<T>>>(&response.body);
+pub(crate) fn read_portals<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+    let body = serde_json::from_slice::<Object<Portals<T>>>(body);
     body.ok().map(|Object(Portals { portals })| portals)
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn decode_name(
     let unreadable = |why| ResponseError::unreadable(response, why);
     let is_echo =
         |echoed: &str| requested.is_same_as(echoed) && (200..300).contains(&response.status);
-    if let Some([Object(success)]) = read_portals::<[Object<Success<'_>>; 1]>(response)
+    if let Some([Object(success)]) = read_portals::<[Object<Success<'_>>; 1]>(&response.body)
         && (success.code, success.status) == ("SUCCESS", "success")
         && is_echo(success.details.0.name)
     {

@@ -231,19 +231,7 @@ impl Outcome {
 
     /// Whether the org has a portal of the wanted name.
     pub const fn exists(&self) -> bool {
-        match self {
-            Self::Created { .. }
-            | Self::Present { .. }
-            | Self::Renamed { .. }
-            | Self::Unchanged { .. } => true,
-            Self::OrgHasPortal { .. }
-            | Self::NameTaken { .. }
-            | Self::Rejected { .. }
-            | Self::NotCreated { .. }
-            | Self::Unknown { .. }
-            | Self::NotFound { .. }
-            | Self::NotRenamed { .. } => false,
-        }
+        self.error_kind().is_none()
     }
 
     /// Whether it is this operation that created or renamed the portal, as far as can be known.
@@ -420,7 +408,7 @@ mod tests {
                 Outcome::NotRenamed {
                     old: "Acme".to_owned(),
                     new: name(),
-                    why: NotDone::Exhausted { last: Some(Doubt::Unreadable(page)) },
+                    why: NotDone::Exhausted { last: Some(ResponseError::Unreadable(page).into()) },
                 },
                 "Acme was not renamed to AcmePortal: gave up: every attempt failed: invalid response \
                  (HTTP 502): not JSON: <html>",

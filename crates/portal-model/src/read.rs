@@ -126,27 +126,22 @@ fn why_incomplete(
         return Some("it comes from a cache");
     }
     if response.has_next_page {
-        return Some("it has more pages");
+        return Some(OTHER_PAGES);
     }
     if response.total_count.is_some_and(|total| total != count) {
         return Some(OTHER_COUNT);
     }
-    let beside = beside?;
-    let info = beside.0.get("info").filter(|info| info.as_str() != "null");
-    if info.is_some_and(|info| info.read::<Members>().is_none()) {
-        return Some("what it says of itself is unreadable");
-    }
     // In an object such as `info` or `paging`, or without one.
-    let nested: Vec<Members> = beside.0.values().filter_map(RawJson::read).collect();
-    let why = nested.iter().chain([&beside]).find_map(|info| incomplete(info, count));
+    let why = beside?.0.iter().find_map(|(name, value)| match value.read::<Members>() {
+        Some(info) => info.0.iter().find_map(|(name, value)| incomplete(name, value, count)),
+        None => incomplete(name, value, count),
+    });
     // Of a member that comes twice only the last one was read.
     let is_ambiguous = || serde_json::from_slice::<Once>(&response.body).is_err();
     why.or_else(|| is_ambiguous().then_some("it has two lists"))
 }
 
-/// What the name of a member contains that says that there is more: `more_records`, `has_more`,
-/// `next_page_token`, `is_truncated`.
-const CUT: [&str; 5] = ["more", "next", "cursor", "truncated", "partial"];
+const OTHER_PAGES: &str = "it has more pages";
 const OTHER_COUNT: &str = "it has not as many portals as it says";
 
 /// The members that make a list, each once.
@@ -158,34 +153,24 @@ struct Once {
     _info: IgnoredAny,
 }
 
-/// Why a list of `count` records that says this of itself is not all that there is.
-fn incomplete(info: &Members, count: usize) -> Option<&'static str> {
-    // In any spelling: a number or a flag may come as a text.
-    let text = |value: &RawJson| match value.read::<String>() {
-        Some(text) => text.trim().to_ascii_lowercase(),
-        None => value.as_str().to_owned(),
-    };
-    let is_absent = |value: &RawJson| matches!(text(value).as_str(), "" | "null" | "false");
-    info.0.iter().find_map(|(name, value)| {
-        // A gateway may spell the names in its own way, such as `moreRecords`.
-        let name = name.replace(['_', '-'], "").to_ascii_lowercase();
-        match name.as_str() {
-            "status" if text(value) == "error" => Some("it says that it failed"),
-            name if CUT.iter().any(|part| name.contains(part)) && !is_absent(value) => {
-                Some("it has more pages")
-            }
-            "pages" | "totalpages" if !matches!(&*text(value), "null" | "0" | "1") => {
-                Some("it has more pages")
-            }
-            "page" if !matches!(&*text(value), "null" | "1") => Some("it is a later page"),
-            "count" | "total" | "totalcount" | "totalrecords"
-                if !matches!(&*text(value), "null") && text(value) != count.to_string() =>
-            {
-                Some(OTHER_COUNT)
-            }
-            _ => None,
+/// Why a list of `count` records that says this of itself is not all that there is now. Whatever the service
+/// is not known to send with one of its lists may mean that, in words of a gateway's own.
+fn incomplete(name: &str, value: &RawJson, count: usize) -> Option<&'static str> {
+    // In any spelling: a number or a flag may come as a text, and a name as in `moreRecords`.
+    let text = value.as_str().trim_matches(['"', ' ']);
+    let name = name.replace(['_', '-'], "").to_ascii_lowercase();
+    let (is_harmless, why) = match name.as_str() {
+        _ if matches!(text, "" | "null") => return None,
+        "morerecords" | "hasmore" => (text.eq_ignore_ascii_case("false"), OTHER_PAGES),
+        "page" | "pages" | "totalpages" => (matches!(text, "0" | "1"), OTHER_PAGES),
+        "count" | "total" | "totalcount" | "totalrecords" => {
+            (text == count.to_string(), OTHER_COUNT)
         }
-    })
+        "call" | "email" | "perpage" | "sortby" | "sortorder" => return None,
+        "code" | "status" => (text.eq_ignore_ascii_case("success"), "it says that it failed"),
+        _ => (false, "it comes with something that is not known here"),
+    };
+    (!is_harmless).then_some(why)
 }
 
 /// The portals of a response, and what is beside them, unless there is nothing. A single record that has
@@ -198,7 +183,7 @@ fn records(
     if response.status == 204 {
         return Ok((Vec::new(), None));
     }
-    let documented = read_portals::<Vec<Object<Documented<'_>>>>(response);
+    let documented = read_portals::<Vec<Object<Documented<'_>>>>(&response.body);
     if let (200, Some(portals)) = (response.status, documented) {
         return Ok((portals.into_iter().map(|Object(portal)| portal.into()).collect(), None));
     }

@@ -6,7 +6,7 @@ use portal_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// One change of a registry, written in the same transaction as the change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct AuditEntry {
     /// The time of the change.

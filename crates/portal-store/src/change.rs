@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use portal_model::{Environment, Scope, Secret, Timestamp};
+use serde::Serialize;
 
 use crate::org::{Permission, PortalLimit};
 use crate::seed::SeedCredential;
@@ -130,7 +131,7 @@ pub enum AdminRefusal {
 }
 
 /// A refresh token of a user, without the token itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Credential {
     /// The e-mail address of the user.

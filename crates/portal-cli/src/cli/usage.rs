@@ -6,35 +6,27 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::report::failure::{ExitClass, Failure};
 use crate::report::similar::similar;
-use crate::report::wrap::fit;
 use crate::terminal::printer::{Output, Printer};
-use crate::terminal::width;
 
 /// Prints help to stdout, and an error to stderr and, for machines, to stdout.
 pub(crate) fn print(usage: &clap::Error) -> ExitClass {
-    if !usage.use_stderr() || usage.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return print_help(usage);
+    let help = usage.to_string();
+    if !usage.use_stderr() {
+        let printer = Printer::new(Output::Text, false);
+        printer.text(help.trim_end());
+        return printer.finish(ExitClass::Success);
     }
     let printer = printer();
+    if usage.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        printer.stderr(help.trim_end());
+        Failure::usage("a command is missing").print_json(&printer);
+        return ExitClass::Invalid;
+    }
     let exit = failure(usage).print(&printer);
     if let Some(usage) = context(usage, ContextKind::Usage) {
         printer.note(format_args!("\n{}", usage.trim()));
     }
     exit
-}
-
-fn print_help(help: &clap::Error) -> ExitClass {
-    if !help.use_stderr() {
-        // Clap leaves lines of a template as they are.
-        let text = fit(help.to_string().trim_end(), width::of_stdout());
-        let printer = Printer::new(Output::Text, false);
-        printer.text(text);
-        return printer.finish(ExitClass::Success);
-    }
-    // Ignore EPIPE.
-    let _ = help.print();
-    Failure::usage("a command is missing").print_json(&printer());
-    ExitClass::Invalid
 }
 
 fn failure(usage: &clap::Error) -> Failure {

@@ -158,7 +158,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             return Ok(cancelled(printer));
         }
     } else if !notes.is_empty() {
-        printer.waiting(notes.join("\n"));
+        printer.note(notes.join("\n"));
     }
     if !args.dry_run {
         let outcomes;

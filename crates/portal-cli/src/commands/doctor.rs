@@ -10,13 +10,13 @@ use futures_util::stream;
 use portal_model::neutral::cut;
 use serde::Serialize;
 
-pub(super) use self::checks::{Check, Status, can_create};
+pub(super) use self::checks::{Check, Status, can_create, org, read};
 use crate::commands::candidates;
 use crate::commands::target_args::{CA_FILE, CONNECTION};
 use crate::org::ledger;
 use crate::org::profile::{Profile, Profiles};
 use crate::report::failure::{ExitClass, Failure, combined};
-use crate::report::wrap::wrap;
+use crate::report::wrap::{hang, wrap};
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 use crate::terminal::width;
@@ -101,25 +101,17 @@ struct Checked<'a> {
 }
 
 fn say(profile: &str, check: &Check, printer: &Printer) {
-    const INDENT: usize = 19;
     let mark = match check.status {
         Status::Ok => "ok",
         Status::Warning => "warning",
         Status::Failed => "FAILED",
         Status::Unknown => "?",
     };
-    let columns = width::of_stdout();
-    let message = wrap(&cut(&check.message), INDENT, columns);
-    let mut text = format!("  {mark:<9}{:<8}", check.about);
-    // On a narrow terminal the indentation is less, and the message below.
-    if columns < 4 * INDENT {
-        text = format!("{}\n{message}", text.trim_end());
-    } else {
-        text.push_str(message.trim_start());
-    }
+    let (columns, lead) = (width::of_stdout(), format!("  {mark:<9}{:<8}", check.about));
+    let mut text = hang(&lead, &cut(&check.message), columns);
     if let Some(hint) = &check.hint {
         text.push('\n');
-        text.push_str(&wrap(&format!("→ {hint}"), INDENT, columns));
+        text.push_str(&wrap(&format!("→ {hint}"), lead.len(), columns));
     }
     printer.result(text, &Checked { profile, check });
 }

@@ -4,7 +4,6 @@ use std::time::SystemTime;
 
 use portal_ledger::{Clock, Entry, Filter};
 use portal_model::name::is_same_name;
-use portal_model::neutral::printable_line;
 
 use crate::commands::candidates;
 use crate::commands::sections::{Environment, STATE};
@@ -12,10 +11,8 @@ use crate::org::ledger;
 use crate::org::profile::Profiles;
 use crate::report::entry::{EntryObject, names_by_now};
 use crate::report::failure::{ExitClass, Failure};
-use crate::report::wrap::{aligned, wrap};
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
-use crate::terminal::width;
 
 /// List earlier creates and renames, newest first
 ///
@@ -64,10 +61,11 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         // One that was removed may have left entries.
         Profiles::load(&directories::config()?)?.entry(profile)?;
     }
-    let now = Clock::system().now();
-    let objects: Vec<_> =
-        wanted.iter().map(|entry| EntryObject::new(entry, by_now(entry), &now)).collect();
-    print(&objects, printer);
+    let (now, time) = (Clock::system().now(), SystemTime::now());
+    printer.annotated_table(wanted.iter().map(|entry| {
+        let object = EntryObject::new(entry, by_now(entry), &now);
+        (object.cells(time), object.note(), object)
+    }));
     if !printer.is_json() {
         let of = |of: &str, what: &Option<String>| {
             what.as_ref().map(|what| format!(" {of} {what}")).unwrap_or_default()
@@ -82,24 +80,4 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         printer.note(format_args!("{count} in {}", ledger::Place::new()?));
     }
     Ok(ExitClass::Success)
-}
-
-/// A line for each; below it why, and on a narrow terminal where.
-fn print(objects: &[EntryObject<'_>], printer: &Printer) {
-    const INDENT: usize = 4;
-    let (now, columns) = (SystemTime::now(), width::of_terminal());
-    let cells: Vec<_> = objects.iter().map(|object| object.cells(now)).collect();
-    let whole = aligned(cells.clone());
-    let fits = |line: &String| columns.is_none_or(|columns| line.chars().count() <= columns);
-    let is_narrow = !whole.iter().all(fits);
-    let short = |[name, what, begun, _]: [String; 4]| [name, what, begun];
-    let lines = if is_narrow { aligned(cells.into_iter().map(short).collect()) } else { whole };
-    for (object, line) in objects.iter().zip(lines) {
-        let below = object.more(is_narrow).map(|text| match columns {
-            Some(columns) => wrap(&text, INDENT, columns),
-            None => format!("{:INDENT$}{}", "", printable_line(&text)),
-        });
-        let text: Vec<String> = std::iter::once(line).chain(below).collect();
-        printer.result(text.join("\n"), object);
-    }
 }

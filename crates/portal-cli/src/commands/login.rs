@@ -2,23 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use portal_http::client::{Accounts, Client, ClientError, Credential};
+use portal_http::client::{Accounts, ClientError, Credential};
 use portal_model::flow::{Policy, TokenError};
 use portal_model::oauth::{Grant, OAuthError, RevokeToken, TokenRequest};
 use portal_model::{DataCenter, GetCurrentUser, GetOrg, ListPortals, Org, Scope, Secret};
 use serde::Serialize;
 
 use crate::commands::candidates;
-use crate::commands::doctor::{Status, can_create};
+use crate::commands::doctor::{self, Status};
 use crate::commands::target_args::{CA_FILE, CONNECTION, base_url, of_environment, part};
 use crate::org::default_org::OrgCredentials;
 use crate::org::ledger;
 use crate::org::profile::{self, Entry, Profile, Profiles, Secrets};
 use crate::org::running::{Running, ServedOrg};
 use crate::org::target::{Hosts, Target, is_this_machine, stated_org};
+use crate::report::cause::{self, TRIES};
 use crate::report::failure::{ExitClass, Failure};
-use crate::report::permission::{EVERY_SCOPE, cannot_verify, with_org};
-use crate::report::{cause, portal};
+use crate::report::portal;
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 use crate::terminal::prompt;
@@ -130,7 +130,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     let not_read_yet = || Secret::new("-".to_owned());
     let secrets = Secrets { client_secret: not_read_yet(), refresh_token: not_read_yet() };
-    let target = login.target(&Profile { entry: login.entry.clone(), secrets });
+    let target = Profile { entry: login.entry.clone(), secrets }.target(&login.name, None);
     target.client(Policy::default())?;
     let accounts = target.builder()?.build_accounts()?;
     profile::check_writable(directory)?;
@@ -288,25 +288,29 @@ fn ask_for_client_id(hosts: &Hosts) -> Result<String, Failure> {
 }
 
 impl Login<'_> {
-    fn target(&self, profile: &Profile) -> Target {
-        profile.target(&self.name, self.args.ca_file.clone())
-    }
-
     /// Finds out whose credentials they are, and stores them.
     async fn store(&self, secrets: Secrets) -> Result<ExitClass, Failure> {
-        let printer = self.printer;
+        let (printer, name) = (self.printer, &self.name);
         let mut profile = Profile { entry: self.entry.clone(), secrets };
-        let target = self.target(&profile);
-        let client = target.client(Policy::default())?;
-        let portals = match client.call(&ListPortals).await {
-            Ok(portals) => Some(portals),
-            Err(ClientError::Api(error)) if error.is_scope_mismatch() => None,
-            Err(error) => return Err(cause::failure(&error, "list the portals of the org")),
-        };
-        profile.entry.org = self.org(&client).await?;
+        let client = profile.target(name, None).client(Policy::default())?;
+        let portals = client.call(&ListPortals).await;
+        let read = doctor::read(&portals);
+        if let (Err(error), Status::Failed) = (&portals, read.status) {
+            return Err(cause::failure(error, "list the portals of the org"));
+        }
+        let (identified, stated) = (client.call_retrying(&GetOrg, TRIES).await, &self.args.org_id);
+        if let (Ok(org), Some(Org { id, .. })) = (&identified, stated)
+            && *id != org.id
+        {
+            let message = format!("the token is for org {org}, and `--org-id` is {id}");
+            return Err(Failure::usage(message)
+                .hint("log in as a user of that org, or leave `--org-id` out"));
+        }
+        let found = [read, doctor::org(&identified, stated.as_ref())];
+        let (portals, org) = (portals.ok(), identified.ok());
+        profile.entry.org = org.or_else(|| stated.clone());
         // For display only, and the token may lack the scope.
         let user = client.call(&GetCurrentUser).await.ok().flatten();
-        let name = &self.name;
         let old = self.profiles.entries().get(name);
         if let Some(old) = old.filter(|old| leads_elsewhere(old, &profile.entry)) {
             self.confirm_replacement(old, &profile.entry)?;
@@ -319,7 +323,7 @@ impl Login<'_> {
         if old.is_some() {
             warn_of_unfinished(name, &profile.entry, printer).await;
         }
-        let create = can_create(&client).await;
+        let create = doctor::can_create(&client).await;
         let logged_in = LoggedIn {
             profile: name,
             outcome: "logged_in",
@@ -328,37 +332,20 @@ impl Login<'_> {
             user: user.as_deref(),
             create: create.status,
         };
-        logged_in.print(if old.is_none() { "stored" } else { "replaced" }, printer);
-        if create.status != Status::Ok {
-            printer.warning(create.message);
-            create.hint.iter().for_each(|hint| printer.hint(hint));
-        } else if portals.is_some_and(|portals| portals.is_empty()) && !printer.is_json() {
+        let done = if old.is_none() { "stored" } else { "replaced" };
+        printer.result(logged_in.text(done), &logged_in);
+        if create.status == Status::Ok
+            && portals.is_some_and(|portals| portals.is_empty())
+            && !printer.is_json()
+        {
             printer.note(format_args!("Next: portal create NAME --profile {name} --dry-run"));
         }
+        // What was exchanged works once: a profile that lacks something is better than none.
+        for check in found.into_iter().chain([create]).filter(|check| check.status != Status::Ok) {
+            printer.warning(check.message);
+            check.hint.iter().for_each(|hint| printer.hint(hint));
+        }
         Ok(ExitClass::Success)
-    }
-
-    /// The org that the token is for, else the one that the user states.
-    async fn org(&self, client: &Client) -> Result<Option<Org>, Failure> {
-        let stated = self.args.org_id.as_ref();
-        let why = match client.call_retrying(&GetOrg, cause::TRIES).await {
-            Ok(org) => match stated {
-                Some(Org { id, .. }) if *id != org.id => {
-                    let message = format!("the token is for org {org}, and `--org-id` is {id}");
-                    return Err(Failure::usage(message)
-                        .hint("log in as a user of that org, or leave `--org-id` out"));
-                }
-                _ => return Ok(Some(org)),
-            },
-            Err(_) if stated.is_some() => return Ok(stated.cloned()),
-            Err(error) => cause::failure(&error, "determine which org this is").report.message,
-        };
-        // What was exchanged works once: a profile without the id of its org is better than none.
-        self.printer.warning(why);
-        let hint = with_org();
-        self.printer
-            .hint(format_args!("{hint}: orgs that can't be told apart wait for each other"));
-        Ok(None)
     }
 
     fn confirm_replacement(&self, old: &Entry, new: &Entry) -> Result<(), Failure> {
@@ -391,7 +378,8 @@ impl Login<'_> {
     /// Revokes the earlier refresh token, of which the service keeps twenty for a user: one more ends
     /// the first, which may be another machine's.
     async fn revoke(&self, earlier: &Profile) {
-        if let Err(failure) = self.target(earlier).log_out(false).await {
+        let target = earlier.target(&self.name, self.entry.ca_file.clone());
+        if let Err(failure) = target.log_out(false).await {
             let (what, why) = ("the refresh token of the earlier login", failure.report.message);
             self.printer.warning(format_args!("{what} is still valid: {why}"));
         }
@@ -399,13 +387,8 @@ impl Login<'_> {
 }
 
 impl LoggedIn<'_> {
-    fn print(&self, done: &str, printer: &Printer) {
-        let Self { profile, portals, .. } = self;
-        if portals.is_none() {
-            printer.warning(cannot_verify());
-            printer.hint(EVERY_SCOPE);
-        }
-        let has = portals.as_ref().map(|names| format!("; {}", portal::how_many(names)));
+    fn text(&self, done: &str) -> String {
+        let has = self.portals.as_ref().map(|names| format!("; {}", portal::how_many(names)));
         let has = has.unwrap_or_default();
         let user = self.user.map(portal::cell);
         let whose = match (user, self.org) {
@@ -414,7 +397,7 @@ impl LoggedIn<'_> {
             (None, Some(org)) => format!(" for org {org}"),
             (None, None) => String::new(),
         };
-        printer.result(format_args!("profile {profile} {done}{whose}{has}"), self);
+        format!("profile {} {done}{whose}{has}", self.profile)
     }
 }
 

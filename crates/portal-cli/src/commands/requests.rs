@@ -1,12 +1,10 @@
 //! `portal requests`: what a server of this machine has served.
 
-use anyhow::{Context as _, bail};
+use std::time::Duration;
+
+use anyhow::Context as _;
 use bytes::Bytes;
-use http::Response;
-use http_body_util::{BodyExt as _, Empty};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use portal_http::client::{Bounds, HttpTransport, Proxy, Transport as _};
 use portal_http::server::RequestRecord;
 use serde::{Deserialize, Serialize};
 
@@ -45,13 +43,16 @@ struct Listed {
 }
 
 /// What a server has served.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Requests {
-    /// The last ones.
+    /// The last ones, as far as they are kept.
     requests: Vec<Listed>,
     /// How many were served so fast that they are not among them.
     not_recorded: u64,
 }
+
+/// How often a follower asks for new requests. A server keeps the last thousand.
+const INTERVAL: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let running = Running::find(args.port)?;
@@ -59,18 +60,14 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         let message = format!("the server at {} has no admin listener", running.url);
         return Err(Failure::usage(message).hint("start it without `--admin-listen none`"));
     };
+    let transport = HttpTransport::builder().proxy(Proxy::none()).build()?;
+    let all = requests(&transport, admin, 0).await?;
     if args.follow {
-        follow(admin, printer).await?;
-        return Ok(ExitClass::Success);
-    }
-    let body = get(admin, "/api/requests").await?.collect().await.context(LOST)?.to_bytes();
-    let all: Requests = serde_json::from_slice(&body).context(NOT_UNDERSTOOD)?;
-    if printer.is_json() {
-        printer.json(&all);
+        follow(&transport, admin, all, printer).await;
         return Ok(ExitClass::Success);
     }
     for request in &all.requests {
-        printer.text(served_request::text(&request.record));
+        printer.result(served_request::text(&request.record), request);
     }
     if all.requests.is_empty() {
         printer.note(format_args!("No request yet at {}", running.url));
@@ -82,71 +79,38 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
 }
 
 /// Prints each request, those that are kept first, until the server ends or the reader is gone.
-async fn follow(admin: &str, printer: &Printer) -> anyhow::Result<()> {
-    let mut last = 0;
-    let mut events = get(admin, EVENTS).await?;
+async fn follow(transport: &HttpTransport, admin: &str, mut new: Requests, printer: &Printer) {
+    let mut last = None;
     loop {
-        let before = last;
-        show(events.into_body(), &mut last, printer).await?;
-        if !printer.is_delivered() {
-            return Ok(());
-        }
-        // A reader that was too slow begins again, with what is still kept. One that got nothing has
-        // no reason to.
-        match get(admin, &format!("{EVENTS}?after={last}")).await {
-            Ok(again) if last > before => events = again,
-            _ => {
-                printer.note("The server ended");
-                return Ok(());
-            }
-        }
-    }
-}
-
-/// Prints requests until the events end or some were left out. `last` is the id of the last one.
-async fn show(mut events: Incoming, last: &mut u64, printer: &Printer) -> anyhow::Result<()> {
-    let (mut text, mut may_miss) = (Vec::new(), *last > 0);
-    while let Some(frame) = events.frame().await {
-        let Ok(frame) = frame else { break };
-        text.extend_from_slice(frame.data_ref().map(|data| &data[..]).unwrap_or_default());
-        while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = text.drain(..=end).collect();
-            if line == b"event: lagged\n" {
-                return Ok(());
-            }
-            let Some(data) = line.strip_prefix(b"data: ") else { continue };
-            let request: Listed = serde_json::from_slice(data).context(NOT_UNDERSTOOD)?;
-            let missed = request.id.saturating_sub(*last + 1);
-            if may_miss && missed > 0 {
+        for request in &new.requests {
+            let missed = last.map_or(0, |last: u64| request.id.saturating_sub(last + 1));
+            if missed > 0 {
                 printer.warning(format_args!(
                     "{missed} requests before this one came too fast to be shown"
                 ));
             }
-            may_miss = false;
-            *last = (*last).max(request.id);
-            printer.result(served_request::text(&request.record), &request);
-            if !printer.is_delivered() {
-                return Ok(());
-            }
+            last = Some(request.id);
+            printer.result(served_request::text(&request.record), request);
+        }
+        if !printer.is_delivered() {
+            return;
+        }
+        tokio::time::sleep(INTERVAL).await;
+        match requests(transport, admin, last.unwrap_or_default()).await {
+            Ok(later) => new = later,
+            Err(_) => return printer.note("The server ended"),
         }
     }
-    Ok(())
 }
 
-/// Requests `path` of the admin listener.
-async fn get(admin: &str, path: &str) -> anyhow::Result<Response<Incoming>> {
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let response = client.get(format!("{admin}{path}").parse()?).await.map_err(|error| {
-        let is_unreachable = error.is_connect();
-        let why = format!("cannot connect to the admin listener at {admin}");
-        anyhow::Error::new(error).context(if is_unreachable { why } else { LOST.to_owned() })
-    })?;
-    if !response.status().is_success() {
-        bail!("the admin listener at {admin} refused: {}", response.status());
-    }
-    Ok(response)
+/// The requests after the one with the id `after`.
+async fn requests(transport: &HttpTransport, admin: &str, after: u64) -> anyhow::Result<Requests> {
+    let url = format!("{admin}/api/requests?after={after}");
+    let request = http::Request::get(url).body(Bytes::new())?;
+    let response = transport.send(request, Bounds::of_list(Duration::from_secs(30))).await;
+    let response = response.with_context(|| format!("cannot ask the admin listener at {admin}"))?;
+    let status = response.status();
+    anyhow::ensure!(status.is_success(), "the admin listener at {admin} refused: {status}");
+    serde_json::from_slice(response.body())
+        .context("the admin listener sent something else than requests")
 }
-
-const EVENTS: &str = "/api/requests/events";
-const LOST: &str = "the admin listener closed the connection";
-const NOT_UNDERSTOOD: &str = "the admin listener sent something else than requests";

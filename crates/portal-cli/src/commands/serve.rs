@@ -22,6 +22,7 @@ use futures_util::stream;
 use futures_util::stream::BoxStream;
 use portal_http::server::{Listener, PortalService, PortalServiceBuilder, RequestRecord, Server};
 use portal_inspect::{Inspector, Watch};
+use portal_model::neutral::printable;
 use portal_store::{Registry, RegistryError};
 use tokio::process::Child;
 use tokio::sync::Notify;
@@ -81,7 +82,11 @@ fn env(
     }
     let org = ServedOrg::credentials_of(&running.orgs, org.or(running.org.as_deref()))?;
     let variables = announce::variables(&running, Some(org));
-    printer.result(shell.environment(&variables), &BTreeMap::from_iter(variables));
+    // For a shell, also on a terminal: without more line breaks.
+    if !printer.is_json() {
+        printer.write(&printable(&(shell.environment(&variables) + "\n")));
+    }
+    printer.json(&BTreeMap::from_iter(variables));
     Ok(ExitClass::Success)
 }
 
@@ -99,24 +104,23 @@ async fn open_and_serve(args: &Args, printer: &Printer) -> Result<Ended, Failure
     };
     exposure::warn(args, printer);
     let seed = registry::read_seed(args)?;
-    let orgs = seed.as_ref().map(ServedOrg::all_of).unwrap_or_default();
-    if args.org.is_some() {
-        ServedOrg::credentials_of(&orgs, args.org.as_deref())?;
+    if let (Some(org), Some(seed)) = (&args.org, &seed) {
+        ServedOrg::credentials_of(&ServedOrg::all_of(seed), Some(org))?;
     }
     let server = listeners::bind(args, tls, printer).await?;
     let inspector = listeners::bind_inspector(args.admin_listen, printer).await?;
     match (&args.database_url, &args.data) {
         (Some(url), _) => {
             let opened = registry::in_database(url, seed, args.seed_replaces).await?;
-            serve(args, server, inspector, opened, orgs, signals, printer).await
+            serve(args, server, inspector, opened, signals, printer).await
         }
         (None, Some(directory)) => {
             let opened = registry::in_directory(directory, seed, args, printer).await?;
-            serve(args, server, inspector, opened, orgs, signals, printer).await
+            serve(args, server, inspector, opened, signals, printer).await
         }
         (None, None) => {
             let opened = registry::in_memory(seed).await?;
-            serve(args, server, inspector, opened, orgs, signals, printer).await
+            serve(args, server, inspector, opened, signals, printer).await
         }
     }
 }
@@ -126,12 +130,11 @@ async fn serve<R: Registry>(
     server: Server,
     listener: Option<Listener>,
     opened: Opened<R>,
-    seeded: Vec<ServedOrg>,
     signals: BoxStream<'static, Kind>,
     printer: &Printer,
 ) -> Result<Ended, Failure> {
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
-    let Opened { registry, org, throwaway, failed } = opened;
+    let Opened { registry, orgs, throwaway, failed } = opened;
     let watch = listener.as_ref().map(|_| Watch::new());
     let service = service(args, registry, watch.clone(), printer);
     let admin = listener.as_ref().map(|listener| local_url("http", listener.address()));
@@ -139,7 +142,7 @@ async fn serve<R: Registry>(
         port: server.address().port(),
         url: local_url(scheme, server.address()),
         admin,
-        orgs: org.clone().map_or(seeded, |org| vec![ServedOrg::default_org(org)]),
+        orgs,
         org: args.org.clone(),
         times: Times::with_faults(&args.faults),
         file: None,
@@ -168,7 +171,7 @@ async fn serve<R: Registry>(
         tokio::spawn(inspector.serve(listener));
     }
     if args.command.is_empty() {
-        announce(args, &running, org.as_ref(), service.registry(), printer).await?;
+        announce(args, &running, service.registry(), printer).await?;
     }
     let child =
         match child::start(&args.command, announce::variables(&running, reached.as_ref()), printer)

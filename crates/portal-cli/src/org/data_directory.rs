@@ -57,19 +57,19 @@ pub(crate) async fn open(
     }
 }
 
-/// Adds the default org to a registry unless it has other orgs. Returns its credentials as long as
-/// they work: `portal admin` can rotate and revoke them.
+/// Adds the default org to a registry unless it has other orgs. Returns its seed as long as its
+/// credentials work: `portal admin` can rotate and revoke them.
 pub(crate) async fn default_unless_others(
     registry: &SqliteRegistry,
     directory: &Path,
-) -> anyhow::Result<Option<OrgCredentials>> {
+) -> anyhow::Result<Seed> {
     let orgs = registry.orgs().await?;
     if !orgs.is_empty() && orgs.iter().all(|org| org.name != OrgCredentials::NAME) {
-        return Ok(None);
+        return Ok(Seed::default());
     }
     let org = OrgCredentials::load_or_create(directory)?;
     add(registry, &org.seed()).await?;
-    Ok(if is_accepted(registry, &org).await? { Some(org) } else { None })
+    Ok(if is_accepted(registry, &org).await? { org.seed() } else { Seed::default() })
 }
 
 async fn is_accepted(registry: &SqliteRegistry, org: &OrgCredentials) -> anyhow::Result<bool> {

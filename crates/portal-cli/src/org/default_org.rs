@@ -1,6 +1,5 @@
 //! The default org, of a server without a seed; its [`OrgCredentials`] are stored in a file.
 
-use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
@@ -57,25 +56,18 @@ impl OrgCredentials {
     pub(crate) fn load_or_create(directory: &Path) -> anyhow::Result<Self> {
         directories::make_private(directory)?;
         let path = directory.join(Self::FILE);
-        refuse_if_others_can_read(&path)?;
-        match fs::read_to_string(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Self::generate()?
-                    .write(directory)
-                    .with_context(|| format!("{} can't be written", path.display()))?;
-                Self::load_or_create(directory)
-            }
-            text => {
-                let text = text.with_context(|| format!("{} can't be read", path.display()))?;
-                // Quotes neither the file nor the parser, because either could show a secret.
-                let explain = |_: &toml::de::Error| {
-                    "expected the texts client_id, client_secret and refresh_token; move the file \
-                     away, and new ones are made"
-                        .to_owned()
-                };
-                toml_file::parse(&path, &text, explain)
-            }
+        if !path.exists() {
+            let written = Self::generate()?.write(directory);
+            written.with_context(|| format!("{} can't be written", path.display()))?;
         }
+        refuse_if_others_can_read(&path)?;
+        // Quotes neither the file nor the parser, because either could show a secret.
+        let explain = |_: &toml::de::Error| {
+            "expected the texts client_id, client_secret and refresh_token; move the file away, and \
+             new ones are made"
+                .to_owned()
+        };
+        toml_file::parse(&path, &toml_file::read(&path)?, explain)
     }
 
     /// Writes the file atomically, and never replaces one that another process wrote meanwhile.
@@ -115,6 +107,8 @@ impl OrgCredentials {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -96,10 +96,12 @@ async fn open_in(directory: &Path) -> Result<Ledger, Failure> {
     if may_hold_something(directory).await.unwrap_or(true) {
         return Err(unreadable(why));
     }
-    let hint = if Ledger::path_in(directory).is_file() {
-        "make it writable, or end the program that has it locked; then run the same command again"
-    } else {
-        "make the state directory writable, or set PORTAL_STATE_DIR"
+    let hint = match fs::metadata(Ledger::path_in(directory)) {
+        Ok(file) if file.is_file() => {
+            "make it writable, or end the program that has it locked; then run the same command again"
+        }
+        Ok(_) => "move it away, or set PORTAL_STATE_DIR",
+        Err(_) => "make the state directory writable, or set PORTAL_STATE_DIR",
     };
     Err(Failure::new(ErrorKind::NotRecorded, why).hint(hint))
 }
@@ -133,6 +135,8 @@ fn warn_if_emptied(file: &Path) {
 fn copied(directory: &Path) -> anyhow::Result<(Ledger, TempDir)> {
     let elsewhere = tempfile::tempdir()?;
     let [from, to] = [directory, elsewhere.path()].map(Ledger::path_in);
+    // A FIFO would never end.
+    anyhow::ensure!(from.is_file(), "not a regular file");
     fs::copy(&from, &to)?;
     // With what undoes a change that was cut off.
     let [journal, copy] = [&from, &to].map(|path| path.with_extension("sqlite-journal"));

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use portal_http::client::Credential;
 use portal_model::{ApiVersion, Org};
+use serde::Deserialize;
 use toml_edit::DocumentMut;
 
 pub(crate) use self::credentials::Secrets;
@@ -62,7 +63,8 @@ impl Profile {
 }
 
 /// The entry of a profile in `config.toml`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "config::RawEntry")]
 pub(crate) struct Entry {
     pub(crate) hosts: Hosts,
     pub(crate) client_id: String,

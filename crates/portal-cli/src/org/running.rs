@@ -51,10 +51,6 @@ pub(crate) struct ServedOrg {
 }
 
 impl ServedOrg {
-    pub(crate) fn default_org(credentials: OrgCredentials) -> Self {
-        Self { name: OrgCredentials::NAME.to_owned(), credentials: Some(credentials) }
-    }
-
     pub(crate) fn all_of(seed: &Seed) -> Vec<Self> {
         let orgs = seed.orgs.iter();
         orgs.map(|org| Self { name: org.name.clone(), credentials: OrgCredentials::of(org) })
@@ -78,13 +74,9 @@ impl ServedOrg {
             let all = enumerated(orgs.iter().map(|org| &org.name));
             Failure::usage(format!("{what}; {all}")).hint("pass `--org` with one of them")
         })?;
-        org.credentials()
-    }
-
-    pub(crate) fn credentials(&self) -> Result<&OrgCredentials, Failure> {
-        self.credentials.as_ref().ok_or_else(|| {
-            let org = &self.name;
-            Failure::usage(format!("the org {org:?} of the seed has no refresh token"))
+        org.credentials.as_ref().ok_or_else(|| {
+            let name = &org.name;
+            Failure::usage(format!("the org {name:?} of the seed has no refresh token"))
                 .hint("give it one, or exchange its code by `portal login`")
         })
     }

@@ -89,11 +89,11 @@ impl<'a> EntryObject<'a> {
         }
     }
 
-    /// Below its cells: where, if that has no room beside them, why, and what its portal is called now.
-    pub(crate) fn more(&self, has_place: bool) -> impl Iterator<Item = String> {
-        let place = has_place.then(|| self.place());
+    /// Below its cells: why, and what its portal is called now.
+    pub(crate) fn note(&self) -> Option<String> {
         let by_now = self.by_now.map(|name| format!("renamed since: {name}"));
-        [place, self.why(), by_now].into_iter().flatten()
+        let notes: Vec<_> = self.why().into_iter().chain(by_now).collect();
+        (!notes.is_empty()).then(|| notes.join("; "))
     }
 
     /// Why, if there is more to say.

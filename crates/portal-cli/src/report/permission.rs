@@ -9,7 +9,8 @@ pub(crate) const EVERY_SCOPE: &str = "create a code with every scope, and log in
 /// What to do about a token that cannot read its org.
 pub(crate) fn with_org() -> String {
     format!(
-        "log in again with a code that has the scope {}, too, or pass `--org-id`",
+        "log in again with a code that also has the scope {}, or pass `--org-id`: orgs that can't be told \
+         apart wait for each other",
         Scope::ORG_READ
     )
 }

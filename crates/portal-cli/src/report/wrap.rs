@@ -9,7 +9,9 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
         if textwrap::core::display_width(line) <= width {
             line.to_owned()
         } else {
-            wrap(line, line.len() - line.trim_start_matches(' ').len(), width)
+            let text = line.trim_start_matches(' ');
+            let indent = indent(line.len() - text.len(), width);
+            fill(text, &indent, &indent, width)
         }
     });
     lines.collect::<Vec<_>>().join("\n")
@@ -18,15 +20,27 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
 /// Breaks `text` between words into lines of at most `width` columns, each indented by `indent`. A
 /// word that is longer has a line of its own.
 pub(crate) fn wrap(text: &str, indent: usize, width: usize) -> String {
-    // On a narrow terminal a deep indentation would leave one word for each line.
-    let indent = " ".repeat(indent.min(width / 4));
+    hang(&self::indent(indent, width), text, width)
+}
+
+/// The same after `lead`, below which the other lines begin.
+pub(crate) fn hang(lead: &str, text: &str, width: usize) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    fill(&words.join(" "), lead, &indent(textwrap::core::display_width(lead), width), width)
+}
+
+/// On a narrow terminal a deep indentation would leave one word for each line.
+fn indent(columns: usize, width: usize) -> String {
+    " ".repeat(columns.min(width / 4))
+}
+
+fn fill(text: &str, lead: &str, indent: &str, width: usize) -> String {
     let options = Options::new(width)
-        .initial_indent(&indent)
-        .subsequent_indent(&indent)
+        .initial_indent(lead)
+        .subsequent_indent(indent)
         .break_words(false)
         .word_splitter(WordSplitter::NoHyphenation);
-    let words: Vec<&str> = text.split_whitespace().collect();
-    textwrap::fill(&words.join(" "), options)
+    textwrap::fill(text, options)
 }
 
 /// A line of aligned cells for each row.
@@ -90,6 +104,13 @@ mod tests {
             }
             assert!(wrapped.split_whitespace().eq(text.split_whitespace()));
         }
+    }
+
+    #[test]
+    fn text_begins_beside_its_lead() {
+        let text = hang("  ok       token   ", "the accounts server gives an access token", 40);
+        let below = "\n          gives an access token";
+        assert_eq!(text, "  ok       token   the accounts server".to_owned() + below);
     }
 
     #[test]

@@ -5,14 +5,16 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use portal_model::neutral::{cut, escaped, printable};
+use portal_model::neutral::{cut, escaped, printable, printable_line};
 use serde::Serialize;
+use textwrap::core::display_width;
 
 use crate::report::failure::{ErrorReport, ExitClass};
 use crate::report::wrap::{aligned, fit};
@@ -69,10 +71,14 @@ impl Printer {
         self.json(json);
     }
 
-    /// A line of a result, for people only.
+    /// Lines of a result, for people only.
     pub(crate) fn text(&self, text: impl Display) {
+        self.lines(text, io::stdout().is_terminal().then(width::of_stdout));
+    }
+
+    fn lines(&self, text: impl Display, columns: Option<usize>) {
         if !self.is_json() {
-            self.write(&format!("{}\n", printable(&text.to_string())));
+            self.write(&format!("{}\n", readable(text, columns)));
         }
     }
 
@@ -91,9 +97,31 @@ impl Printer {
         &self,
         rows: impl IntoIterator<Item = ([String; N], T)>,
     ) {
-        let (cells, objects): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-        for (line, object) in aligned(cells).iter().zip(&objects) {
-            self.result(line, object);
+        self.annotated_table(rows.into_iter().map(|(cells, object)| (cells, None, object)));
+    }
+
+    /// The same with a text below a row. On a narrow terminal the last cell is below the others too.
+    pub(crate) fn annotated_table<const N: usize, T: Serialize>(
+        &self,
+        rows: impl IntoIterator<Item = ([String; N], Option<String>, T)>,
+    ) {
+        const INDENT: usize = 4;
+        let rows = rows.into_iter().map(|(cells, below, object)| (cells, (None, below, object)));
+        let (mut cells, mut rest): (Vec<_>, Vec<_>) = rows.unzip();
+        let mut lines = aligned(cells.clone());
+        let columns = width::of_rows();
+        let fits = |line: &String| columns.is_none_or(|columns| display_width(line) <= columns);
+        if !lines.iter().all(fits) {
+            for (cells, (last, ..)) in cells.iter_mut().zip(&mut rest) {
+                *last = cells.last_mut().map(mem::take).filter(|cell| !cell.is_empty());
+            }
+            lines = aligned(cells);
+        }
+        for (line, (last, below, object)) in lines.into_iter().zip(rest) {
+            let below = [last, below].into_iter().flatten();
+            let below = below.map(|text| format!("\n{:INDENT$}{}", "", printable_line(&text)));
+            self.lines(line + &below.collect::<String>(), columns);
+            self.json(&object);
         }
     }
 
@@ -129,24 +157,17 @@ impl Printer {
         self.labelled("hint:", HINT, text);
     }
 
-    /// A line on stderr without a label.
+    /// Lines on stderr without a label.
     pub(crate) fn note(&self, text: impl Display) {
         if !self.is_quiet {
-            self.stderr(printable(&text.to_string()));
-        }
-    }
-
-    /// What the command is waiting for.
-    pub(crate) fn waiting(&self, text: impl Display) {
-        if !self.is_quiet {
-            self.stderr(readable(text));
+            self.stderr(on_stderr(text));
         }
     }
 
     fn labelled(&self, label: &str, style: Style, text: impl Display) {
         // Only a label begins at the margin, so that no text can forge a line of its own.
         let text = cut(&text.to_string()).replace('\n', "\n  ").replace("\n    ", "\n  ");
-        let line = readable(format_args!("{label} {text}"));
+        let line = on_stderr(format_args!("{label} {text}"));
         let text = line.strip_prefix(label).unwrap_or(&line);
         self.stderr(format_args!("{style}{label}{style:#}{text}"));
     }
@@ -197,10 +218,18 @@ pub(crate) fn json_line(json: &impl Serialize) -> serde_json::Result<String> {
     Ok(escaped(&serde_json::to_string(json)?))
 }
 
-/// Long lines are wrapped on a terminal, and stay whole in a file, where they are searched.
-fn readable(text: impl Display) -> String {
+fn on_stderr(text: impl Display) -> String {
+    readable(text, io::stderr().is_terminal().then(width::of_stderr))
+}
+
+/// Long lines are wrapped on a terminal of so many columns, and stay whole in a file, where they are
+/// searched.
+fn readable(text: impl Display, columns: Option<usize>) -> String {
     let text = printable(&text.to_string());
-    if io::stderr().is_terminal() { fit(&text, width::of_stderr()) } else { text }
+    match columns {
+        Some(columns) => fit(&text, columns),
+        None => text,
+    }
 }
 
 fn is_closed(error: &io::Error) -> bool {

@@ -49,7 +49,7 @@ pub(crate) async fn during<T>(
         } else if !told.contains(&what) {
             // The time that is left changes with each second, and is printed once.
             let next = next.map(|next| format!(" ({next})")).unwrap_or_default();
-            printer.waiting(format_args!("{what}{next}"));
+            printer.note(format_args!("{what}{next}"));
             told.push(what);
         }
     };

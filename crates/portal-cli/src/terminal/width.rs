@@ -11,9 +11,10 @@ const MAX: usize = 120;
 /// Narrower terminals break lines themselves.
 const MIN: usize = 20;
 
-/// `None` if stdout is not a terminal: its lines stay whole.
-pub(crate) fn of_terminal() -> Option<usize> {
-    terminal_size_of(io::stdout()).map(|size| columns(Some(size)))
+/// Those of a row of a table: all that the terminal has. `None` if stdout is not a terminal: its lines stay
+/// whole.
+pub(crate) fn of_rows() -> Option<usize> {
+    terminal_size_of(io::stdout()).map(|(Width(columns), _)| usize::from(columns))
 }
 
 pub(crate) fn of_stdout() -> usize {

@@ -151,3 +151,17 @@ async fn history_that_cannot_be_written_is_listed() {
     assert_eq!(home.run(&["create", "--local", "AcmePortal"]).status, 5);
     assert_eq!(home.run(&["recover"]).status, 5);
 }
+
+#[cfg(unix)]
+#[test]
+fn fifo_in_place_of_ledger_is_refused_at_once() {
+    let home = Home::new();
+    std::fs::create_dir_all(home.ledger().parent().unwrap()).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(home.ledger()).status().unwrap();
+    assert!(made.success());
+    for arguments in [&["history"][..], &["create", "--local", "AcmePortal"], &["recover"]] {
+        let ran = home.run(arguments);
+        assert_eq!(ran.status, 6, "{ran:?}");
+        assert!(ran.stderr.contains("not a regular file\nhint: move it away"), "{ran:?}");
+    }
+}

@@ -462,7 +462,7 @@ fn org_is_stated_where_token_cannot_read_it() {
     let ran = login(&orgs, &org, &["--refresh-token"], &stdin);
     assert_eq!(ran.status, 0, "{ran:?}");
     assert!(
-        ran.stderr.contains("has the scope ZohoCRM.org.READ, too, or pass `--org-id`"),
+        ran.stderr.contains("also has the scope ZohoCRM.org.READ, or pass `--org-id`"),
         "{ran:?}"
     );
     let ran = login(&orgs, &org, &["--refresh-token", "--org-id", "7000"], &stdin);

@@ -4,12 +4,35 @@ use serde_json::json;
 
 use crate::orgs::{Org, Orgs};
 use crate::support::{Home, Ran};
+#[cfg(target_os = "linux")]
+use crate::terminal::Terminal;
 
 #[test]
 fn no_profile_hints_at_login() {
     let ran = Home::new().run(&["profiles"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (0, ""));
     assert!(ran.stderr.contains("portal login"), "{}", ran.stderr);
+}
+
+#[cfg(target_os = "linux")]
+#[portal_testkit::needs(setsid)]
+#[test]
+fn results_fit_terminal_of_any_width() {
+    let orgs = Orgs::start(vec![Org::new("acme"), Org::new("beta")], &[]);
+    for command in [&["profiles"][..], &["profiles", "show", "acme"], &["doctor"]] {
+        let on = |columns| Terminal::start(&orgs.home.command(command), columns).wait().1;
+        let (narrow, wide) = (on(40), on(200));
+        assert!(narrow.split_whitespace().eq(wide.split_whitespace()), "{narrow}\n{wide}");
+        for line in narrow.lines() {
+            let is_one_word = line.split_whitespace().count() == 1;
+            assert!(line.chars().count() <= 40 || is_one_word, "{command:?}: {line}");
+        }
+    }
+    let command = orgs.home.command(&["profiles"]);
+    assert_eq!(Terminal::start(&command, 200).wait().1.lines().count(), 2);
+    let narrow = Terminal::start(&command, 40).wait().1;
+    let below = narrow.lines().nth(1).unwrap();
+    assert_eq!(below, "    1000.CLIENT.acme", "{narrow}");
 }
 
 #[test]

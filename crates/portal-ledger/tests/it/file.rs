@@ -52,6 +52,17 @@ fn file_that_is_no_database_is_refused_untouched() {
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
+#[cfg(unix)]
+#[test]
+fn fifo_in_place_of_file_is_refused_at_once() {
+    let directory = TempDir::new().unwrap();
+    let path = file(directory.path());
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    let error = Ledger::open(directory.path()).unwrap_err();
+    let OpenError::Io { source, .. } = &error else { panic!("{error}") };
+    assert_eq!(source.to_string(), "not a regular file");
+}
+
 #[tokio::test]
 async fn damaged_row_is_reported_and_nothing_granted() {
     let directory = TempDir::new().unwrap();

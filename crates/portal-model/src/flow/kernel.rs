@@ -138,6 +138,13 @@ pub struct Token {
     pub was_refused: bool,
 }
 
+/// When an event is taken in, with the random part of the backoff that it may lead to.
+#[derive(Clone, Copy, Debug)]
+struct At {
+    now: Duration,
+    jitter: Jitter,
+}
+
 /// Failures in a row of one kind of request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tries {
@@ -162,7 +169,8 @@ impl Flow {
 
     /// The outcome of a [preview](Self::preview) by a complete list of the org's portals.
     pub fn outcome_by(mut self, portals: &[Portal]) -> Outcome {
-        self.on_listing(Duration::ZERO, Jitter::FULL, Duration::ZERO, portals);
+        let at = At { now: Duration::ZERO, jitter: Jitter::FULL };
+        self.on_listing(at, Duration::ZERO, portals);
         self.abandon()
     }
 
@@ -312,36 +320,32 @@ impl Flow {
             (_, Some(InFlight::Send)) => Activity::Sending { attempt: self.attempts },
             (Phase::Baseline, Some(InFlight::List { .. })) => Activity::ListingFirst,
             (_, Some(InFlight::List { .. })) => Activity::Verifying,
-            (_, None) => match (&self.last_failure, &self.doubt) {
-                (Some(last_failure), _) => {
-                    Activity::BackingOff { cause: with_sources(last_failure), until }
-                }
-                (None, Some(doubt))
-                    if matches!(self.phase, Phase::Verify(_)) && !self.backs_off() =>
-                {
-                    let until = self.absent_from.max(until);
-                    Activity::WaitingToVerify { doubt: doubt.clone(), until }
-                }
-                (None, doubt) => {
-                    let cause =
-                        doubt.as_ref().map_or_else(String::new, |doubt| with_sources(doubt));
-                    Activity::BackingOff { cause, until }
-                }
-            },
+            (Phase::Verify(_), None) if self.last_failure.is_none() && !self.backs_off(until) => {
+                let doubt = self.doubt.clone().unwrap_or(Doubt::InProgress);
+                Activity::WaitingToVerify { doubt, until: self.absent_from.max(until) }
+            }
+            (_, None) => {
+                let failure = self.last_failure.as_ref().map(|failure| with_sources(failure));
+                let doubt = || self.doubt.as_ref().map(|doubt| with_sources(doubt));
+                Activity::BackingOff { cause: failure.or_else(doubt).unwrap_or_default(), until }
+            }
         }
     }
 }
 
 /// What comes next.
 impl Flow {
-    /// Whether the next list clears the way for another attempt, unless it shows something.
-    fn backs_off(&self) -> bool {
-        self.phase == Phase::Verify(IfAbsent::Repeat)
-            && self.effect.repeats_in_doubt()
-            && self.polls > 0
+    /// Whether the list after this wait clears the way for another attempt, unless it shows something.
+    fn backs_off(&self, until: Duration) -> bool {
+        self.phase == Phase::Verify(IfAbsent::Repeat) && self.polls > 0 && self.may_repeat(until)
+    }
+
+    /// Whether another attempt may begin at `at`, in doubt.
+    fn may_repeat(&self, at: Duration) -> bool {
+        self.effect.repeats_in_doubt()
             && self.blocked.is_none()
             && self.ambiguity.is_none()
-            && self.attempts < self.policy.max_attempts
+            && self.check_attempt(at).is_ok()
     }
 
     /// Puts the next thing under way, unless it is too early or the flow has ended.
@@ -368,13 +372,11 @@ impl Flow {
         let next = match (self.token.current, &self.phase) {
             (_, Phase::Attempt { recorded: true }) => {
                 self.phase = Phase::Attempt { recorded: false };
+                self.attempts += 1;
                 InFlight::Send
             }
             (None, _) => InFlight::Token,
-            (Some(_), Phase::Attempt { recorded: false }) => {
-                self.attempts += 1;
-                InFlight::Record
-            }
+            (Some(_), Phase::Attempt { recorded: false }) => InFlight::Record,
             (Some(_), _) => InFlight::List { began: now },
         };
         if next != InFlight::Send {
@@ -396,7 +398,7 @@ impl Flow {
                 timeout: self.read_timeout(now),
             },
             (_, Some(InFlight::Record)) => {
-                Step::Record(self.effect.intent(self.attempts, self.baseline.clone()))
+                Step::Record(self.effect.intent(self.attempts + 1, self.baseline.clone()))
             }
             // There was time for all of it when it was handed out.
             (_, Some(InFlight::Send)) => Step::Send {
@@ -408,8 +410,7 @@ impl Flow {
 
     /// Whether an attempt may begin at `at`, or why not.
     fn check_attempt(&self, at: Duration) -> Result<(), NotDone> {
-        let counted = u32::from(self.phase == Phase::Attempt { recorded: true });
-        if self.attempts - counted >= self.policy.max_attempts {
+        if self.attempts >= self.policy.max_attempts {
             return Err(NotDone::Exhausted { last: self.last_doubt.clone() });
         }
         let verified = at.saturating_add(self.policy.time_for_an_attempt());
@@ -422,9 +423,6 @@ impl Flow {
 
     /// An attempt would be next, but the policy allows no more.
     fn stop_attempting(&mut self, now: Duration, reason: NotDone) {
-        if self.phase == (Phase::Attempt { recorded: true }) {
-            self.attempts -= 1;
-        }
         let requested = match self.last_failure {
             Some(NotDone::RateLimited { .. }) => self.wake_at,
             // The list needs a token, and there was none just now.
@@ -510,13 +508,7 @@ impl Flow {
 
     /// The current request failed: the same again, later. `requested` is the wait that the
     /// service requests.
-    fn retry(
-        &mut self,
-        now: Duration,
-        jitter: Jitter,
-        last_failure: NotDone,
-        requested: Option<Duration>,
-    ) {
+    fn retry(&mut self, at: At, last_failure: NotDone, requested: Option<Duration>) {
         // Getting a token is a part of the request that needs it.
         if self.in_flight.take() != Some(InFlight::Token) {
             self.token.replaced = false;
@@ -528,12 +520,12 @@ impl Flow {
             matches!(self.phase, Phase::Attempt { .. }) && self.doubt.is_some() && needs_list;
         let step =
             if is_repeat { self.tries.backoffs.max(self.polls) } else { self.tries.backoffs };
-        let backoff = self.policy.backoff(step, jitter);
+        let backoff = self.policy.backoff(step, at.jitter);
         // Rule 12: at least the backoff, and many clients don't come back at the same moment.
         let requested =
-            requested.map(|time| time.saturating_add(jitter.of(self.policy.backoff_base)));
+            requested.map(|time| time.saturating_add(at.jitter.of(self.policy.backoff_base)));
         let wake_at =
-            now.saturating_add(requested.map_or(backoff, |requested| requested.max(backoff)));
+            at.now.saturating_add(requested.map_or(backoff, |requested| requested.max(backoff)));
         self.tries.backoffs += 1;
         let is_rate_limited = matches!(last_failure, NotDone::RateLimited { .. });
         self.last_failure = Some(last_failure);
@@ -542,7 +534,7 @@ impl Flow {
             self.phase = Phase::Verify(IfAbsent::Repeat);
             self.polls += 1;
         }
-        self.wait_until(now, wake_at);
+        self.wait_until(at.now, wake_at);
         if is_rate_limited {
             self.tries = Tries { backoffs: self.tries.backoffs, ..Tries::default() };
             return;

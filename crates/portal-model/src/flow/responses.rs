@@ -4,23 +4,21 @@ use crate::endpoint::{Response, ResponseError, UnreadableReason};
 use crate::envelope;
 use crate::error::{ApiError, ErrorCode};
 use crate::name::PortalName;
-use crate::outcome::{Doubt, Failure};
+use crate::outcome::{Doubt, Failure, NotDone};
 use crate::portal::Portal;
 use crate::read;
 
 /// Why a list shows nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unusable {
-    /// The service limits the rate of requests.
-    RateLimited(ResponseError),
     /// The service rejected the token.
     TokenRejected(ResponseError),
     /// The service does not let this token list: its scope does not cover it.
     ScopeMissing(ApiError),
     /// The service rejected the request for another reason.
     Rejected(ApiError),
-    /// Anything else. Trying again may help.
-    Failed(Failure),
+    /// Anything else. Trying again may help: how the flow ends if it does not.
+    Failed(NotDone),
 }
 
 /// What the response to an attempt means.
@@ -123,25 +121,31 @@ pub(super) fn is_name_taken(error: &ApiError) -> bool {
 /// The portals of a complete list that is not a cache's. Any other counts for nothing (rule 1), neither
 /// for presence nor for absence.
 pub(super) fn read_list(response: &Response) -> Result<Vec<Portal>, Unusable> {
-    match read::decode_page(response) {
-        Ok((_, Some(why))) => Err(Unusable::Failed(Failure::IncompleteList(why))),
-        Ok((portals, None)) => Ok(portals),
-        Err(error) if response.status == 429 => Err(Unusable::RateLimited(error)),
-        Err(ResponseError::Api(error)) if error.is_rate_limited() => {
-            Err(Unusable::RateLimited(ResponseError::Api(error)))
-        }
-        Err(error) if error.needs_new_token() => Err(Unusable::TokenRejected(error)),
-        Err(ResponseError::Unreadable(page)) => {
-            Err(Unusable::Failed(Failure::Response(ResponseError::Unreadable(page))))
-        }
-        Err(ResponseError::Api(error)) if error.is_server_error() || response.status < 400 => {
-            Err(Unusable::Failed(Failure::Response(ResponseError::Api(error))))
-        }
-        Err(ResponseError::Api(error)) if error.is_scope_mismatch() && response.status == 401 => {
-            Err(Unusable::ScopeMissing(error))
-        }
-        Err(ResponseError::Api(error)) => Err(Unusable::Rejected(error)),
+    let failed = |failure| Err(Unusable::Failed(NotDone::Unreachable(failure)));
+    let error = match read::decode_page(response) {
+        Ok((portals, None)) => return Ok(portals),
+        Ok((_, Some(why))) => return failed(Failure::IncompleteList(why)),
+        Err(error) => error,
+    };
+    if response.status == 429 || error.api().is_some_and(ApiError::is_rate_limited) {
+        return Err(Unusable::Failed(rate_limited(error, response)));
     }
+    if error.needs_new_token() {
+        return Err(Unusable::TokenRejected(error));
+    }
+    match error {
+        ResponseError::Api(error) if !error.is_server_error() && response.status >= 400 => {
+            let is_scope_missing = error.is_scope_mismatch() && response.status == 401;
+            let why = if is_scope_missing { Unusable::ScopeMissing } else { Unusable::Rejected };
+            Err(why(error))
+        }
+        error => failed(Failure::Response(error)),
+    }
+}
+
+/// How a flow ends if the service limits the rate of requests until the end.
+pub(super) fn rate_limited(error: ResponseError, response: &Response) -> NotDone {
+    NotDone::RateLimited { retry_after: response.retry_after, cause: Failure::Response(error) }
 }
 
 #[cfg(test)]
@@ -219,11 +223,15 @@ mod tests {
         let list = |status, body: &str| read_list(&Response::new(status, body)).unwrap_err();
         let new = r#"{"code":"NEW_CODE","details":{},"message":"","status":"error"}"#;
         assert!(matches!(list(400, new), Unusable::Rejected(_)));
-        assert!(matches!(list(429, "<html>"), Unusable::RateLimited(_)));
+        let is_limited = |why| matches!(why, Unusable::Failed(NotDone::RateLimited { .. }));
+        assert!(is_limited(list(429, "<html>")));
         let limited = r#"{"code":"TOO_MANY_REQUESTS","details":{},"message":"","status":"error"}"#;
-        assert!(matches!(list(400, limited), Unusable::RateLimited(_)));
+        assert!(is_limited(list(400, limited)));
         for status in [200, 302, 399] {
-            assert!(matches!(list(status, new), Unusable::Failed(_)), "{status}");
+            assert!(
+                matches!(list(status, new), Unusable::Failed(NotDone::Unreachable(_))),
+                "{status}"
+            );
         }
         for body in [new, "<html>"] {
             assert!(matches!(list(401, body), Unusable::TokenRejected(_)), "{body}");
@@ -234,7 +242,7 @@ mod tests {
     fn cached_or_paged_list_counts_for_nothing() {
         let incomplete = |response: Response| {
             let list = read_list(&response);
-            matches!(list, Err(Unusable::Failed(Failure::IncompleteList(_))))
+            matches!(list, Err(Unusable::Failed(NotDone::Unreachable(Failure::IncompleteList(_)))))
         };
         assert!(incomplete(Response::new(200, r#"{"portals":[],"info":{"more_records":true}}"#)));
         let whole = Response::new(200, r#"{"portals":[],"info":{"more_records":false}}"#);

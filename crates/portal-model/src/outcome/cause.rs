@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::endpoint::{ResponseError, Unreadable};
+use crate::endpoint::ResponseError;
 use crate::error::ApiError;
 use crate::oauth::{OAuthError, TokenError};
 use crate::transport::{NoResponse, NotSent};
@@ -154,19 +154,16 @@ pub enum Doubt {
     /// The service failed, which does not show what it did.
     #[error("the service failed")]
     ServerError(#[source] ApiError),
-    /// The response is not the service's, or contradicts itself.
+    /// The response is not the service's, or contradicts itself; or it is a rejection that an earlier copy of
+    /// the same request may have caused, or of a kind that is not known.
     #[error(transparent)]
-    Unreadable(Unreadable),
+    Response(#[from] ResponseError),
     /// The service reported success for another name.
     #[error("the service reported success for another name: {0}")]
     OtherName(String),
     /// The service limited the rate of requests, which it may do after the fact.
     #[error("rate limited")]
     RateLimited(#[source] ResponseError),
-    /// A rejection that an earlier copy of the same request may have caused, or of a kind that
-    /// is not known.
-    #[error(transparent)]
-    Rejected(ApiError),
     /// An earlier process left it in doubt.
     #[error("an earlier attempt was left in doubt")]
     Earlier,
@@ -176,24 +173,12 @@ pub enum Doubt {
     Done(String),
 }
 
-impl From<ResponseError> for Doubt {
-    fn from(error: ResponseError) -> Self {
-        match error {
-            ResponseError::Api(error) => Self::Rejected(error),
-            ResponseError::Unreadable(page) => Self::Unreadable(page),
-        }
-    }
-}
-
 impl Doubt {
     /// The response that led to it, if one did.
     pub fn response(&self) -> Option<ResponseError> {
         match self {
-            Self::ServerError(error) | Self::Rejected(error) => {
-                Some(ResponseError::Api(error.clone()))
-            }
-            Self::Unreadable(page) => Some(ResponseError::Unreadable(page.clone())),
-            Self::RateLimited(error) => Some(error.clone()),
+            Self::ServerError(error) => Some(ResponseError::Api(error.clone())),
+            Self::Response(error) | Self::RateLimited(error) => Some(error.clone()),
             Self::InProgress
             | Self::NoResponse(_)
             | Self::OtherName(_)

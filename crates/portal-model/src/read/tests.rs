@@ -25,6 +25,10 @@ fn list_is_complete_unless_it_says_otherwise() {
         r#"{"more_records":"False","count":"1","next_page_token":""}"#,
         r#"{"moreRecords":false,"TotalCount":1,"PAGE":1}"#,
         r#"{"per_page":200,"pages":1,"status":"success","cursor":null}"#,
+        // All that the service sends with its other lists.
+        r#"{"call":false,"per_page":200,"next_page_token":null,"count":1,"sort_by":"id","page":1,
+            "previous_page_token":null,"page_token_expiry":null,"sort_order":"desc","email":false,
+            "more_records":false,"total_count":1}"#,
     ] {
         assert_eq!(why(info), None, "{info}");
     }
@@ -48,6 +52,8 @@ fn list_is_complete_unless_it_says_otherwise() {
         r#"{"has_more":true}"#,
         r#"{"cursor":"c8582e"}"#,
         r#"{"isTruncated":true}"#,
+        r#"{"size":4}"#,
+        r#"{"complete":false}"#,
         r#"{"pages":2}"#,
         r#"{"total-pages":"2"}"#,
         "[]",
@@ -69,6 +75,7 @@ fn incomplete_list_is_error_of_its_own() {
         ("link", "</2>; rel=next", "incomplete list: it has more pages"),
         ("warning", "112 - \"disconnected operation\"", "incomplete list: it comes from a cache"),
         ("x-next-page", "2", "incomplete list: it has more pages"),
+        ("x-total-pages", "2", "incomplete list: it has more pages"),
         ("content-range", "items 0-0/5", "incomplete list: it has more pages"),
         ("x-total-count", "25", "incomplete list: it has not as many portals as it says"),
     ] {
@@ -105,11 +112,18 @@ fn what_stands_beside_records_counts_as_well() {
         r#"{"portals":[{"name":"AcmePortal"}],"next_page_token":"c8582e"}"#,
         r#"{"portals":[{"name":"AcmePortal"}],"paging":{"next":"/x?page=2"}}"#,
         r#"{"portals":[],"meta":{"total":3},"info":{}}"#,
+        r#"{"portals":[],"status":"error"}"#,
+        r#"{"portals":[],"truncated":true}"#,
     ] {
         assert!(page(body).unwrap().1.is_some(), "{body}");
     }
     for body in [r#"{"portals":[],"count":0}"#, r#"{"portals":[],"paging":{"next":null}}"#] {
         assert_eq!(page(body).unwrap(), (vec![], None));
+    }
+    for (header, value) in [("x-next-page", ""), ("x-total-pages", "1"), ("warning", "299 - x")] {
+        let response = Response::new(200, r#"{"portals":[]}"#);
+        let response = response.with_headers(|name| (name == header).then_some(value));
+        assert_eq!(decode_page(&response).unwrap().1, None, "{header}");
     }
     let counted = Response::new(200, r#"{"portals":[]}"#);
     let counted = counted.with_headers(|name| (name == "x-total-count").then_some(" 0"));

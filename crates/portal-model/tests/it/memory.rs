@@ -56,7 +56,12 @@ fn decode_hostile_bodies() {
         match decoded {
             Ok(()) | Err(ResponseError::Api(_)) => {}
             Err(ResponseError::Unreadable(list)) => {
-                assert_eq!(list.why, UnreadableReason::IncompleteList("it has more pages"));
+                assert_eq!(
+                    list.why,
+                    UnreadableReason::IncompleteList(
+                        "it comes with something that is not known here"
+                    )
+                );
             }
             Err(error) => panic!("{error}"),
         }

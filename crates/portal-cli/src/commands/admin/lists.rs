@@ -5,11 +5,20 @@ use portal_store::{
     AdminRefusal, Administration, AuditAction, AuditEntry, Credential, OrgId, PortalLimit,
     Registry, User,
 };
+use serde::Serialize;
 use serde_json::json;
 
 use super::changes::named;
 use super::registry::Admin;
 use crate::report::failure::Failure;
+
+/// A credential of an org.
+#[derive(Serialize)]
+struct CredentialOf<'a> {
+    org: &'a str,
+    #[serde(flatten)]
+    credential: Credential,
+}
 
 impl<R: Administration + Registry> Admin<'_, R> {
     pub(super) async fn orgs(&self) -> Result<(), Failure> {
@@ -50,32 +59,23 @@ impl<R: Administration + Registry> Admin<'_, R> {
 
     pub(super) async fn credentials(&self, org: &str) -> Result<(), Failure> {
         let credentials = self.registry.credentials(self.org(org).await?).await?;
-        self.printer.table(credentials.iter().map(|it| {
-            let Credential { client_id, email, fingerprint, scopes, revoked_at, .. } = it;
+        self.printer.table(credentials.into_iter().map(|credential| {
+            let Credential { client_id, email, fingerprint, scopes, revoked_at, .. } = &credential;
             let scopes: Vec<_> = scopes.iter().map(Scope::as_str).collect();
-            let revoked_at = revoked_at.map(|at| at.to_string());
-            let state = match &revoked_at {
+            let state = match revoked_at {
                 Some(at) => format!("revoked {at}"),
                 None => scopes.join(","),
             };
             let cells = [email.clone(), client_id.clone(), format!("{fingerprint}  {state}")];
-            let row = json!({
-                "client_id": client_id,
-                "email": email,
-                "fingerprint": fingerprint,
-                "org": org,
-                "revoked_at": revoked_at,
-                "scopes": scopes,
-            });
-            (cells, row)
+            (cells, CredentialOf { org, credential })
         }));
         Ok(())
     }
 
     pub(super) async fn log(&self, limit: u32) -> Result<(), Failure> {
         let entries = self.registry.audit_log(limit).await?;
-        self.printer.table(entries.iter().map(|entry| {
-            let AuditEntry { at, actor, action, org, subject, detail, .. } = entry;
+        self.printer.table(entries.into_iter().map(|entry| {
+            let AuditEntry { at, actor, action, org, subject, detail, .. } = &entry;
             let of_org = org.as_ref().filter(|org| *org != subject);
             let of_org = of_org.map(|org| format!(" of {org}")).unwrap_or_default();
             let more = match (action, detail) {
@@ -83,18 +83,8 @@ impl<R: Administration + Registry> Admin<'_, R> {
                 (_, Some(detail)) if !detail.is_empty() => format!(": {detail}"),
                 _ => String::new(),
             };
-            let (at, action) = (at.to_string(), action.to_string());
-            let subject_cell = format!("{subject}{of_org}{more}");
-            let cells = [at.clone(), actor.clone(), action.clone(), subject_cell];
-            let row = json!({
-                "action": action,
-                "actor": actor,
-                "at": at,
-                "detail": detail,
-                "org": org,
-                "subject": subject,
-            });
-            (cells, row)
+            let subject = format!("{subject}{of_org}{more}");
+            ([at.to_string(), actor.clone(), action.to_string(), subject], entry)
         }));
         Ok(())
     }

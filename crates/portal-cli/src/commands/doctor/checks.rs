@@ -88,7 +88,7 @@ pub(super) async fn run(target: &Target, entries: &[Entry]) -> Result<Vec<Check>
     checks.push(unfinished(target, entries));
     if has_token {
         checks.push(data_center(&target.hosts, &client));
-        checks.extend(identified.map(|identified| org(identified, target.org.as_ref())));
+        checks.extend(identified.map(|identified| org(&identified, target.org.as_ref())));
         match client.call_retrying(&ListPortals, TRIES).await {
             Err(ClientError::Api(error)) if error.code == ErrorCode::ApiNotSupported => {
                 checks.push(no_portals(&error));
@@ -126,7 +126,11 @@ fn unfinished(target: &Target, entries: &[Entry]) -> Check {
     Check::warning("ledger", message, "run `portal recover`")
 }
 
-fn org(identified: Result<Org, ClientError>, stated: Option<&Org>) -> Check {
+/// Which org the token of a client is for.
+pub(in crate::commands) fn org(
+    identified: &Result<Org, ClientError>,
+    stated: Option<&Org>,
+) -> Check {
     match (identified, stated) {
         (Ok(org), Some(stated)) if org.id != stated.id => {
             let message = format!("the token is for org {org}, and the profile says {stated}");
@@ -143,7 +147,7 @@ fn org(identified: Result<Org, ClientError>, stated: Option<&Org>) -> Check {
             permission::with_org(),
         ),
         (Err(error), None) => {
-            Check::failed("org", cause::failure(&error, "determine which org this is"))
+            Check::failed("org", cause::failure(error, "determine which org this is"))
         }
     }
 }
@@ -168,7 +172,8 @@ fn data_center(hosts: &Hosts, client: &Client) -> Check {
     Check::ok("hosts", format!("the API is at {used}, as the profile says"))
 }
 
-fn read(portals: &Result<Vec<Portal>, ClientError>) -> Check {
+/// Whether the token of a client can list portals.
+pub(in crate::commands) fn read(portals: &Result<Vec<Portal>, ClientError>) -> Check {
     match portals {
         Ok(_) => Check::ok("read", "the token can list the org's portals"),
         Err(ClientError::Api(error)) if error.is_scope_mismatch() => {

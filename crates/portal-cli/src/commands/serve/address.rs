@@ -62,15 +62,12 @@ impl fmt::Display for Listen {
 /// The value of `--admin-listen`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AdminListen {
-    /// As without the argument: an empty variable is one that is not set.
-    Free,
     Off,
     At(Listen),
 }
 
 pub(super) fn parse_admin(text: &str) -> Result<AdminListen, String> {
     match text {
-        "" => Ok(AdminListen::Free),
         "none" => Ok(AdminListen::Off),
         _ => Listen::parse(text).map(AdminListen::At),
     }

@@ -30,12 +30,10 @@ pub(super) struct Listening<'a> {
     org: Option<&'a OrgCredentials>,
 }
 
-/// Says that it listens, and to people what it serves and how to use it. `org` is the default org: the
-/// secrets of a seed are in the seed.
+/// Says that it listens, and to people what it serves and how to use it.
 pub(super) async fn announce(
     args: &Args,
     running: &Running,
-    org: Option<&OrgCredentials>,
     registry: &impl Registry,
     printer: &Printer,
 ) -> Result<(), RegistryError> {
@@ -50,6 +48,9 @@ pub(super) async fn announce(
     }
     let Running { url, admin, port, .. } = running;
     let admin = admin.as_deref();
+    // The secrets of a seed are in the seed.
+    let default = running.orgs.first().filter(|_| args.seed.is_none());
+    let org = default.and_then(|org| org.credentials.as_ref());
     let listening = Listening { event: "listening", url, admin, org };
     printer.result(format_args!("Listening on {url}"), &listening);
     if printer.is_json() {
@@ -92,24 +93,20 @@ pub(super) fn variables(
     running: &Running,
     org: Option<&OrgCredentials>,
 ) -> Vec<(&'static str, String)> {
-    let url = running.url.as_str();
-    let mut variables = vec![("PORTAL_API_DOMAIN", url), ("PORTAL_ACCOUNTS_URL", url)];
-    if let Some(org) = org {
-        variables.extend([
-            ("PORTAL_CLIENT_ID", org.client_id.as_str()),
-            ("PORTAL_CLIENT_SECRET", org.client_secret.expose()),
-            ("PORTAL_REFRESH_TOKEN", org.refresh_token.expose()),
-        ]);
-    }
-    variables.extend(running.admin.as_deref().map(|admin| ("PORTAL_ADMIN_URL", admin)));
-    let mut variables: Vec<_> =
-        variables.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
-    let file = running.file.as_deref().and_then(Path::to_str);
-    variables.extend(file.map(|file| (running::VARIABLE, file.to_owned())));
-    if let Some(hosts) = unproxied() {
-        variables.extend(["NO_PROXY", "no_proxy"].map(|name| (name, hosts.clone())));
-    }
-    variables
+    let url = Some(running.url.as_str());
+    let proxy = unproxied();
+    let variables = [
+        ("PORTAL_API_DOMAIN", url),
+        ("PORTAL_ACCOUNTS_URL", url),
+        ("PORTAL_CLIENT_ID", org.map(|org| org.client_id.as_str())),
+        ("PORTAL_CLIENT_SECRET", org.map(|org| org.client_secret.expose())),
+        ("PORTAL_REFRESH_TOKEN", org.map(|org| org.refresh_token.expose())),
+        ("PORTAL_ADMIN_URL", running.admin.as_deref()),
+        (running::VARIABLE, running.file.as_deref().and_then(Path::to_str)),
+        ("NO_PROXY", proxy.as_deref()),
+        ("no_proxy", proxy.as_deref()),
+    ];
+    variables.into_iter().filter_map(|(name, value)| Some((name, value?.to_owned()))).collect()
 }
 
 /// The hosts that are reached without a proxy, this machine added, if there is a proxy at all: not

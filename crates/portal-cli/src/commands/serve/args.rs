@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::{NonEmptyStringValueParser, TypedValueParser as _};
+use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser, TypedValueParser as _};
 use portal_http::client::BaseUrl;
 use portal_http::server::{FaultSpec, ServerLimits};
 use portal_model::Secret;
@@ -102,10 +102,10 @@ pub(crate) struct Args {
         long,
         help_heading = OPERATING,
         value_name = "N",
-        value_parser = clap::value_parser!(u32).range(1..),
-        default_value_t = default_max_connections()
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..),
+        default_value_t = ServerLimits::default().max_connections
     )]
-    pub(super) max_connections: u32,
+    pub(super) max_connections: usize,
     /// Wait this long for open requests on shutdown
     #[arg(long, help_heading = OPERATING, value_name = "DURATION", default_value_t = ServerLimits::default().shutdown_timeout.into())]
     pub(super) shutdown_timeout: humantime::Duration,
@@ -182,7 +182,7 @@ impl Args {
 
     pub(super) fn limits(&self) -> ServerLimits {
         let mut limits = ServerLimits::default();
-        limits.max_connections = usize::try_from(self.max_connections).unwrap_or(usize::MAX);
+        limits.max_connections = self.max_connections;
         limits.shutdown_timeout = self.shutdown_timeout.into();
         if self.behind_proxy {
             // All connections come from the proxy.
@@ -190,10 +190,6 @@ impl Args {
         }
         limits
     }
-}
-
-fn default_max_connections() -> u32 {
-    u32::try_from(ServerLimits::default().max_connections).unwrap_or(u32::MAX)
 }
 
 fn host_name(text: &str) -> Result<String, &'static str> {

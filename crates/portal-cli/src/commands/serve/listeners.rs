@@ -66,9 +66,9 @@ pub(super) async fn bind_inspector(
     listen: Option<AdminListen>,
     printer: &Printer,
 ) -> Result<Option<Listener>, Failure> {
-    match listen.unwrap_or(AdminListen::Free) {
-        AdminListen::Off => Ok(None),
-        AdminListen::At(address) => {
+    match listen {
+        Some(AdminListen::Off) => Ok(None),
+        Some(AdminListen::At(address)) => {
             let listener = address.bind().await.map_err(|error| {
                 let message =
                     format!("cannot serve `--admin-listen`: {:#}", anyhow::Error::new(error));
@@ -81,7 +81,7 @@ pub(super) async fn bind_inspector(
             }
             Ok(Some(listener))
         }
-        AdminListen::Free => {
+        None => {
             let free = INSPECTOR_PORTS.chain([0]).map(|port| (Ipv4Addr::LOCALHOST, port).into());
             let bound = TcpListener::bind(&*free.collect::<Vec<SocketAddr>>()).await;
             // Nobody asked for it, and the service does without.

@@ -13,6 +13,7 @@ use portal_store::{
 use super::args::Args;
 use crate::org::data_directory;
 use crate::org::default_org::OrgCredentials;
+use crate::org::running::ServedOrg;
 use crate::report::failure::Failure;
 use crate::sys::files;
 use crate::terminal::printer::Printer;
@@ -20,8 +21,8 @@ use crate::terminal::printer::Printer;
 /// A registry, and the state it begins with.
 pub(super) struct Opened<R> {
     pub(super) registry: R,
-    /// Absent if there is a seed, or were orgs.
-    pub(super) org: Option<OrgCredentials>,
+    /// Those of the seed, or the default org. Of others the credentials are not known.
+    pub(super) orgs: Vec<ServedOrg>,
     /// Of a registry in memory.
     pub(super) throwaway: Option<(MemoryRegistry, Seed)>,
     /// Completes once the files of the registry are found removed or replaced: whatever is
@@ -57,7 +58,8 @@ pub(super) async fn in_database(
         return Err(Failure::usage("the database has no org yet")
             .hint("pass `--seed FILE` with orgs, users and credentials, or use `portal admin`"));
     }
-    Ok(Opened { registry, org: None, throwaway: None, failed: Box::pin(pending()) })
+    let orgs = seed.as_ref().map(ServedOrg::all_of).unwrap_or_default();
+    Ok(Opened { registry, orgs, throwaway: None, failed: Box::pin(pending()) })
 }
 
 /// The registry in `directory`, with the orgs of `seed` added, or the default org.
@@ -72,23 +74,23 @@ pub(super) async fn in_directory(
     let waits =
         waits.then_some(|why| printer.warning(format_args!("{why}, and the server starts")));
     let registry = data_directory::open(directory, args.accept_loss, waits).await?;
-    let org = if let Some(seed) = seed {
+    let seed = if let Some(seed) = seed {
         let place = directory.display();
         data_directory::seed(&registry, &seed, args.seed_replaces, place).await?;
-        None
+        seed
     } else {
         data_directory::default_unless_others(&registry, directory).await?
     };
     let failed = Box::pin(registry.failed());
-    Ok(Opened { registry, org, throwaway: None, failed })
+    Ok(Opened { registry, orgs: ServedOrg::all_of(&seed), throwaway: None, failed })
 }
 
 /// A registry in memory, with the orgs of `seed` or the default org.
 pub(super) async fn in_memory(seed: Option<Seed>) -> Result<Opened<MemoryRegistry>, Failure> {
-    let org = if seed.is_none() { Some(OrgCredentials::generate()?) } else { None };
-    let seed = seed.or_else(|| org.as_ref().map(OrgCredentials::seed)).unwrap_or_default();
+    let seed = seed.map_or_else(|| Ok(OrgCredentials::generate()?.seed()), Ok::<_, Failure>)?;
     let registry = MemoryRegistry::default();
     registry.apply_seed(&seed, data_directory::now()?).await?;
+    let orgs = ServedOrg::all_of(&seed);
     let throwaway = Some((registry.clone(), seed));
-    Ok(Opened { registry, org, throwaway, failed: Box::pin(pending()) })
+    Ok(Opened { registry, orgs, throwaway, failed: Box::pin(pending()) })
 }

@@ -24,23 +24,18 @@ use crate::org::target::{Hosts, stated_org};
 use crate::sys::toml_file;
 
 /// The whole file.
-#[derive(Debug, Default)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Config {
+    #[serde(rename = "default_profile")]
     pub(super) default: Option<String>,
+    #[serde(default, rename = "profile")]
     pub(super) entries: BTreeMap<String, Entry>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawConfig {
-    default_profile: Option<String>,
-    #[serde(default)]
-    profile: BTreeMap<String, RawEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawEntry {
+pub(super) struct RawEntry {
     data_center: Option<String>,
     api_domain: Option<String>,
     accounts_url: Option<String>,
@@ -52,25 +47,21 @@ struct RawEntry {
 
 pub(super) fn read(path: &Path) -> anyhow::Result<Config> {
     let explain = |error: &toml::de::Error| error.message().to_owned();
-    let raw: RawConfig = toml_file::parse(path, &toml_file::read(path)?, explain)?;
-    let entry = |(name, raw): (String, RawEntry)| {
-        let entry = raw.check().with_context(|| format!("{}, profile {name}", path.display()))?;
-        Ok((name, entry))
-    };
-    let entries = raw.profile.into_iter().map(entry).collect::<anyhow::Result<_>>()?;
-    Ok(Config { default: raw.default_profile, entries })
+    toml_file::parse(path, &toml_file::read(path)?, explain)
 }
 
-impl RawEntry {
-    fn check(self) -> anyhow::Result<Entry> {
-        let hosts = match (self.data_center, self.api_domain, self.accounts_url) {
+impl TryFrom<RawEntry> for Entry {
+    type Error = anyhow::Error;
+
+    fn try_from(raw: RawEntry) -> anyhow::Result<Self> {
+        let hosts = match (raw.data_center, raw.api_domain, raw.accounts_url) {
             (Some(data_center), None, None) => Hosts::of(data_center.parse()?),
             (None, Some(api_domain), Some(accounts_url)) => Hosts::at(api_domain, accounts_url),
             _ => bail!("expected either data_center, or both api_domain and accounts_url"),
         };
-        let name = self.org_name;
-        let org = self.org_id.map(|id| stated_org(&id)).transpose()?.map(|org| org.named(name));
-        Ok(Entry { hosts, client_id: self.client_id, org, ca_file: self.ca_file })
+        let name = raw.org_name;
+        let org = raw.org_id.map(|id| stated_org(&id)).transpose()?.map(|org| org.named(name));
+        Ok(Self { hosts, client_id: raw.client_id, org, ca_file: raw.ca_file })
     }
 }
 

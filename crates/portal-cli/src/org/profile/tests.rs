@@ -74,10 +74,10 @@ fn invalid_config_is_reported_with_line() {
         ("[profile.a]\nclient_id = \"1\"\nregion = \"eu\"\n", "config.toml, line 3: unknown field"),
         ("[profile.a]\nclient_id = 1\n", "config.toml, line 2: invalid type"),
         ("[profile.a\n", "config.toml, line 1: "),
-        ("[profile.a]\nclient_id = \"1\"\n", "profile a: expected either data_center, or both"),
+        ("[profile.a]\nclient_id = \"1\"\n", "config.toml, line 1: expected either"),
         (
             "[profile.a]\nclient_id = \"1\"\ndata_center = \"uk\"\n",
-            "unknown data center \"uk\": expected",
+            "config.toml, line 1: unknown data center \"uk\": expected",
         ),
     ] {
         fs::write(config_path(home.path()), text).unwrap();

@@ -81,7 +81,7 @@ fn every_doubt() -> Vec<(Doubt, Unverified)> {
             Unverified::ListRejected(rejections::scope_mismatch()),
         ),
         (
-            Doubt::Unreadable(Unreadable::new(&page, UnreadableReason::NotJson)),
+            ResponseError::Unreadable(Unreadable::new(&page, UnreadableReason::NotJson)).into(),
             Unverified::Auth(AuthFailure::TokenRejected(ResponseError::Api(
                 rejections::invalid_token(),
             ))),

@@ -6,7 +6,7 @@ use crate::endpoint::{Response, ResponseError};
 use crate::error::ApiError;
 use crate::outcome::{AuthFailure, Doubt, Failure, NotDone, Unverified};
 
-use super::{Flow, IfAbsent, InFlight, Phase, Tries};
+use super::{At, Flow, IfAbsent, InFlight, Phase, Tries};
 use crate::flow::evidence::Finding;
 use crate::flow::policy::{Jitter, NameTaken};
 use crate::flow::responses::{self, Reply, Unusable};
@@ -27,41 +27,41 @@ impl Flow {
         jitter: Jitter,
         event: Event,
     ) -> Result<(), UnexpectedEvent> {
+        let at = At { now, jitter };
         match (self.in_flight, event) {
             (Some(InFlight::Token), Event::Token(id)) => {
                 self.in_flight = None;
                 self.tries = Tries::default();
                 self.token.current = Some(id);
             }
-            (Some(InFlight::Token), Event::NoToken(error)) => self.on_no_token(now, jitter, error),
+            (Some(InFlight::Token), Event::NoToken(error)) => self.on_no_token(at, error),
             (Some(InFlight::List { began }), Event::Response(response)) => {
-                self.on_list(now, jitter, began, &response);
+                self.on_list(at, began, &response);
             }
             (Some(InFlight::Record), Event::Recorded) => {
                 self.in_flight = None;
                 self.phase = Phase::Attempt { recorded: true };
             }
             (Some(InFlight::Record), Event::NotRecorded(why)) => {
-                self.attempts -= 1;
                 self.end_attempts(NotDone::NotRecorded(why));
             }
             (Some(InFlight::Send), Event::Response(response)) => {
                 self.is_last_in_doubt = false;
-                self.on_attempt(now, jitter, &response);
+                self.on_attempt(at, &response);
             }
             (Some(InFlight::Send), Event::NoResponse(why)) => {
-                self.on_lost_attempt(now, jitter, Doubt::NoResponse(why));
+                self.on_lost_attempt(at, Doubt::NoResponse(why));
             }
             (Some(InFlight::Send), Event::NotSent(why)) => {
                 self.attempts -= 1;
                 self.is_last_in_doubt = false;
-                self.on_not_sent(now, jitter, why);
+                self.on_not_sent(at, why);
             }
             (Some(InFlight::List { .. }), Event::NotSent(why)) => {
-                self.on_not_sent(now, jitter, why);
+                self.on_not_sent(at, why);
             }
             (Some(InFlight::List { .. }), Event::NoResponse(why)) => {
-                self.retry(now, jitter, NotDone::Unreachable(Failure::NoResponse(why)), None);
+                self.retry(at, NotDone::Unreachable(Failure::NoResponse(why)), None);
             }
             (in_flight, event) => {
                 return Err(UnexpectedEvent {
@@ -80,12 +80,12 @@ impl Flow {
         Ok(())
     }
 
-    fn on_no_token(&mut self, now: Duration, jitter: Jitter, error: TokenError) {
+    fn on_no_token(&mut self, at: At, error: TokenError) {
         let failure = match error {
-            TokenError::NotSent(why) => return self.on_not_sent(now, jitter, why),
+            TokenError::NotSent(why) => return self.on_not_sent(at, why),
             TokenError::NoResponse(_) | TokenError::Unreadable(_) => {
                 let failure = NotDone::Unreachable(Failure::Token(error));
-                return self.retry(now, jitter, failure, None);
+                return self.retry(at, failure, None);
             }
             // Rule 14: nothing more is sent.
             TokenError::OtherOrigin(api) => {
@@ -97,7 +97,7 @@ impl Flow {
             TokenError::Rejected(ref limit) if limit.is_rate_limited() => {
                 let retry_after = Some(TOKEN_LOCKOUT);
                 let failure = NotDone::RateLimited { retry_after, cause: Failure::Token(error) };
-                return self.retry(now, jitter, failure, retry_after);
+                return self.retry(at, failure, retry_after);
             }
             TokenError::Rejected(error) => AuthFailure::Rejected(error),
             TokenError::NotRenewable => match self.token.rejected.take() {
@@ -116,13 +116,13 @@ impl Flow {
         self.fail_to_authenticate(failure);
     }
 
-    fn on_not_sent(&mut self, now: Duration, jitter: Jitter, why: NotSent) {
+    fn on_not_sent(&mut self, at: At, why: NotSent) {
         let is_permanent = why.is_permanent();
         let last_failure = NotDone::Unreachable(Failure::NotSent(why));
         if is_permanent && self.doubt.is_none() {
             self.finish(self.effect.not_done(last_failure));
         } else {
-            self.retry(now, jitter, last_failure, None);
+            self.retry(at, last_failure, None);
         }
     }
 
@@ -151,13 +151,13 @@ impl Flow {
         self.finish(outcome);
     }
 
-    fn on_attempt(&mut self, now: Duration, jitter: Jitter, response: &Response) {
+    fn on_attempt(&mut self, at: At, response: &Response) {
         match self.effect.classify(response) {
             Reply::Done => self.finish(self.effect.done()),
             Reply::OtherName(name) => {
                 // Rule 6: it is evidence of an effect, and stays so whatever the lists show.
                 let doubt = Doubt::OtherName(name.clone());
-                self.put_in_doubt(now, doubt.clone(), true);
+                self.put_in_doubt(at.now, doubt.clone(), true);
                 self.doubt = Some(doubt);
                 self.ambiguity = Some(Unverified::MayBeRenamed(name));
                 self.verify(IfAbsent::Repeat);
@@ -169,13 +169,13 @@ impl Flow {
             Reply::Rejected(error) => self.verify(IfAbsent::Rejected(error)),
             Reply::Suspect(error) => {
                 let earlier = self.doubt.is_some();
-                self.put_in_doubt(now, Doubt::Rejected(error.clone()), true);
+                self.put_in_doubt(at.now, ResponseError::Api(error.clone()).into(), true);
                 // Where an earlier attempt has the name, no copy of this one has had it yet.
                 self.is_last_in_doubt = earlier;
                 self.verify(IfAbsent::Suspect { error, earlier });
             }
             Reply::Refused(error) => {
-                self.put_in_doubt(now, error.clone().into(), false);
+                self.put_in_doubt(at.now, error.clone().into(), false);
                 self.verify(match error {
                     ResponseError::Api(error) => IfAbsent::Rejected(error),
                     page @ ResponseError::Unreadable(_) => {
@@ -186,16 +186,16 @@ impl Flow {
             Reply::RateLimited(error) => {
                 // Rule 8: it does not count.
                 self.attempts -= 1;
-                self.put_in_doubt(now, Doubt::RateLimited(error.clone()), false);
-                self.retry_limited(now, jitter, error, response.retry_after);
+                self.put_in_doubt(at.now, Doubt::RateLimited(error.clone()), false);
+                self.retry(at, responses::rate_limited(error, response), response.retry_after);
             }
             Reply::Unauthorized(error) if self.token.was_refused => {
-                self.put_in_doubt(now, error.clone().into(), false);
+                self.put_in_doubt(at.now, error.clone().into(), false);
                 self.verify(IfAbsent::NotDone(NotDone::Auth(AuthFailure::TokenRejected(error))));
             }
             Reply::Unauthorized(error) => {
                 self.token.was_refused = true;
-                self.on_lost_attempt(now, jitter, error.clone().into());
+                self.on_lost_attempt(at, error.clone().into());
                 self.drop_token(error);
             }
             Reply::TokenRejected(error) => {
@@ -209,41 +209,30 @@ impl Flow {
                 }
             }
             Reply::Ambiguous(doubt) => {
-                self.on_lost_attempt(now, jitter, doubt);
+                self.on_lost_attempt(at, doubt);
                 if let Some(requested) = response.retry_after {
-                    self.wait_as_requested(now, jitter, requested);
+                    self.wait_as_requested(at, requested);
                 }
             }
         }
     }
 
-    fn retry_limited(
-        &mut self,
-        now: Duration,
-        jitter: Jitter,
-        error: ResponseError,
-        retry_after: Option<Duration>,
-    ) {
-        let cause = Failure::Response(error);
-        self.retry(now, jitter, NotDone::RateLimited { retry_after, cause }, retry_after);
-    }
-
     /// Rule 12: a service that fails may request a wait, too. The last list comes in any case.
-    fn wait_as_requested(&mut self, now: Duration, jitter: Jitter, requested: Duration) {
-        let requested = requested.saturating_add(jitter.of(self.policy.backoff_base));
-        let wake_at = now.saturating_add(requested).max(self.wake_at.unwrap_or(now));
-        self.wait_until(now, wake_at);
+    fn wait_as_requested(&mut self, at: At, requested: Duration) {
+        let requested = requested.saturating_add(at.jitter.of(self.policy.backoff_base));
+        let wake_at = at.now.saturating_add(requested).max(self.wake_at.unwrap_or(at.now));
+        self.wait_until(at.now, wake_at);
     }
 
     /// An attempt ended without a response that shows what the service did.
-    fn on_lost_attempt(&mut self, now: Duration, jitter: Jitter, doubt: Doubt) {
-        self.put_in_doubt(now, doubt, false);
+    fn on_lost_attempt(&mut self, at: At, doubt: Doubt) {
+        self.put_in_doubt(at.now, doubt, false);
         if self.list_rejected.is_some() && self.effect.repeats_in_doubt() {
             self.end_request();
             self.start_attempt();
             // It grows with the number of attempts.
-            let backoff = self.policy.backoff(self.attempts.saturating_sub(1), jitter);
-            self.wake_at = Some(now.saturating_add(backoff));
+            let backoff = self.policy.backoff(self.attempts.saturating_sub(1), at.jitter);
+            self.wake_at = Some(at.now.saturating_add(backoff));
         } else {
             self.verify(IfAbsent::Repeat);
         }
@@ -262,32 +251,22 @@ impl Flow {
         }
     }
 
-    fn on_list(&mut self, now: Duration, jitter: Jitter, began: Duration, response: &Response) {
+    fn on_list(&mut self, at: At, began: Duration, response: &Response) {
         let retry_after = response.retry_after;
         match responses::read_list(response) {
             Ok(portals) if self.baseline.as_ref().is_some_and(|it| it.lost_ids(&portals)) => {
                 let failure = Failure::IncompleteList("it lacks ids that it had before");
-                self.retry(now, jitter, NotDone::Unreachable(failure), retry_after);
+                self.retry(at, NotDone::Unreachable(failure), retry_after);
             }
-            Ok(portals) => self.on_listing(now, jitter, began, &portals),
-            Err(Unusable::RateLimited(error)) => {
-                self.retry_limited(now, jitter, error, retry_after);
-            }
-            Err(Unusable::Failed(failure)) => {
-                self.retry(now, jitter, NotDone::Unreachable(failure), retry_after);
-            }
+            Ok(portals) => self.on_listing(at, began, &portals),
+            Err(Unusable::Failed(failure)) => self.retry(at, failure, retry_after),
             Err(Unusable::TokenRejected(error)) => self.on_token_rejected(error),
             // Rule 1: what a token without the scope can't see is left unverified.
             Err(Unusable::ScopeMissing(error)) if self.phase == Phase::Baseline => {
                 match self.effect.unlisted(&self.policy) {
-                    Some(Finding::There { portal, origin }) => {
-                        self.finish(self.effect.there(portal, origin));
-                    }
-                    Some(Finding::Blocked(by)) => self.finish(self.effect.blocked(by)),
-                    Some(Finding::Absent | Finding::Ambiguous(_)) => {
+                    Some(finding) => {
                         self.list_rejected = Some(error);
-                        self.end_request();
-                        self.start_attempt();
+                        self.on_first(finding);
                     }
                     None => self.on_list_rejected(error),
                 }
@@ -306,21 +285,22 @@ impl Flow {
         self.finish(outcome);
     }
 
-    pub(super) fn on_listing(
-        &mut self,
-        now: Duration,
-        jitter: Jitter,
-        began: Duration,
-        portals: &[Portal],
-    ) {
+    pub(super) fn on_listing(&mut self, at: At, began: Duration, portals: &[Portal]) {
         let attempted = self.phase != Phase::Baseline;
         let finding = self.effect.compare(&self.policy, self.baseline.as_ref(), portals, attempted);
+        if attempted && !matches!(finding, Finding::There { .. }) {
+            return self.on_absence(at, began, portals, finding);
+        }
+        self.baseline.get_or_insert_with(|| Baseline::of(portals));
+        self.on_first(finding);
+    }
+
+    /// What there is before the first attempt, or what shows the effect of one.
+    fn on_first(&mut self, finding: Finding) {
         match finding {
             Finding::There { portal, origin } => self.finish(self.effect.there(portal, origin)),
-            finding if attempted => self.on_absence(now, jitter, began, portals, finding),
             Finding::Blocked(by) => self.finish(self.effect.blocked(by)),
             Finding::Absent | Finding::Ambiguous(_) => {
-                self.baseline = Some(Baseline::of(portals));
                 self.end_request();
                 self.start_attempt();
             }
@@ -328,14 +308,7 @@ impl Flow {
     }
 
     /// The effect is not in a list after an attempt.
-    fn on_absence(
-        &mut self,
-        now: Duration,
-        jitter: Jitter,
-        began: Duration,
-        portals: &[Portal],
-        finding: Finding,
-    ) {
+    fn on_absence(&mut self, at: At, began: Duration, portals: &[Portal], finding: Finding) {
         let Phase::Verify(if_absent) = self.phase.clone() else { return };
         self.end_request();
         self.last_failure = None;
@@ -353,7 +326,7 @@ impl Flow {
             Finding::Absent | Finding::There { .. } => {}
         }
         if !proves_absence {
-            return self.stay_in_doubt(now, jitter, began, &if_absent);
+            return self.stay_in_doubt(at, began, &if_absent);
         }
         if let Some(ambiguity) = self.ambiguity.clone() {
             return self.finish(self.unknown(ambiguity));
@@ -382,20 +355,11 @@ impl Flow {
     }
 
     /// The effect is not in a list that proves nothing yet.
-    fn stay_in_doubt(
-        &mut self,
-        now: Duration,
-        jitter: Jitter,
-        began: Duration,
-        if_absent: &IfAbsent,
-    ) {
-        let may_repeat = self.effect.repeats_in_doubt()
-            && self.blocked.is_none()
-            && self.ambiguity.is_none()
-            && self.check_attempt(now).is_ok();
+    fn stay_in_doubt(&mut self, at: At, began: Duration, if_absent: &IfAbsent) {
+        let may_repeat = self.may_repeat(at.now);
         // A process that was frozen may read a list of long ago, and what took effect before it may have
         // been listed and renamed since.
-        let is_fresh = now.saturating_sub(began) <= self.policy.read_timeout.saturating_mul(2);
+        let is_fresh = at.now.saturating_sub(began) <= self.policy.read_timeout.saturating_mul(2);
         match if_absent {
             // Rule 8: at most one of several copies can take effect. The backoff comes before the
             // list that clears the way (rule 1), so that nothing happens unseen in between.
@@ -404,21 +368,21 @@ impl Flow {
             }
             IfAbsent::Repeat if may_repeat => {
                 self.polls += 1;
-                let backoff = self.policy.backoff(self.attempts.saturating_sub(1), jitter);
-                return self.wait_until(now, now.saturating_add(backoff));
+                let backoff = self.policy.backoff(self.attempts.saturating_sub(1), at.jitter);
+                return self.wait_until(at.now, at.now.saturating_add(backoff));
             }
             IfAbsent::Suspect { error, earlier: false } if self.ends_at_once(error) => {
                 return self.finish(self.unknown(Unverified::AtOnce));
             }
             _ => {}
         }
-        let poll = now.saturating_add(self.policy.backoff(self.polls, jitter));
+        let poll = at.now.saturating_add(self.policy.backoff(self.polls, at.jitter));
         self.polls += 1;
         // The first list that counts comes at once if there may be time for no other.
-        let is_pressing = self.absent_from > now || poll > self.last_list();
+        let is_pressing = self.absent_from > at.now || poll > self.last_list();
         let counts_from = is_pressing.then_some(self.absent_from);
-        let wake_at = counts_from.unwrap_or(poll).min(poll).max(now);
-        self.wait_until(now, wake_at);
+        let wake_at = counts_from.unwrap_or(poll).min(poll).max(at.now);
+        self.wait_until(at.now, wake_at);
     }
 
     /// Rule 4: whether the flow ends without proof of whose a taken name is, as the policy requests.
