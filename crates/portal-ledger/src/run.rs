@@ -54,6 +54,8 @@ pub async fn run(
 pub struct Preview {
     /// What the ledger has of the same operation.
     pub entry: Option<Entry>,
+    /// By what something may be done yet about its names, in what may be the org: that is determined first.
+    pub undecided: Vec<Entry>,
     /// What would come of it: [`NotDone::Preview`] if something would be sent, or if only a later list can
     /// tell, since this ledger just renamed the portal; [`Outcome::Unknown`] if what the ledger has in doubt
     /// is to be determined first.
@@ -82,7 +84,7 @@ pub async fn preview(
         }
         Err(outcome) => *outcome,
     };
-    Ok(Preview { entry: look.entry, outcome })
+    Ok(Preview { entry: look.entry, undecided: look.undecided, outcome })
 }
 
 /// The same of many operations, each with a complete list of its org if there is one; without one, what it
@@ -108,7 +110,7 @@ pub async fn previews(
                 }
                 Err(outcome) => *outcome,
             };
-            previews.push(Preview { entry: look.entry, outcome });
+            previews.push(Preview { entry: look.entry, undecided: look.undecided, outcome });
         }
     }
     Ok(previews)

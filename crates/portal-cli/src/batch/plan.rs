@@ -85,25 +85,26 @@ impl Plan {
         let Self { rows, orgs, .. } = self;
         let mut claims = Vec::new();
         for org in orgs.iter() {
+            let identity = org.identity();
             for row in org.rows.iter().filter_map(|row| rows.get(*row)) {
                 let wanted = Wanted::Do(row.create.clone().into());
-                let mut claim = ClaimRequest::new(EntryId::new(""), org.identity(), wanted);
+                let mut claim = ClaimRequest::new(EntryId::new(""), identity.clone(), wanted);
                 claim.label = Some(row.profile.clone());
+                claim.key = Some(row.key.clone());
                 claim.policy = org.safe.client().policy().clone();
                 claim.distinct_from = Arc::clone(&self.distinct);
-                let mut keyed = claim.clone();
-                keyed.key = Some(row.key.clone());
-                claims.extend([keyed, claim].map(|claim| (claim, org.seen.portals.as_deref())));
+                claims.push((claim, org.seen.portals.as_deref()));
             }
         }
         let previews = previews(&self.ledger, &claims, &Clock::system().now()).await;
         let previews = previews.map_err(|error| ledger::unreadable(error.to_string()))?;
         let mut previews = previews.into_iter();
         for org in orgs.iter_mut() {
+            let identity = org.identity();
+            let compared = |entry: &Entry| entry.org.compare(&identity);
             for index in &org.rows {
-                let own = rows.get_mut(*index).zip(previews.next());
-                if let (Some((row, own)), Some(alone)) = (own, previews.next()) {
-                    row.state = state(row, org, own, alone, self.is_same_org);
+                if let Some((row, preview)) = rows.get_mut(*index).zip(previews.next()) {
+                    row.state = state(row, &org.seen, preview, compared, self.is_same_org);
                 }
             }
             org.rows.retain(|row| rows.get(*row).is_some_and(Row::is_left));
@@ -121,7 +122,7 @@ impl Plan {
     pub(crate) fn end(&mut self, outcomes: Vec<(usize, Outcome)>) {
         for (row, outcome) in outcomes {
             if let Some(row) = self.rows.get_mut(row) {
-                row.state = State::Ended(Box::new(outcome));
+                row.state = State::Ended(outcome.into());
             }
         }
     }
@@ -146,39 +147,39 @@ impl Plan {
     }
 }
 
-/// The state of a row by what its run would come to: under its key, and without one.
-fn state(row: &mut Row, org: &Org, own: Preview, alone: Preview, is_same_org: bool) -> State {
-    let is_new = !own.entry.as_ref().is_some_and(Entry::may_be_own);
-    let Preview { entry, outcome, .. } = match &alone.entry {
-        // Under the key of another profile of the org, from where the row goes on.
-        Some(entry) if is_new && entry.is_in_doubt() => {
-            row.key = entry.key.clone().unwrap_or_default();
-            alone
-        }
-        _ => own,
-    };
-    let entry = entry.as_ref();
+/// The state of a row by what its run would come to. `compared` is whether an entry is of its org.
+fn state(
+    row: &mut Row,
+    seen: &Seen,
+    preview: Preview,
+    compared: impl Fn(&Entry) -> SameOrg,
+    is_same_org: bool,
+) -> State {
+    let Preview { mut entry, undecided, outcome, .. } = preview;
+    let operation = Operation::from(row.create.clone());
+    // Under the key of another profile of the org, from where the row goes on.
+    let of_another = undecided.into_iter().find(|other| {
+        let is_same = operation.is_same_as(&other.operation) && compared(other) == SameOrg::Yes;
+        is_same && other.is_in_doubt() && !entry.as_ref().is_some_and(Entry::may_be_own)
+    });
+    if let Some(other) = of_another {
+        row.key = other.key.clone().unwrap_or_default();
+        entry = Some(other);
+    }
     // Done with other credentials, in what may be another org.
-    let elsewhere = entry.filter(|entry| {
+    let elsewhere = entry.as_ref().filter(|entry| {
         let is_of_row = entry.key.as_ref() == Some(&row.key) && entry.may_be_own();
-        is_of_row && !is_same_org && entry.org.compare(&org.identity()) == SameOrg::Unknown
+        is_of_row && !is_same_org && compared(entry) == SameOrg::Unknown
     });
     match (outcome, elsewhere) {
         // That it is absent there would prove nothing.
-        (_, Some(entry)) if org.seen.identity.is_some() => {
-            State::Ended(Box::new(moved(entry, row)))
-        }
+        (_, Some(entry)) if seen.identity.is_some() => State::Moved(moved(entry, row).into()),
         (Outcome::NotCreated { why: NotDone::Preview, .. }, _) => {
-            let ending = entry.and_then(Entry::ending);
-            org.seen.state(row, ending.and_then(|ending| ending.cause.clone()))
+            let ending = entry.as_ref().and_then(Entry::ending);
+            seen.state(row, ending.and_then(|ending| ending.cause.clone()))
         }
-        (outcome, Some(_)) if outcome.is_ours() => org.seen.state(row, None),
-        (outcome, None) if outcome.is_ours() => State::Earlier(Box::new(created(outcome, row))),
-        (outcome @ Outcome::Unknown { why: Unverified::Conflict(_), .. }, _) => {
-            State::Ended(Box::new(outcome))
-        }
-        (outcome @ Outcome::Unknown { .. }, _) => State::InDoubt(Box::new(outcome)),
-        (outcome, _) => State::Ended(Box::new(outcome)),
+        (outcome, Some(_)) if outcome.is_ours() => seen.state(row, None),
+        (outcome, _) => State::Known(created(outcome, row).into()),
     }
 }
 
@@ -188,7 +189,7 @@ impl Seen {
         match (&self.rejection, &self.unchecked) {
             (Some(error), _) => {
                 let (name, error) = (row.create.name.clone(), error.clone());
-                State::Ended(Box::new(Outcome::Rejected { name, error }))
+                State::Known(Outcome::Rejected { name, error }.into())
             }
             (None, Some(why)) => State::Unchecked(why.clone()),
             (None, None) => State::Left { note },
@@ -196,10 +197,10 @@ impl Seen {
     }
 }
 
-/// The outcome of a row that the ledger has as created, with the name of its portal by now.
+/// A row that the ledger has as created is created, with the name of its portal by now.
 fn created(outcome: Outcome, row: &Row) -> Outcome {
     match outcome {
-        Outcome::Present { origin: Origin::CreatedEarlier { .. }, portal, taken } => {
+        Outcome::Present { origin: Origin::CreatedEarlier { is_own: true, .. }, portal, taken } => {
             let name = portal.name.parse().unwrap_or_else(|_| row.create.name.clone());
             Outcome::Created { name, taken }
         }

@@ -7,6 +7,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use portal_model::name::name_key;
+use portal_model::outcome::Unverified;
 use portal_model::{CreateOperation, Outcome, PortalName};
 
 use super::csv;
@@ -33,12 +34,11 @@ pub(crate) enum State {
     Left { note: Option<String> },
     /// The same of a row whose org could not be looked at, and why.
     Unchecked(Failure),
-    /// An attempt of it, or of another operation about its names, may have taken effect, which is
-    /// determined first.
-    InDoubt(Box<Outcome>),
-    /// It created its portal in an earlier run.
-    Earlier(Box<Outcome>),
-    /// What came of it in this run, or why nothing is sent.
+    /// What its run would come to, by the ledger and the list. What is unknown its run determines first.
+    Known(Box<Outcome>),
+    /// Why nothing is sent: it was begun with other credentials, in what may be another org.
+    Moved(Box<Outcome>),
+    /// What came of it in this run.
     Ended(Box<Outcome>),
 }
 
@@ -50,19 +50,25 @@ impl Row {
 
     /// Whether running the row may send its create.
     pub(crate) fn is_left(&self) -> bool {
-        match self.state {
-            State::Left { .. } | State::Unchecked(_) | State::InDoubt(_) => true,
-            State::Earlier(_) | State::Ended(_) => false,
+        match &self.state {
+            State::Left { .. } | State::Unchecked(_) => true,
+            State::Known(_) => self.is_in_doubt(),
+            State::Moved(_) | State::Ended(_) => false,
         }
     }
 
-    /// What came of the row, unless nothing did so far. What an earlier run left in doubt is unknown.
+    /// Whether an attempt of it, or of another operation about its names, may have taken effect, which its
+    /// run determines first.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        let State::Known(outcome) = &self.state else { return false };
+        matches!(&**outcome, Outcome::Unknown { why, .. } if !matches!(why, Unverified::Conflict(_)))
+    }
+
+    /// What came of the row or would come of it, if that is known. What is in doubt is unknown.
     pub(crate) fn outcome(&self) -> Option<&Outcome> {
         match &self.state {
             State::Left { .. } | State::Unchecked(_) => None,
-            State::InDoubt(outcome) | State::Earlier(outcome) | State::Ended(outcome) => {
-                Some(outcome)
-            }
+            State::Known(outcome) | State::Moved(outcome) | State::Ended(outcome) => Some(outcome),
         }
     }
 }

@@ -148,12 +148,10 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let lanes = Lanes::new(&batch.plan.orgs, limit, args.distinct_orgs || args.allow_another);
     let count = lanes.len();
     let notes = batch.notes(&lanes, &policy, &ledger::Place::new()?);
-    if args.dry_run {
-        printer.text(batch.text(false, width::of_stdout()));
-    }
     let mut is_interrupted = false;
     if is_asked && count > 0 {
-        let facts = format!("{}\n{}", batch.text(false, width::of_stderr()), notes.join("\n"));
+        let view = batch.view(false, width::of_stderr());
+        let facts = format!("{}\n{}", batch.text(&batch.reports(view), view), notes.join("\n"));
         let expected = format!("create {count}");
         let what = format!("`{expected}`");
         if !prompt::confirm_by_typing(&facts, &what, &expected, signal::interrupted()).await? {
@@ -167,12 +165,12 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         (outcomes, is_interrupted) = batch.run(lanes, printer).await;
         batch.plan.end(outcomes);
     }
-    let exit = batch.print_json(is_interrupted, printer);
-    let write = |file| write_report(file, &batch.reports(), &batch.plan.rows);
+    let view = batch.view(!args.dry_run, width::of_stdout());
+    let reports = batch.reports(view);
+    let exit = batch.print_json(&reports, is_interrupted, printer);
+    let write = |file| write_report(file, &reports, &batch.plan.rows);
     let written = report.map_or(Ok(()), write);
-    if !args.dry_run {
-        printer.text(batch.text(true, width::of_stdout()));
-    }
+    printer.text(batch.text(&reports, view));
     written.map_err(|error| {
         Failure::from(error).hint("run the same command again: what exists is not sent again")
     })?;
@@ -281,11 +279,12 @@ impl<'a> Batch<'a> {
             format!("{}; this cannot be undone", counted(servers.len(), "data center"))
         };
         let (portals, orgs) = (counted(tasks.len(), "portal"), counted(orgs.len(), "org"));
-        let is_in_doubt = |(row, _): &(usize, &Row)| tasks.contains(row);
-        let rows = self.plan.left().filter(|(_, row)| matches!(row.state, State::InDoubt(_)));
-        let in_doubt = match rows.filter(is_in_doubt).count() {
+        let is_in_doubt = |(index, row): &(usize, &Row)| tasks.contains(index) && row.is_in_doubt();
+        let in_doubt = match self.plan.left().filter(is_in_doubt).count() {
             0 => String::new(),
-            count => format!("; {count} in doubt from an earlier run, determined first"),
+            count => {
+                format!("; {count} of them in doubt from an earlier run, to be determined first")
+            }
         };
         let more = match self.plan.left().count() - tasks.len() {
             0 => String::new(),
@@ -338,8 +337,9 @@ impl<'a> Batch<'a> {
         (outcomes, is_interrupted)
     }
 
-    fn text(&self, is_over: bool, columns: usize) -> String {
-        let mut text = words::text(&self.plan, self.view(is_over, columns));
+    fn text(&self, reports: &[Report], view: View<'_>) -> String {
+        let View { is_over, columns, .. } = view;
+        let mut text = words::text(&self.plan, reports, view);
         let has = |kinds: &[Kind]| self.plan.rows.iter().any(|row| kinds.contains(&Kind::of(row)));
         if !self.args.ensure && has(&[Kind::Existing]) {
             let hint = "Pass --ensure to count an existing portal as success.";
@@ -356,8 +356,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Each row as an object.
-    fn reports(&self) -> Vec<Report> {
-        let view = self.view(!self.args.dry_run, usize::MAX);
+    fn reports(&self, view: View<'_>) -> Vec<Report> {
         self.plan.rows.iter().map(|row| words::report(row, view)).collect()
     }
 
@@ -367,9 +366,9 @@ impl<'a> Batch<'a> {
     }
 
     /// Prints the rows for machines. Returns the exit status.
-    fn print_json(&self, is_interrupted: bool, printer: &Printer) -> ExitClass {
+    fn print_json(&self, reports: &[Report], is_interrupted: bool, printer: &Printer) -> ExitClass {
         let mut exits = Vec::new();
-        for (report, row) in self.reports().iter().zip(&self.plan.rows) {
+        for (report, row) in reports.iter().zip(&self.plan.rows) {
             report.print_json(printer);
             // Whoever asks what would come of a row has no answer.
             let is_open = self.args.dry_run && matches!(row.state, State::Unchecked(_));

@@ -3,12 +3,13 @@
 use std::time::SystemTime;
 
 use portal_ledger::{Clock, Entry, Filter};
+use portal_model::name::is_same_name;
 
 use crate::commands::candidates;
 use crate::commands::sections::{Environment, STATE};
 use crate::org::ledger;
 use crate::org::profile::Profiles;
-use crate::report::entry::EntryObject;
+use crate::report::entry::{EntryObject, names_by_now};
 use crate::report::failure::{ExitClass, Failure};
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
@@ -47,8 +48,14 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     filter.labels = args.profile.clone().map(|profile| [profile].into());
     filter.is_unfinished = args.open;
     let entries = ledger::entries(ledger::Place::new()?, &filter).await?;
-    let is_wanted =
-        |entry: &&Entry| args.name.as_ref().is_none_or(|name| entry.operation.concerns(name));
+    let by_now = names_by_now(&entries);
+    let by_now = |entry: &Entry| by_now.get(&entry.id).copied();
+    let is_wanted = |entry: &&Entry| {
+        args.name.as_ref().is_none_or(|name| {
+            let is_named_now = by_now(entry).is_some_and(|now| is_same_name(now, name));
+            is_named_now || entry.operation.concerns(name)
+        })
+    };
     let wanted: Vec<_> = entries.iter().filter(is_wanted).collect();
     if let (Some(profile), []) = (&args.profile, &*wanted) {
         // One that was removed may have left entries.
@@ -56,8 +63,8 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     let (now, time) = (Clock::system().now(), SystemTime::now());
     printer.annotated_table(wanted.iter().map(|entry| {
-        let object = EntryObject::new(entry, &now);
-        (object.cells(time), object.why(), object)
+        let object = EntryObject::new(entry, by_now(entry), &now);
+        (object.cells(time), object.note(), object)
     }));
     if !printer.is_json() {
         let of = |of: &str, what: &Option<String>| {

@@ -220,7 +220,8 @@ impl Request {
 
     async fn report(&self, ledger: &Ledger, outcome: &Outcome) -> Report {
         let begun = begun_earlier(ledger, outcome).await;
-        let context = ReportContext { begun, ..self.context.clone() };
+        let is_preview = self.consent == Consent::DryRun;
+        let context = ReportContext { is_preview, begun, ..self.context.clone() };
         Report::new(outcome, &self.operation, &context)
     }
 }

@@ -27,12 +27,10 @@ impl PolicyArgs {
     ) -> Result<Policy, Failure> {
         defaults.attempt_timeout = self.timeout.unwrap_or(defaults.attempt_timeout);
         defaults.read_timeout = defaults.read_timeout.min(defaults.attempt_timeout);
-        let policy = self.recovery.times(defaults, is_this_machine)?;
-        let too_short = |error: DeadlineTooShort| {
+        self.recovery.checked(defaults, is_this_machine, |error| {
             let needed = error.needed.as_millis().div_ceil(1000);
             Failure::usage(error.to_string()).hint(format!("pass `--deadline {needed}s` or longer"))
-        };
-        policy.check().map_err(too_short).map(|()| policy)
+        })
     }
 }
 
@@ -59,24 +57,27 @@ impl RecoveryArgs {
         defaults: Policy,
         is_this_machine: bool,
     ) -> Result<Policy, Failure> {
-        let policy = self.times(defaults, is_this_machine)?;
-        let too_short = |error: DeadlineTooShort| {
+        self.checked(defaults, is_this_machine, |error| {
             let [given, needed] = [error.deadline, error.needed].map(in_words);
             Failure::usage(format!(
                 "a deadline of {given} is too short to determine an outcome, expected at least {needed}"
             ))
             .hint("leave `--deadline` out: Ctrl-C ends a recovery at any time, and nothing is lost")
-        };
-        policy.check().map_err(too_short).map(|()| policy)
+        })
     }
 
-    fn times(&self, mut policy: Policy, is_this_machine: bool) -> Result<Policy, Failure> {
+    fn checked(
+        &self,
+        mut policy: Policy,
+        is_this_machine: bool,
+        too_short: impl FnOnce(DeadlineTooShort) -> Failure,
+    ) -> Result<Policy, Failure> {
         let time = |given, flag, default| assumed(given, flag, default, is_this_machine);
         policy.deadline = self.deadline.unwrap_or(policy.deadline);
         policy.processing_time =
             time(self.processing_time, "--processing-time", policy.processing_time)?;
         policy.list_lag = time(self.list_lag, "--list-lag", policy.list_lag)?;
-        Ok(policy)
+        policy.check().map_err(too_short).map(|()| policy)
     }
 }
 

@@ -147,7 +147,13 @@ impl Subject<'_> {
 
     pub(super) fn in_doubt(&self, doubt: &Doubt, why: &Unverified) -> Failure {
         let (name, org) = (self.name, &self.context.org);
-        let reason = in_words(why, name);
+        let reason = match why {
+            // Nobody has tried yet.
+            Unverified::Stopped if self.context.is_preview => {
+                "its outcome is determined first".to_owned()
+            }
+            why => in_words(why, name),
+        };
         let (now, done) = (self.now(), self.done());
         if let Doubt::Done(entry) = doubt {
             let message = format!(
@@ -306,6 +312,8 @@ pub(crate) struct ReportContext {
     pub(crate) ensure: bool,
     /// The command only determines an earlier outcome.
     pub(crate) recovered: bool,
+    /// It is what would come of it.
+    pub(crate) is_preview: bool,
     /// When the earlier create was begun that made the portal.
     pub(crate) begun: Option<SystemTime>,
     /// How long after an attempt absence counts.

@@ -1,8 +1,10 @@
 //! An entry of the ledger in words, and as an object.
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use portal_ledger::{EndingKind, Entry, Late, Moment, State};
+use portal_ledger::{EndingKind, Entry, EntryId, Late, Moment, State};
+use portal_model::name::name_key;
 use portal_model::{Operation, Portal};
 use serde::Serialize;
 
@@ -25,6 +27,9 @@ pub(crate) struct EntryObject<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     begun: Option<String>,
     entry: &'a Entry,
+    /// What its portal is called since a later rename.
+    #[serde(skip)]
+    by_now: Option<&'a str>,
 }
 
 /// What came of it. `begun` or `nothing_sent`: nothing was sent. `in_doubt`: a request may have taken effect; `portal
@@ -46,13 +51,14 @@ pub(crate) enum EntryState {
 }
 
 impl<'a> EntryObject<'a> {
-    pub(crate) fn new(entry: &'a Entry, now: &Moment) -> Self {
+    pub(crate) fn new(entry: &'a Entry, by_now: Option<&'a str>, now: &Moment) -> Self {
         let (effect, old_name, name) = match &entry.operation {
             Operation::Rename(rename) => ("rename", Some(&*rename.old), rename.new.as_str()),
             Operation::Create(_) => ("create", None, entry.name()),
         };
         let (profile, begun) = (entry.label.as_deref(), begun_text(entry));
-        Self { name, profile, effect, old_name, state: EntryState::of(entry, now), begun, entry }
+        let state = EntryState::of(entry, now);
+        Self { name, profile, effect, old_name, state, begun, entry, by_now }
     }
 
     /// `AcmePortal`, `not created`, `3m ago`, `acme, org Acme Inc. (7000)`: cells of a table.
@@ -83,8 +89,15 @@ impl<'a> EntryObject<'a> {
         }
     }
 
+    /// Below its cells: why, and what its portal is called now.
+    pub(crate) fn note(&self) -> Option<String> {
+        let by_now = self.by_now.map(|name| format!("renamed since: {name}"));
+        let notes: Vec<_> = self.why().into_iter().chain(by_now).collect();
+        (!notes.is_empty()).then(|| notes.join("; "))
+    }
+
     /// Why, if there is more to say.
-    pub(crate) fn why(&self) -> Option<String> {
+    fn why(&self) -> Option<String> {
         let first = self.entry.operation.names().next().unwrap_or_default();
         let cause = self.entry.ending().and_then(|ending| ending.cause.as_deref());
         match (self.state, cause) {
@@ -105,7 +118,7 @@ impl<'a> EntryObject<'a> {
         }
     }
 
-    pub(crate) fn place(&self) -> String {
+    fn place(&self) -> String {
         match (Place::of(self.entry), self.entry.org.org()) {
             (Place::Profile(profile), Some(org)) => format!("{profile}, org {org}"),
             (Place::Profile(profile), None) => profile,
@@ -138,6 +151,19 @@ impl EntryState {
             },
         }
     }
+}
+
+/// The names that the portals of `entries`, the newest first, have since later renames among them.
+pub(crate) fn names_by_now(entries: &[Entry]) -> HashMap<&EntryId, &str> {
+    let (mut names, mut renamed) = (HashMap::new(), HashMap::<String, &str>::new());
+    for entry in entries.iter().filter(|entry| entry.may_be_own() && !entry.is_in_doubt()) {
+        let by_now = renamed.get(&name_key(entry.name())).copied();
+        names.extend(by_now.map(|name| (&entry.id, name)));
+        if let Operation::Rename(rename) = &entry.operation {
+            renamed.insert(name_key(&rename.old), by_now.unwrap_or(entry.name()));
+        }
+    }
+    names
 }
 
 /// When an entry was begun, by the wall clock: for people, never for a decision.

@@ -43,6 +43,20 @@ fn rename_warns_and_reports_old_and_new_name() {
 }
 
 #[test]
+fn history_has_name_of_renamed_portal_by_now() {
+    let (home, server) = start(&[]);
+    for (old, new) in [(OLD, NEW), (NEW, "AcmeThird")] {
+        assert_eq!(server.run(&home, &["rename", old, new]).status, 0);
+    }
+    let ran = home.run(&["history", "acmethird"]);
+    let lines: Vec<_> = ran.stdout.lines().collect();
+    let renamed = "    renamed since: AcmeThird";
+    assert_eq!((lines.len(), lines[2], lines[4]), (5, renamed, renamed), "{ran:?}");
+    assert!(lines[0].starts_with("AcmeNew → AcmeThird  renamed"), "{ran:?}");
+    assert!(lines[3].starts_with("AcmeOld"), "{ran:?}");
+}
+
+#[test]
 fn rename_in_case_only_frees_no_name() {
     let (home, server) = start(&[]);
     let ran = server.run(&home, &["rename", OLD, "ACMEOLD"]);

@@ -138,18 +138,18 @@ fn words(row: &Row) -> String {
     match (&row.state, row.outcome()) {
         (State::Left { note }, _) => format!("left {}", note.as_deref().unwrap_or("-")),
         (State::Unchecked(why), _) => format!("unchecked {}", why.report.message),
-        (State::InDoubt(outcome), _) => format!("in doubt {}", outcome.name()),
-        (State::Earlier(outcome), _) => format!("earlier {}", outcome.name()),
-        (State::Ended(_), Some(Outcome::Unknown { name, why, .. })) => {
+        (State::Known(outcome), _) if row.is_in_doubt() => format!("in doubt {}", outcome.name()),
+        (State::Known(outcome), _) if outcome.is_ours() => format!("earlier {}", outcome.name()),
+        (_, Some(Outcome::Unknown { name, why, .. })) => {
             format!("in doubt {name}, {}", conflict(&why.to_string()))
         }
-        (
-            State::Ended(_),
-            Some(Outcome::NotCreated { why: NotDone::Conflict { name, conflict: it }, .. }),
-        ) => {
+        (_, Some(Outcome::NotCreated { why: NotDone::Conflict { name, conflict: it }, .. })) => {
             format!("created {name}, {}", conflict(&it.to_string()))
         }
-        (State::Ended(outcome), _) => format!("{} {}", outcome.kind(), outcome.name()),
+        (_, outcome) => {
+            let outcome = outcome.unwrap();
+            format!("{} {}", outcome.kind(), outcome.name())
+        }
     }
 }
 

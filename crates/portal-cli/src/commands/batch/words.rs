@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Owner, Unverified};
+use portal_model::outcome::{Conflict, NotDone, Origin, Owner, Unverified};
 use portal_model::{Operation, Outcome, PortalName};
 
 use crate::batch::plan::Plan;
@@ -56,7 +56,6 @@ pub(super) enum Kind {
 /// What is said of a row.
 struct Said<'a> {
     row: &'a Row,
-    kind: Kind,
     /// The portal's name, and what belongs to this row only.
     name: String,
     /// The cause, and what to do about it, with placeholders for what differs by row.
@@ -64,21 +63,25 @@ struct Said<'a> {
 }
 
 /// The rows of a plan that are to be known, by kind and cause, and the counts.
-pub(super) fn text(plan: &Plan, view: View<'_>) -> String {
-    let mut kinds = BTreeMap::<Kind, Vec<Said<'_>>>::new();
-    for row in &plan.rows {
-        kinds.entry(Kind::of(row)).or_default().push(Said::new(row, view));
+pub(super) fn text(plan: &Plan, reports: &[Report], view: View<'_>) -> String {
+    let mut kinds = BTreeMap::<Kind, (usize, Vec<Said<'_>>)>::new();
+    for (row, report) in plan.rows.iter().zip(reports) {
+        let kind = Kind::of(row);
+        let (count, shown) = kinds.entry(kind).or_default();
+        *count += 1;
+        let has_other_name = report.name != row.create.name.as_str();
+        if kind.is_shown(view) || kind == Kind::Created && has_other_name {
+            shown.push(Said::new(kind, row, report));
+        }
     }
     // `45 created, 3 rejected`
     let count =
-        |(kind, rows): (&Kind, &Vec<_>)| format!("{} {}", rows.len(), kind.text(view.is_over));
+        |(kind, (count, _)): (&Kind, &(usize, _))| format!("{count} {}", kind.text(view.is_over));
     let counts = kinds.iter().map(count).collect::<Vec<_>>().join(", ");
-    for rows in kinds.values_mut() {
-        rows.retain(|said| said.is_shown(view));
-    }
-    let width = kinds.values().flatten().map(|said| said.row.profile.len()).max();
+    let width =
+        kinds.values().flat_map(|(_, shown)| shown).map(|said| said.row.profile.len()).max();
     let mut text = String::new();
-    for (kind, rows) in kinds.into_iter().filter(|(_, rows)| !rows.is_empty()) {
+    for (kind, (_, rows)) in kinds.into_iter().filter(|(_, (_, rows))| !rows.is_empty()) {
         let title = match kind {
             Kind::Created => "created under another name",
             kind => kind.text(view.is_over),
@@ -100,6 +103,7 @@ pub(super) fn report(row: &Row, view: View<'_>) -> Report {
         profile: Some(row.profile.clone()),
         org: profile_flag(&row.profile) + view.flags,
         ensure: view.ensure,
+        is_preview: matches!(row.state, State::Known(_)),
         ..ReportContext::default()
     };
     let Some(outcome) = row.outcome() else {
@@ -116,7 +120,7 @@ pub(super) fn report(row: &Row, view: View<'_>) -> Report {
     let mut report = Report::new(outcome, &operation, &context);
     if let Some(error) = &mut report.error {
         let alone = error.hint.take().filter(|_| !view.is_rehearsal);
-        error.hint = next_step(outcome, alone);
+        error.hint = next_step(row, outcome, alone);
     }
     report
 }
@@ -126,9 +130,10 @@ impl Kind {
         match &row.state {
             State::Left { .. } => Self::Left,
             State::Unchecked(_) => Self::Unchecked,
-            State::InDoubt(_) => Self::InDoubt,
-            State::Earlier(_) => Self::CreatedEarlier,
-            State::Ended(outcome) => Self::of_outcome(outcome),
+            State::Known(outcome) if outcome.is_ours() => Self::CreatedEarlier,
+            State::Known(outcome) | State::Moved(outcome) | State::Ended(outcome) => {
+                Self::of_outcome(outcome)
+            }
         }
     }
 
@@ -169,12 +174,25 @@ impl Kind {
             Self::Left => "to be created",
         }
     }
+
+    /// Whether each of its rows is to be known.
+    const fn is_shown(self, view: View<'_>) -> bool {
+        match self {
+            Self::Created | Self::CreatedEarlier | Self::Appeared => false,
+            Self::Existing => !view.ensure,
+            Self::Left | Self::Unchecked => !view.is_over,
+            Self::OrgHasPortal
+            | Self::NameTaken
+            | Self::Rejected
+            | Self::NotCreated
+            | Self::Blocked
+            | Self::InDoubt => true,
+        }
+    }
 }
 
 impl<'a> Said<'a> {
-    fn new(row: &'a Row, view: View<'_>) -> Self {
-        let kind = Kind::of(row);
-        let report = report(row, View { is_over: false, ..view });
+    fn new(kind: Kind, row: &'a Row, report: &Report) -> Self {
         let taken: Vec<&str> = report.taken.iter().map(PortalName::as_str).collect();
         let note = match (row.outcome(), &*taken) {
             (Some(Outcome::OrgHasPortal { portal, .. }), _) => format!(" (has {})", portal.name),
@@ -192,12 +210,6 @@ impl<'a> Said<'a> {
         let cause = match (&row.state, &report.error) {
             (State::Left { note: Some(last) }, _) => (format!("last time: {last}"), None),
             (_, None) => (String::new(), None),
-            // Nobody has tried yet.
-            (State::InDoubt(outcome), _)
-                if matches!(**outcome, Outcome::Unknown { why: Unverified::Stopped, .. }) =>
-            {
-                (format!("{}; determined first", Doubt::Earlier), None)
-            }
             (_, Some(error)) => {
                 // What was to be done stands before the first colon; what the org has, beside the name.
                 let why = match error.message.split_once(": ") {
@@ -208,28 +220,13 @@ impl<'a> Said<'a> {
                 (general(why), error.hint.as_deref().map(general))
             }
         };
-        Self { row, kind, name: report.name + &note, cause }
+        Self { row, name: format!("{}{note}", report.name), cause }
     }
 
     /// A cause that only this row has.
     fn specific(&self, text: &str) -> String {
         let name = self.name.split(' ').next().unwrap_or_default();
         text.replace(NAME, name).replace(PROFILE, &format!(" --profile {}", self.row.profile))
-    }
-
-    fn is_shown(&self, view: View<'_>) -> bool {
-        match self.kind {
-            Kind::Created => self.name != self.row.create.name.as_str(),
-            Kind::CreatedEarlier | Kind::Appeared => false,
-            Kind::Existing => !view.ensure,
-            Kind::Left | Kind::Unchecked => !view.is_over,
-            Kind::OrgHasPortal
-            | Kind::NameTaken
-            | Kind::Rejected
-            | Kind::NotCreated
-            | Kind::Blocked
-            | Kind::InDoubt => true,
-        }
     }
 }
 
@@ -262,7 +259,7 @@ fn causes(mut left: Vec<Said<'_>>, width: usize, view: View<'_>, text: &mut Stri
 }
 
 /// What to do about a row, which can differ from a single create.
-fn next_step(outcome: &Outcome, alone: Option<String>) -> Option<String> {
+fn next_step(row: &Row, outcome: &Outcome, alone: Option<String>) -> Option<String> {
     let conflict = match outcome {
         Outcome::NameTaken { owner: Owner::AnotherOrg, .. } => {
             return Some("give the row another name, or fallbacks".to_owned());
@@ -281,11 +278,11 @@ fn next_step(outcome: &Outcome, alone: Option<String>) -> Option<String> {
         (Conflict::NameDropped, name) => {
             Some(format!("put the fallback {name} back into the file"))
         }
-        (Conflict::LabelMoved, _) => Some(
-            "log in to that org again, or log in to this one as another profile; if its id is not known \
-             and it is the same org with new credentials, pass `--same-org`"
-                .to_owned(),
-        ),
+        (Conflict::LabelMoved, _) => {
+            let next = "log in to that org again, or log in to this one as another profile";
+            let is_same = "; if it is the same org with new credentials, pass `--same-org`";
+            Some(next.to_owned() + if matches!(row.state, State::Moved(_)) { is_same } else { "" })
+        }
         _ => alone,
     }
 }
