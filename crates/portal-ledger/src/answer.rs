@@ -303,7 +303,7 @@ pub fn told(request: &ClaimRequest, entry: &Entry) -> Ended {
 /// have been renamed since.
 pub fn unless_done(outcome: Outcome, receipts: &[Receipt]) -> Outcome {
     let is_it = |receipt: &&Receipt| {
-        matches!(receipt.evidence, Evidence::Made { .. })
+        matches!(receipt.evidence, Evidence::Made { .. } | Evidence::Renamed { .. })
             && is_same_name(&receipt.name, outcome.name())
     };
     match (&outcome, receipts.iter().find(is_it)) {

@@ -572,9 +572,14 @@ impl<'a> View<'a> {
         }
         let is_done = |next: &&Entry| is_rename_of(entry, next) && !next.is_in_doubt();
         let rename = self.next_of_name(entry).filter(is_done)?;
-        let portal = rename.ending().and_then(|ending| ending.portal.clone());
+        let portal = rename.portal_before();
+        // What was there before the first attempt, or may have been, is not its doing.
+        let is_new = entry.baseline().zip(portal).is_some_and(|(before, portal)| {
+            portal.id.is_some() && before.0.iter().all(|known| known.id != portal.id)
+        });
+        let kind = if is_new { EndingKind::Appeared } else { EndingKind::Present };
         let name = Some(entry.name().to_owned());
-        let ending = Ending { name, portal, ..Ending::new(EndingKind::Appeared) };
+        let ending = Ending { name, portal: portal.cloned(), ..Ending::new(kind) };
         let determined = ended(entry.clone(), ending, self.now.clone().into());
         self.write(&determined);
         Some(determined)
@@ -615,15 +620,15 @@ impl<'a> View<'a> {
     /// another one.
     fn next_of_name(&self, entry: &Entry) -> Option<&Entry> {
         let is_about = |name: &str| is_same_name(name, entry.name());
-        let is_done = |next: &Entry| next.ending().is_some_and(|ending| ending.kind.is_own());
+        // Who attempts a create of the name did not see it in a list any more.
         let is_it = |next: &&Entry| {
             next.id != entry.id
                 && next.turn() >= entry.turn()
-                && (is_done(next) && is_about(next.name())
-                    || next.may_be_own() && next.old_name().is_some_and(is_about))
+                && next.may_be_own()
+                && (is_about(next.name()) || next.old_name().is_some_and(is_about))
         };
         let later = self.entries.iter().filter(is_it).min_by_key(|next| next.turn());
-        later.filter(|_| entry.may_be_own())
+        later.filter(|_| may_be_cause(entry))
     }
 
     fn new_entry(&self, operation: &Operation) -> Entry {
@@ -726,11 +731,12 @@ impl<'a> View<'a> {
         });
         let receipt = |entry: &Entry| {
             let portal = entry.ending().and_then(|ending| ending.portal.as_ref());
+            let portal = portal.or_else(|| entry.portal_before());
             Some(Receipt {
                 entry: entry.id.to_string(),
                 name: entry.name().to_owned(),
                 id: portal.and_then(|portal| portal.id.clone()),
-                baseline: entry.intent.as_ref().and_then(|intent| intent.baseline.clone()),
+                baseline: entry.baseline().cloned(),
                 has_same_key: has_equal_key(entry, self.request),
                 evidence: self.evidence(entry)?,
             })
@@ -742,9 +748,14 @@ impl<'a> View<'a> {
     fn evidence(&self, entry: &Entry) -> Option<Evidence> {
         match &entry.state {
             State::Ended { ending, at } if ending.kind.is_own() => {
-                let age = at.reading(self.now).and_then(|at| self.now.since(at));
-                let age = if entry.is_settled { Some(SETTLED_AFTER) } else { age };
-                Some(Evidence::Made { age: age.unwrap_or_default() })
+                // An age that is not known makes nothing present that a list does not show: who has to wait
+                // for the list, does.
+                let age = at.first_hand(self.now).and_then(|at| self.now.since(at));
+                let age = age.unwrap_or(SETTLED_AFTER);
+                Some(match entry.operation {
+                    Operation::Create(_) => Evidence::Made { age },
+                    Operation::Rename(_) => Evidence::Renamed { age },
+                })
             }
             _ if self.is_refused_under_key(entry) => Some(Evidence::Refused),
             _ => None,

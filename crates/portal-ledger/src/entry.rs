@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use portal_model::flow::{Intent, KnownPortal};
+use portal_model::flow::{Baseline, Intent, KnownPortal};
 use portal_model::{Operation, OrgIdentity, PortalName};
 use serde::{Deserialize, Serialize};
 
@@ -276,6 +276,16 @@ impl Entry {
     /// this order. Two that were gone on from after the same one are equal.
     pub(crate) fn turn(&self) -> (u64, bool) {
         self.gone_on_after.map_or((self.order, false), |newest| (newest, true))
+    }
+
+    /// What the org had before the first attempt, if that was seen.
+    pub(crate) fn baseline(&self) -> Option<&Baseline> {
+        self.intent.as_ref()?.baseline.as_ref()
+    }
+
+    /// The portal of a rename, as it was before the first attempt.
+    pub(crate) fn portal_before(&self) -> Option<&KnownPortal> {
+        self.baseline()?.named(self.old_name()?)
     }
 
     /// The name that a rename took from a portal.

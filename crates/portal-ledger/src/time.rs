@@ -86,6 +86,12 @@ impl Mark {
         self.0.iter().find(|reading| reading.is_of_clock(now))
     }
 
+    /// The moment, if it was read from the clock of `now` as it was: what other clocks have of it is when they
+    /// came to read it.
+    pub(crate) fn first_hand(&self, now: &Moment) -> Option<&Moment> {
+        self.0.first().filter(|moment| moment.is_of_clock(now))
+    }
+
     /// The moment on the clock of `now`: one that has not read it reads it now, and it is at most `ahead`.
     pub(crate) fn on(&self, now: &Moment, ahead: Duration) -> Moment {
         self.reading(now).cloned().unwrap_or_else(|| now.plus(ahead))

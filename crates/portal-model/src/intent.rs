@@ -129,7 +129,7 @@ impl Baseline {
     }
 
     /// The portal that had this name.
-    pub(super) fn named(&self, name: &str) -> Option<&KnownPortal> {
+    pub fn named(&self, name: &str) -> Option<&KnownPortal> {
         self.0.iter().find(|known| is_same_name(&known.name, name))
     }
 

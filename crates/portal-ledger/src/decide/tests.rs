@@ -300,18 +300,26 @@ fn granted(rows: Vec<Entry>, request: &ClaimRequest) -> (Vec<Entry>, Grant) {
 
 #[test]
 fn rename_in_ledger_determines_create_in_doubt() {
-    let doubt = entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50));
-    let mut listed = Portal::new("BetaCo");
+    let mut listed = Portal::new("AcmeCo");
     listed.zaid = Some("11".to_owned());
     let portal = KnownPortal::of(&listed);
-    let ending = Ending { portal: Some(portal.clone()), ..Ending::new(EndingKind::Renamed) };
+    let doubt = |before: Option<&[Portal]>| Entry {
+        intent: Some(intent("AcmeCo").with_baseline(before.map(Baseline::of))),
+        ..entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50)).key("k")
+    };
+    let seen = Some(Baseline::of(std::slice::from_ref(&listed)));
     let renamed = Entry {
         id: EntryId::new("rename"),
         order: 2,
-        intent: Some(Intent::rename("acmeco", "BetaCo".parse().unwrap())),
-        ..entry(rename("acmeco", "BetaCo")).attempted(State::Ended { ending, at: at(60).into() })
+        intent: Some(Intent::rename("acmeco", "BetaCo".parse().unwrap()).with_baseline(seen)),
+        ..entry(rename("acmeco", "BetaCo")).attempted(ended(EndingKind::Renamed, 60))
     };
-    let rows = vec![doubt.key("k"), renamed];
+    // It was there before, or nobody looked: what was renamed is not the doing of the attempt for certain.
+    for before in [None, Some(std::slice::from_ref(&listed))] {
+        let rows = vec![doubt(before), renamed.clone()];
+        assert_eq!(decided(rows, &wants(create("AcmeCo")).key("k")), "ended Present");
+    }
+    let rows = vec![doubt(Some(&[])), renamed];
     assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Appeared");
     // Without the key it is a new wish, and the next list its outcome.
     let (written, decision) = claim(rows.clone(), &wants(create("AcmeCo")), &at(NOW));
@@ -457,12 +465,15 @@ fn who_lost_entry_goes_by_what_becomes_of_it() {
     assert_eq!(of(ended(EndingKind::NotDone, 99)), "new");
     // Whatever others began of that name since.
     let created = entry(create("AcmeCo")).attempted(ended(EndingKind::Created, 98));
-    let later = Entry {
+    let later = |state| Entry {
         id: EntryId::new("later"),
         order: 2,
-        ..entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 99))
+        ..entry(create("AcmeCo")).attempted(state)
     };
-    assert_eq!(decided(vec![created, later], &request), "ended Created");
+    let beside = |state| decided(vec![created.clone(), later(state)], &request);
+    assert_eq!(beside(ended(EndingKind::NotDone, 99)), "ended Created");
+    // It was sent, so no list showed the name any more.
+    assert_eq!(beside(ended(EndingKind::Unknown, 99)), "NameUncertain");
 }
 
 #[test]

@@ -65,7 +65,8 @@ async fn rename_in_ledger_determines_create_in_doubt() {
         let mut create = wants("1", "AcmePortal");
         create.key = Some("signup 1".to_owned());
         let mut permit = engine.granted(&create, 100).await;
-        permit.record(&intent("AcmePortal"), &engine.at(100).await).await.unwrap();
+        let first = intent("AcmePortal").with_baseline(Some(Baseline::default()));
+        permit.record(&first, &engine.at(100).await).await.unwrap();
         permit.attempt_ended(doubt(100));
         permit.end(&Ending::new(EndingKind::Unknown), &engine.at(100).await).await.unwrap();
         let mut rename = wants("2", "BetaPortal");
@@ -73,7 +74,10 @@ async fn rename_in_ledger_determines_create_in_doubt() {
         rename.wanted = Wanted::Do(RenameOperation::new("acmeportal", beta).into());
         assert_eq!(engine.wait(&rename, 101).await, (Why::Effect, at(170)));
         let mut permit = engine.granted(&rename, 170).await;
-        permit.record(&intent("BetaPortal"), &engine.at(170).await).await.unwrap();
+        let mut listed = portal_model::Portal::new("AcmePortal");
+        listed.zaid = Some("11".to_owned());
+        let seen = intent("BetaPortal").with_baseline(Some(Baseline::of(&[listed])));
+        permit.record(&seen, &engine.at(170).await).await.unwrap();
         permit.end(&Ending::new(EndingKind::Renamed), &engine.at(171).await).await.unwrap();
         create.id = EntryId::new("3");
         let claim = engine.elsewhere().claim(&create, &engine.at(9000).await).await.unwrap();

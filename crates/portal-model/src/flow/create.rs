@@ -107,9 +107,10 @@ impl<'a> Create<'a> {
         attempted: bool,
     ) -> Origin {
         let has_id = |receipt: &&Receipt| receipt.id.is_some() && receipt.id == portal.zaid;
+        let with_id = || self.made().find(has_id);
         // After an attempt of the same name it can't be told apart from that.
         let made_it = || self.made().find(|it| !attempted && made_only(it, portal, now));
-        if let Some(receipt) = self.receipts.iter().find(has_id).or_else(made_it) {
+        if let Some(receipt) = with_id().or_else(made_it) {
             return created_earlier(receipt);
         }
         let may_be_earlier = || self.made().any(|receipt| may_have_made(receipt, portal));
@@ -160,8 +161,13 @@ fn may_be(portal: &Portal) -> Finding {
 
 /// Whether the portal of a receipt exists although the list `now` does not show it yet.
 fn is_unlisted(receipt: &Receipt, now: &[Portal], policy: &Policy) -> bool {
-    receipt.is_younger_than(policy.list_lag)
-        && !now.iter().any(|portal| may_have_made(receipt, portal))
+    // A list that shows it as it was before a rename lags behind that.
+    let is_as_before = |portal: &Portal| {
+        let before = receipt.baseline.as_ref().and_then(|before| before.named(&portal.name));
+        before.is_some_and(|known| known.id.is_some() && known.id == portal.zaid)
+    };
+    let shows = |portal: &Portal| may_have_made(receipt, portal) && !is_as_before(portal);
+    receipt.is_younger_than(policy.list_lag) && !now.iter().any(shows)
 }
 
 /// Whether `portal` may be that of a receipt. A success has no id, and what it made is not in its

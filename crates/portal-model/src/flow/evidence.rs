@@ -49,7 +49,7 @@ pub struct Receipt {
     pub entry: String,
     /// The portal's name at the end of it.
     pub name: String,
-    /// The portal's id. A success has none: the first later list that shows the name gives it.
+    /// The portal's id. The success of a create has none: the first later list that shows the name gives it.
     pub id: Option<String>,
     /// The portals that the org had before that operation.
     pub baseline: Option<Baseline>,
@@ -67,15 +67,23 @@ pub enum Evidence {
         /// How long ago that operation ended.
         age: Duration,
     },
+    /// It was there, and got its name by a rename.
+    Renamed {
+        /// How long ago that operation ended.
+        age: Duration,
+    },
     /// Its name was refused as taken, and it was not verified by whom: perhaps by a copy of its own attempt.
     /// Only those of the same key are of interest.
     Refused,
 }
 
 impl Receipt {
-    /// Whether it was made less than `age` ago.
+    /// Whether it was made, or got its name, less than `limit` ago.
     pub(super) fn is_younger_than(&self, limit: Duration) -> bool {
-        matches!(self.evidence, Evidence::Made { age } if age < limit)
+        match self.evidence {
+            Evidence::Made { age } | Evidence::Renamed { age } => age < limit,
+            Evidence::Refused => false,
+        }
     }
 
     /// Whether `portal` was not there before that operation, as far as it knows that.

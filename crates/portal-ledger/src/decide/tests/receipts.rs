@@ -143,3 +143,16 @@ fn refused_name_of_key_is_told() {
     assert_eq!(evidence(wants(create("Others")).key("l")), []);
     assert_eq!(evidence(wants(create("Others"))), []);
 }
+
+#[test]
+fn age_by_another_clock_is_no_evidence_of_presence() {
+    let made = |at: Moment| {
+        let ending = Ending::new(EndingKind::Created);
+        let row = entry(create("Others")).attempted(State::Ended { ending, at: at.into() });
+        let (_, grant) = granted(vec![row], &wants(create("AcmeCo")).allow_another());
+        grant.receipts.into_iter().map(|receipt| receipt.evidence).collect::<Vec<_>>()
+    };
+    assert_eq!(made(at(NOW - 2)), [Evidence::Made { age: Duration::from_secs(2) }]);
+    let elsewhere = Moment::new("another boot", Duration::from_secs(NOW - 2));
+    assert_eq!(made(elsewhere), [Evidence::Made { age: SETTLED_AFTER }]);
+}

@@ -350,3 +350,25 @@ async fn key_may_have_name_of_rename_in_doubt() {
     let outcome = service.run(&ledger, keyed("GammaPortal")).await.outcome;
     assert!(outcome.is_certain() && !outcome.exists(), "{outcome}");
 }
+
+/// What was refused as taken was there, and is nobody's for having been renamed.
+#[tokio::test(start_paused = true)]
+async fn refused_name_that_is_renamed_later_is_not_the_keys() {
+    let (service, ledger) = (Service::new([responds(400, "ALREADY_USED")]), Ledger::in_memory());
+    service.add("AcmePortal");
+    let keyed = || {
+        let mut request = service.request(create("AcmePortal"));
+        request.key = Some("k".to_owned());
+        request.policy.allow_another = true;
+        request
+    };
+    service.with(|state| state.list = Some((401, "OAUTH_SCOPE_MISMATCH")));
+    let refused = service.run(&ledger, keyed()).await.outcome;
+    assert!(!refused.exists(), "{refused}");
+    service.with(|state| state.list = None);
+    sleep(secs(200)).await;
+    let renamed = service.run(&ledger, service.request(rename("AcmePortal", "BetaPortal"))).await;
+    assert!(renamed.outcome.is_ours(), "{}", renamed.outcome);
+    let told = service.run(&ledger, keyed()).await.outcome;
+    assert!(told.exists() && !told.is_ours() && told.name() == "BetaPortal", "{told}");
+}

@@ -134,3 +134,18 @@ async fn same_rename_after_another_is_not_unchanged() {
     let outcome = run("OldPortal", "NewPortal").await.outcome;
     assert!(matches!(outcome, Outcome::NotFound { .. }), "{outcome}");
 }
+
+/// A list that shows its portal under a third name is no list that lags behind.
+#[tokio::test(start_paused = true)]
+async fn own_rename_that_somebody_changed_is_no_portal_of_that_name() {
+    let (service, ledger) = (Service::new([]), Ledger::in_memory());
+    service.add("AcmePortal");
+    sleep(secs(200)).await;
+    let request = service.request(rename("AcmePortal", "BetaPortal"));
+    assert!(service.run(&ledger, request).await.outcome.is_ours());
+    service.rename("BetaPortal", "XrayPortal");
+    let outcome = service.preview(&ledger, service.request(create("BetaPortal"))).await;
+    assert!(!outcome.exists(), "{outcome}");
+    let outcome = service.create(&ledger, "BetaPortal").await;
+    assert!(matches!(outcome, Outcome::OrgHasPortal { .. }), "{outcome}");
+}
