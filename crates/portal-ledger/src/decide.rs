@@ -438,7 +438,7 @@ impl<'a> View<'a> {
     fn concerns(&self, operation: &Operation, entry: &Entry) -> bool {
         let renamed = |last: &&Entry| {
             let last = *last;
-            self.next_of_name(last).filter(|next| is_rename_of(last, next))
+            next_of_name(&self.entries, last).filter(|next| is_rename_of(last, next))
         };
         let mut named = std::iter::successors(Some(entry), renamed);
         is_create(operation) == is_create(&entry.operation)
@@ -571,7 +571,7 @@ impl<'a> View<'a> {
             return None;
         }
         let is_done = |next: &&Entry| is_rename_of(entry, next) && !next.is_in_doubt();
-        let rename = self.next_of_name(entry).filter(is_done)?;
+        let rename = next_of_name(&self.entries, entry).filter(is_done)?;
         let portal = rename.portal_before();
         // What was there before the first attempt, or may have been, is not its doing.
         let is_new = entry.baseline().zip(portal).is_some_and(|(before, portal)| {
@@ -602,33 +602,14 @@ impl<'a> View<'a> {
         Refusal::Ended(by_now.unwrap_or(entry).into())
     }
 
-    /// An entry with the name that its portal has by now, as far as this ledger changed it; `None` if it
-    /// perhaps renamed it, or gave the name to another portal since: nothing says what the first one is called.
+    /// An entry with the name that its portal has by now; `None` if nothing says what it is called.
     fn named_by_now(&self, mut entry: Entry) -> Option<Entry> {
-        let mut last = &entry;
-        while let Some(next) = self.next_of_name(last) {
-            last = Some(next).filter(|next| is_rename_of(last, next) && !next.is_in_doubt())?;
-        }
+        let last = last_of_name(&self.entries, &entry)?;
         let name = (last.id != entry.id).then(|| last.name().to_owned());
         if let (State::Ended { ending, .. }, Some(name)) = (&mut entry.state, name) {
             ending.name = Some(name);
         }
         Some(entry)
-    }
-
-    /// What this ledger did next with the name of an entry's portal: it took it from that, or gave it to
-    /// another one.
-    fn next_of_name(&self, entry: &Entry) -> Option<&Entry> {
-        let is_about = |name: &str| is_same_name(name, entry.name());
-        // Who attempts a create of the name did not see it in a list any more.
-        let is_it = |next: &&Entry| {
-            next.id != entry.id
-                && next.turn() >= entry.turn()
-                && next.may_be_own()
-                && (is_about(next.name()) || next.old_name().is_some_and(is_about))
-        };
-        let later = self.entries.iter().filter(is_it).min_by_key(|next| next.turn());
-        later.filter(|_| may_be_cause(entry))
     }
 
     fn new_entry(&self, operation: &Operation) -> Entry {
@@ -765,6 +746,39 @@ impl<'a> View<'a> {
 
 fn conflict(conflict: Conflict, entry: &Entry) -> Blocked {
     Blocked::Conflict { conflict, entry: Box::new(entry.clone()) }
+}
+
+/// What this ledger did last with the name of an entry's portal, or that entry; `None` if it perhaps renamed it,
+/// or gave the name to another portal since: nothing says what the first one is called.
+fn last_of_name<'a>(entries: &'a [Entry], entry: &'a Entry) -> Option<&'a Entry> {
+    let mut last = entry;
+    while let Some(next) = next_of_name(entries, last) {
+        last = Some(next).filter(|next| is_rename_of(last, next) && !next.is_in_doubt())?;
+    }
+    Some(last)
+}
+
+/// What this ledger did next with the name of an entry's portal: it took it from that, or gave it to another
+/// one.
+fn next_of_name<'a>(entries: &'a [Entry], entry: &Entry) -> Option<&'a Entry> {
+    let is_about = |name: &str| is_same_name(name, entry.name());
+    // Who attempts a create of the name did not see it in a list any more.
+    let is_it = |next: &&Entry| {
+        next.id != entry.id
+            && next.turn() >= entry.turn()
+            && next.may_be_own()
+            && (is_about(next.name()) || next.old_name().is_some_and(is_about))
+    };
+    let later = entries.iter().filter(is_it).min_by_key(|next| next.turn());
+    later.filter(|_| may_be_cause(entry))
+}
+
+impl Entry {
+    /// The name that its portal has by now, as far as this ledger changed it, which has done no more than
+    /// `entries` with portals of its names; `None` if that leaves open what it is called.
+    pub fn name_by_now<'a>(&'a self, entries: &'a [Self]) -> Option<&'a str> {
+        last_of_name(entries, self).map(Self::name)
+    }
 }
 
 /// Whether `next` renamed, or may have renamed, the portal of an entry, which had its name until then.

@@ -1,15 +1,17 @@
 //! `portal history`: earlier creates and renames, and what came of them.
 
+use std::collections::HashSet;
 use std::time::SystemTime;
 
 use portal_ledger::{Clock, Entry, Filter};
-use portal_model::name::is_same_name;
+use portal_model::Operation;
+use portal_model::name::{is_same_name, name_key};
 
 use crate::commands::candidates;
 use crate::commands::sections::{Environment, STATE};
 use crate::org::ledger;
 use crate::org::profile::Profiles;
-use crate::report::entry::{EntryObject, names_by_now};
+use crate::report::entry::EntryObject;
 use crate::report::failure::{ExitClass, Failure};
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
@@ -48,22 +50,30 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     filter.labels = args.profile.clone().map(|profile| [profile].into());
     filter.is_unfinished = args.open;
     let entries = ledger::entries(ledger::Place::new()?, &filter).await?;
-    let by_now = names_by_now(&entries);
-    let by_now = |entry: &Entry| by_now.get(&entry.id).copied();
-    let is_wanted = |entry: &&Entry| {
+    let old_name = |entry: &Entry| match &entry.operation {
+        Operation::Create(_) => None,
+        Operation::Rename(rename) => Some(name_key(&rename.old)),
+    };
+    let old_names: HashSet<_> = entries.iter().filter_map(old_name).collect();
+    let named = entries.iter().map(|entry| {
+        let is_renamed = entry.may_be_own() && old_names.contains(&name_key(entry.name()));
+        let by_now = if is_renamed { entry.name_by_now(&entries) } else { None };
+        (entry, by_now.filter(|name| *name != entry.name()))
+    });
+    let is_wanted = |(entry, by_now): &(&Entry, Option<&str>)| {
         args.name.as_ref().is_none_or(|name| {
-            let is_named_now = by_now(entry).is_some_and(|now| is_same_name(now, name));
+            let is_named_now = by_now.is_some_and(|now| is_same_name(now, name));
             is_named_now || entry.operation.concerns(name)
         })
     };
-    let wanted: Vec<_> = entries.iter().filter(is_wanted).collect();
+    let wanted: Vec<_> = named.filter(is_wanted).collect();
     if let (Some(profile), []) = (&args.profile, &*wanted) {
         // One that was removed may have left entries.
         Profiles::load(&directories::config()?)?.entry(profile)?;
     }
     let (now, time) = (Clock::system().now(), SystemTime::now());
-    printer.annotated_table(wanted.iter().map(|entry| {
-        let object = EntryObject::new(entry, by_now(entry), &now);
+    printer.annotated_table(wanted.iter().map(|(entry, by_now)| {
+        let object = EntryObject::new(entry, *by_now, &now);
         (object.cells(time), object.note(), object)
     }));
     if !printer.is_json() {

@@ -1,10 +1,8 @@
 //! An entry of the ledger in words, and as an object.
 
-use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use portal_ledger::{EndingKind, Entry, EntryId, Late, Moment, State};
-use portal_model::name::name_key;
+use portal_ledger::{EndingKind, Entry, Late, Moment, State};
 use portal_model::{Operation, Portal};
 use serde::Serialize;
 
@@ -151,19 +149,6 @@ impl EntryState {
             },
         }
     }
-}
-
-/// The names that the portals of `entries`, the newest first, have since later renames among them.
-pub(crate) fn names_by_now(entries: &[Entry]) -> HashMap<&EntryId, &str> {
-    let (mut names, mut renamed) = (HashMap::new(), HashMap::<String, &str>::new());
-    for entry in entries.iter().filter(|entry| entry.may_be_own() && !entry.is_in_doubt()) {
-        let by_now = renamed.get(&name_key(entry.name())).copied();
-        names.extend(by_now.map(|name| (&entry.id, name)));
-        if let Operation::Rename(rename) = &entry.operation {
-            renamed.insert(name_key(&rename.old), by_now.unwrap_or(entry.name()));
-        }
-    }
-    names
 }
 
 /// When an entry was begun, by the wall clock: for people, never for a decision.
