@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use portal_http::client::Credential;
-use portal_ledger::{About, AttemptEnd, Ending, EndingKind, Moment};
+use portal_ledger::{About, AttemptEnd, Clock, Ending, EndingKind};
 use portal_model::flow::{Intent, Policy};
 use portal_model::{
     ApiError, ApiVersion, CreateOperation, ErrorCode, Org as OrgId, Portal, RenameOperation,
@@ -57,7 +57,7 @@ impl World {
     /// Runs a row of `portals.csv` that tries its last name, which ends as `kind`; without one it is
     /// killed in mid-attempt.
     async fn run(&self, row: &Row, key: Option<String>, kind: Option<EndingKind>) {
-        let now = Moment::new("boot", Duration::from_secs(100));
+        let now = Clock::system().now();
         let create = row.create.clone();
         let tried = create.names().last().unwrap().clone();
         let id = EntryId::random().unwrap();
@@ -83,7 +83,7 @@ impl World {
 
     /// Renames a portal once every create is listed.
     async fn rename(&self, old: &str, new: &str) {
-        let now = Moment::new("boot", Duration::from_secs(10_000));
+        let now = Clock::system().now().plus(Duration::from_secs(10_000));
         let rename = RenameOperation::new(old, new.parse().unwrap());
         let id = EntryId::random().unwrap();
         let request = ClaimRequest::new(id, self.target.identity(), Wanted::Do(rename.into()));
