@@ -131,9 +131,12 @@ impl<'a> Create<'a> {
     /// The other entries of the ledger of which the portal is: by its id; or by its name, as long as no list
     /// can have shown the id.
     fn of_other_entries(&self, portal: &Portal) -> impl Iterator<Item = &'a Receipt> {
-        self.receipts.iter().filter(|receipt| match &receipt.id {
-            Some(id) => portal.zaid.as_ref() == Some(id),
-            None => {
+        self.receipts.iter().filter(|receipt| match (&receipt.id, &receipt.evidence) {
+            (Some(id), Evidence::Made { .. } | Evidence::Refused) => {
+                portal.zaid.as_ref() == Some(id)
+            }
+            // Who renamed it is not who made it.
+            (None, _) | (_, Evidence::Renamed { .. }) => {
                 receipt.is_younger_than(self.policy.list_lag)
                     && is_same_name(&receipt.name, &portal.name)
             }

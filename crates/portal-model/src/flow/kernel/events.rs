@@ -170,8 +170,9 @@ impl Flow {
             Reply::Suspect(error) => {
                 let earlier = self.doubt.is_some();
                 self.put_in_doubt(at.now, ResponseError::Api(error.clone()).into(), true);
-                // Where an earlier attempt has the name, no copy of this one has had it yet.
-                self.is_last_in_doubt = earlier;
+                // Where an earlier attempt has the name, no copy of this one has had it yet; and a copy of a
+                // rename may find the old name once somebody creates it.
+                self.is_last_in_doubt = earlier || !self.effect.repeats_in_doubt();
                 self.verify(IfAbsent::Suspect { error, earlier });
             }
             Reply::Refused(error) => {
