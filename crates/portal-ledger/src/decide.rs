@@ -13,9 +13,10 @@
 //! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
 //!    included, and with the name of a success for another one, which is written when it is read. A claim
 //!    that lost an entry in which it attempted something goes by what becomes of that. What this ledger did
-//!    next with the name of an entry's portal says more: if it renamed it, the portal was there, and who is
-//!    told of it hears the name by now; if it perhaps renamed it, or gave the name to another portal (no two
-//!    have one name at once), nobody here knows what the first one is called.
+//!    next with the name of an entry's portal says more: if it renamed it, the portal was there, as the doing
+//!    of the attempt if it was not there before, and who is told of it hears the name by now; if it perhaps
+//!    renamed it, or attempted to give the name to another portal (no two have one name at once), nobody here
+//!    knows what the first one is called.
 //! 4. **Other operations' entries are waited for, not determined.** After its horizon and the list lag
 //!    an entry has an effect that the next baseline shows, or none.
 //! 5. **What is waited for**: an open entry, until its lease ends, and if an attempt was recorded until
@@ -34,7 +35,7 @@
 //!    key sent nothing since; another name of the key waits until a list shows whether a copy took it, and
 //!    is not created beside that, whatever its name is by then.
 //! 8. **A moment of another clock counts from when it is first read**: another boot, machine or time
-//!    namespace.
+//!    namespace. That is for waiting; how long ago something was done, it does not say.
 //! 9. **`Created` is accepted from anybody, everything else from the holder.** But once another holder
 //!    saw the portal appear, its caller was told that it is theirs, and no second one hears that. What a
 //!    recovery saw appear is theirs who began the entry.

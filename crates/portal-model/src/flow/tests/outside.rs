@@ -106,6 +106,16 @@ fn portal_of_other_entry_is_known_by_its_id() {
 }
 
 #[test]
+fn portal_that_ledger_renamed_may_be_the_lost_one() {
+    let age = Duration::from_secs(300);
+    let renamed = with_id("11", receipt("BetaPortal", 0));
+    let renamed = Receipt { evidence: Evidence::Renamed { age }, ..renamed };
+    let lost = with_receipt(allow_another(), renamed).token().shows_portals(&[]).attempt(lost());
+    let outcome = lost.lists_until_end(&[("11", "GammaPortal", true)]);
+    assert_eq!(*unverified(&outcome), Unverified::MayBeRenamed("GammaPortal".to_owned()));
+}
+
+#[test]
 fn portal_of_other_entry_without_id_is_known_by_its_name_during_list_lag() {
     let outcome = |of: &str, age| {
         let script = with_receipt(allow_another(), receipt(of, age)).token().shows(&[]);
