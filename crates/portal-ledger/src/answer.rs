@@ -256,6 +256,12 @@ pub fn told(request: &ClaimRequest, entry: &Entry) -> Ended {
     let is_recovered =
         ending.is_some_and(|it| it.is_recovered) && request.began.as_ref() == Some(&entry.id);
     let is_own = is_recovery || is_recovered || has_equal_key(entry, request);
+    let portal = |name| {
+        let known = ending.and_then(|ending| ending.portal.as_ref());
+        let mut portal = Portal::new(name);
+        portal.zaid = known.and_then(|known| known.id.clone());
+        portal
+    };
     let outcome = match (kind, &entry.operation, &entry.intent) {
         // Nobody verified it since.
         (EndingKind::NameTaken, _, Some(intent)) => {
@@ -272,6 +278,9 @@ pub fn told(request: &ClaimRequest, entry: &Entry) -> Ended {
             let (doubt, why) = (Doubt::Earlier, Unverified::Stopped);
             Outcome::Unknown { name, doubt, why }
         }
+        (EndingKind::Present, Operation::Rename(_), _) if entry.attempts == 0 => {
+            Outcome::Unchanged { portal: portal(name) }
+        }
         (_, Operation::Rename(rename), _) => {
             let new = name.parse().unwrap_or_else(|_| rename.new.clone());
             // It was named back since.
@@ -285,9 +294,7 @@ pub fn told(request: &ClaimRequest, entry: &Entry) -> Ended {
             Outcome::Created { name, taken: Vec::new() }
         }
         (_, Operation::Create(_), _) => {
-            let known = ending.and_then(|ending| ending.portal.as_ref());
-            let mut portal = Portal::new(name);
-            portal.zaid = known.and_then(|known| known.id.clone());
+            let portal = portal(name);
             let origin = match kind {
                 EndingKind::Present => Origin::Undetermined,
                 EndingKind::Appeared if is_own => Origin::Appeared,
@@ -324,7 +331,9 @@ fn unverified(why: NotDone) -> Unverified {
         NotDone::Origin(api) => Unverified::Origin(api),
         NotDone::OtherOrg { expected, found } => Unverified::OtherOrg { expected, found },
         NotDone::NotRecorded(why) => Unverified::Ledger(why),
-        NotDone::Unreachable(failure) => Unverified::Unreachable(failure),
+        NotDone::Unreachable(cause) | NotDone::RateLimited { cause, .. } => {
+            Unverified::Unreachable(cause)
+        }
         _ => Unverified::Deadline,
     }
 }

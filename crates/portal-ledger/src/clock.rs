@@ -9,8 +9,8 @@ use crate::time::Moment;
 ///
 /// On Linux its readings are comparable between the processes of one boot and one time namespace. On
 /// other systems, and without `/proc`, they are comparable within the process, so that what another one left is
-/// waited for as long as if it had just ended: by a program that runs for one operation each time, however old it
-/// is. A program that stays waits once.
+/// waited for as long as if it had just ended. A program that is started anew for each operation waits every
+/// time, however old the entry; one that stays waits once.
 #[derive(Clone, Debug)]
 pub struct Clock {
     boot: Arc<str>,

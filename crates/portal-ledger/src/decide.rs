@@ -7,7 +7,8 @@
 //! # Rules
 //! 1. **Fencing, not liveness.** A grant lasts until its lease ends, at most one attempt budget from
 //!    then, and `record` extends it by one more. After that anybody may take the entry over. A holder
-//!    that lost it learns that at the next `record` or `end`, and nothing asks whether a process lives.
+//!    that lost it learns that at the next `record` or `end`. That a process is gone only spares others the
+//!    rest of its lease before they look; its attempt still ends with the lease.
 //! 2. **A grant takes every other open entry that it had to wait for from its holder**, in the same
 //!    transaction, also one without an attempt: a holder that wakes up late would attempt beside it.
 //! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
@@ -128,7 +129,7 @@ pub(crate) fn names_of(rows: &[Entry], request: &ClaimRequest) -> BTreeSet<Strin
     let own = rows.iter().filter(is_own).flat_map(|row| row.operation.names().chain([row.name()]));
     let mut names: BTreeSet<_> = wanted.chain(own).map(name_key).collect();
     // The newest come first.
-    for row in rows.iter().rev().filter(|row| row.may_be_own()) {
+    for row in rows.iter().rev().filter(|row| may_be_cause(row)) {
         if row.old_name().is_some_and(|old| names.contains(&name_key(old))) {
             names.insert(name_key(row.name()));
         }
@@ -573,14 +574,24 @@ impl<'a> View<'a> {
         }
         let is_done = |next: &&Entry| is_rename_of(entry, next) && !next.is_in_doubt();
         let rename = next_of_name(&self.entries, entry).filter(is_done)?;
-        let portal = rename.portal_before();
-        // What was there before the first attempt, or may have been, is not its doing.
-        let is_new = entry.baseline().zip(portal).is_some_and(|(before, portal)| {
-            portal.id.is_some() && before.0.iter().all(|known| known.id != portal.id)
-        });
-        let kind = if is_new { EndingKind::Appeared } else { EndingKind::Present };
+        let portal = rename.portal_before().cloned();
+        let id = portal.as_ref().and_then(|portal| portal.id.as_ref());
+        let kind = match (entry.old_name(), entry.baseline(), id) {
+            (None, Some(before), Some(id))
+                if before.0.iter().all(|known| known.id.as_ref() != Some(id)) =>
+            {
+                EndingKind::Appeared
+            }
+            (Some(_), _, Some(id))
+                if entry.portal_before().and_then(|known| known.id.as_ref()) == Some(id) =>
+            {
+                EndingKind::Renamed
+            }
+            // What may have been there before the first attempt is not its doing.
+            _ => EndingKind::Present,
+        };
         let name = Some(entry.name().to_owned());
-        let ending = Ending { name, portal: portal.cloned(), ..Ending::new(kind) };
+        let ending = Ending { name, portal, ..Ending::new(kind) };
         let determined = ended(entry.clone(), ending, self.now.clone().into());
         self.write(&determined);
         Some(determined)
@@ -703,7 +714,7 @@ impl<'a> View<'a> {
     fn receipts(&self, own: Option<&EntryId>) -> Vec<Receipt> {
         // While a rename is in doubt, the portal may have either name.
         let is_renamed = |entry: &Entry| {
-            self.entries.iter().any(|next| next.may_be_own() && is_rename_of(entry, next))
+            self.entries.iter().any(|next| may_be_cause(next) && is_rename_of(entry, next))
         };
         let is_here = |entry: &Entry| is_same_org(entry, self.request) && !is_renamed(entry);
         // The newest first: of several that created a portal of one name, it is the last one's. By its old name a
@@ -754,7 +765,8 @@ fn conflict(conflict: Conflict, entry: &Entry) -> Blocked {
 fn last_of_name<'a>(entries: &'a [Entry], entry: &'a Entry) -> Option<&'a Entry> {
     let mut last = entry;
     while let Some(next) = next_of_name(entries, last) {
-        last = Some(next).filter(|next| is_rename_of(last, next) && !next.is_in_doubt())?;
+        let is_done = next.ending().is_some_and(|ending| ending.kind.is_own());
+        last = Some(next).filter(|next| is_rename_of(last, next) && is_done)?;
     }
     Some(last)
 }
@@ -766,9 +778,10 @@ fn next_of_name<'a>(entries: &'a [Entry], entry: &Entry) -> Option<&'a Entry> {
     // Who attempts a create of the name did not see it in a list any more.
     let is_it = |next: &&Entry| {
         next.id != entry.id
+            && next.org.origin() == entry.org.origin()
             && next.turn() >= entry.turn()
-            && next.may_be_own()
-            && (is_about(next.name()) || next.old_name().is_some_and(is_about))
+            && (next.may_be_own() && is_about(next.name())
+                || may_be_cause(next) && next.old_name().is_some_and(is_about))
     };
     let later = entries.iter().filter(is_it).min_by_key(|next| next.turn());
     later.filter(|_| may_be_cause(entry))

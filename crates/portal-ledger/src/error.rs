@@ -7,7 +7,7 @@ pub enum LedgerError {
     /// Nothing was written.
     #[error("the ledger was not changed: {0}")]
     NotApplied(String),
-    /// Nothing was written: somebody else used it all the time. Ask again.
+    /// Nothing was written: another process held the lock for too long.
     #[error("the ledger was not changed: {0}")]
     Busy(String),
     /// It may have been written or not. The same claim, asked again, tells.

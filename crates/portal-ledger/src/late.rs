@@ -45,10 +45,9 @@ impl Entry {
         let is_late = |portal: &&Portal| named(portal) && !self.is_made_since(portal, others);
         let mut new = portals.iter().filter(|portal| !before.contains(portal));
         match &self.operation {
-            Operation::Rename(rename) => {
+            Operation::Rename(_) => {
                 let had_old_name = |portal: &&Portal| {
-                    let known =
-                        before.0.iter().find(|known| is_same_name(&known.name, &rename.old));
+                    let known = self.portal_before();
                     known.is_some_and(|known| known.id.is_some() && known.id == portal.zaid)
                 };
                 portals.iter().filter(is_late).find(had_old_name).cloned().map(Late::Done)

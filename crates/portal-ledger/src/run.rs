@@ -44,7 +44,7 @@ pub async fn run(
 ) -> Ended {
     let stop = Stop { future: pin!(stop), is_raised: false };
     let run = Run::new(ledger, request, version, host, stop);
-    // 16 KiB, of which no caller wants to know.
+    // The future has 16 KiB.
     Box::pin(run.finish()).await
 }
 
@@ -54,7 +54,7 @@ pub async fn run(
 pub struct Preview {
     /// What the ledger has of the same operation.
     pub entry: Option<Entry>,
-    /// By what something may be done yet about its names, in what may be the org: that is determined first.
+    /// Entries by which something may be done yet about its names, in any org of the API.
     pub undecided: Vec<Entry>,
     /// What would come of it: [`NotDone::Preview`] if something would be sent, or if only a later list can
     /// tell, since this ledger just renamed the portal; [`Outcome::Unknown`] if what the ledger has in doubt

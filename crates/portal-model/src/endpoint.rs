@@ -305,10 +305,10 @@ impl Response {
         };
         let is_several = |pages: &str| !matches!(pages.trim(), "" | "0" | "1");
         // A range is of a part, and only 206 has it (RFC 9110, section 14.4).
+        let is_there = |value: &str| !value.trim().is_empty();
         self.has_next_page = any("link", &|link| link.split([',', ';']).any(is_next))
-            || ["x-next-page", "x-total-pages", "content-range"]
-                .iter()
-                .any(|it| any(it, &is_several));
+            || any("x-total-pages", &is_several)
+            || ["x-next-page", "content-range"].iter().any(|name| any(name, &is_there));
         self.total_count = first("x-total-count").and_then(|count| count.trim().parse().ok());
         self
     }

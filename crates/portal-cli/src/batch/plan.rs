@@ -162,8 +162,8 @@ fn state(
         let is_same = operation.is_same_as(&other.operation) && compared(other) == SameOrg::Yes;
         is_same && other.is_in_doubt() && !entry.as_ref().is_some_and(Entry::may_be_own)
     });
-    if let Some(other) = of_another {
-        row.key = other.key.clone().unwrap_or_default();
+    if let Some((other, key)) = of_another.and_then(|it| Some((it.clone(), it.key?))) {
+        row.key = key;
         entry = Some(other);
     }
     // Done with other credentials, in what may be another org.

@@ -46,10 +46,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    let mut filter = Filter::default();
-    filter.labels = args.profile.clone().map(|profile| [profile].into());
-    filter.is_unfinished = args.open;
-    let entries = ledger::entries(ledger::Place::new()?, &filter).await?;
+    // All of them: what a portal is called by now, those of other profiles tell.
+    let entries = ledger::entries(ledger::Place::new()?, &Filter::default()).await?;
     let old_name = |entry: &Entry| match &entry.operation {
         Operation::Create(_) => None,
         Operation::Rename(rename) => Some(name_key(&rename.old)),
@@ -61,10 +59,13 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         (entry, by_now.filter(|name| *name != entry.name()))
     });
     let is_wanted = |(entry, by_now): &(&Entry, Option<&str>)| {
-        args.name.as_ref().is_none_or(|name| {
+        let is_named = args.name.as_ref().is_none_or(|name| {
             let is_named_now = by_now.is_some_and(|now| is_same_name(now, name));
             is_named_now || entry.operation.concerns(name)
-        })
+        });
+        is_named
+            && (args.profile.is_none() || entry.label == args.profile)
+            && (!args.open || entry.is_unfinished())
     };
     let wanted: Vec<_> = named.filter(is_wanted).collect();
     if let (Some(profile), []) = (&args.profile, &*wanted) {

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use portal_http::client::{Bounds, HttpTransport, Proxy, Transport as _};
 use portal_http::server::RequestRecord;
+use portal_model::flow::TransportError;
 use serde::{Deserialize, Serialize};
 
 use crate::org::running::Running;
@@ -63,7 +64,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let transport = HttpTransport::builder().proxy(Proxy::none()).build()?;
     let all = requests(&transport, admin, 0).await?;
     if args.follow {
-        follow(&transport, admin, all, printer).await;
+        follow(&transport, admin, all, printer).await?;
         return Ok(ExitClass::Success);
     }
     for request in &all.requests {
@@ -79,7 +80,12 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
 }
 
 /// Prints each request, those that are kept first, until the server ends or the reader is gone.
-async fn follow(transport: &HttpTransport, admin: &str, mut new: Requests, printer: &Printer) {
+async fn follow(
+    transport: &HttpTransport,
+    admin: &str,
+    mut new: Requests,
+    printer: &Printer,
+) -> anyhow::Result<()> {
     let mut last = None;
     loop {
         for request in &new.requests {
@@ -93,12 +99,16 @@ async fn follow(transport: &HttpTransport, admin: &str, mut new: Requests, print
             printer.result(served_request::text(&request.record), request);
         }
         if !printer.is_delivered() {
-            return;
+            return Ok(());
         }
         tokio::time::sleep(INTERVAL).await;
         match requests(transport, admin, last.unwrap_or_default()).await {
             Ok(later) => new = later,
-            Err(_) => return printer.note("The server ended"),
+            Err(error) if error.is::<TransportError>() => {
+                printer.note("The server ended");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
         }
     }
 }
@@ -111,6 +121,5 @@ async fn requests(transport: &HttpTransport, admin: &str, after: u64) -> anyhow:
     let response = response.with_context(|| format!("cannot ask the admin listener at {admin}"))?;
     let status = response.status();
     anyhow::ensure!(status.is_success(), "the admin listener at {admin} refused: {status}");
-    serde_json::from_slice(response.body())
-        .context("the admin listener sent something else than requests")
+    serde_json::from_slice(response.body()).context("invalid response from the admin listener")
 }

@@ -173,13 +173,17 @@ impl SafeClient {
     /// The unfinished entries of `org`, newest first.
     async fn unfinished(&self, org: &OrgIdentity) -> Result<Vec<Entry>, LedgerError> {
         let mut filter = Filter::default();
-        filter.origin = Some(org.origin().to_owned());
+        // Not known before there was a token.
+        filter.origin = Some(org.origin().to_owned()).filter(|origin| !origin.is_empty());
         filter.is_unfinished = true;
         let limit = self.client.policy().record_timeout;
         let late = |_| Err(LedgerError::NotApplied(format!("no response within {limit:?}")));
         let mut entries =
             timeout(limit, self.ledger.entries(&filter)).await.unwrap_or_else(late)?;
-        entries.retain(|entry| entry.org.compare(org) == SameOrg::Yes);
+        entries.retain(|entry| match org.origin() {
+            "" => entry.org.fingerprint() == org.fingerprint(),
+            _ => entry.org.compare(org) == SameOrg::Yes,
+        });
         Ok(entries)
     }
 

@@ -46,7 +46,7 @@ pub struct Call {
     pub(super) name: String,
 }
 
-/// Why it is not known what the ledger has of the org.
+/// Why the entries of the org could not be read from the ledger.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {

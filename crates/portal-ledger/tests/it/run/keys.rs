@@ -372,3 +372,30 @@ async fn refused_name_that_is_renamed_later_is_not_the_keys() {
     let told = service.run(&ledger, keyed()).await.outcome;
     assert!(told.exists() && !told.is_ours() && told.name() == "BetaPortal", "{told}");
 }
+
+/// A chain of renames, of which the first was in doubt until the second.
+#[tokio::test(start_paused = true)]
+async fn doubtful_rename_in_chain_is_followed() {
+    let slow = Act { after: secs(12), ..LOST };
+    let (service, ledger) = (Service::new([CREATED, slow]), Ledger::in_memory());
+    let keyed = || {
+        let mut request = service.request(create("AcmePortal"));
+        request.key = Some("k".to_owned());
+        request
+    };
+    assert!(service.run(&ledger, keyed()).await.outcome.is_ours());
+    sleep(secs(200)).await;
+    let there = || service.request(rename("AcmePortal", "BetaPortal"));
+    assert!(timeout(secs(1), service.run(&ledger, there())).await.is_err());
+    let ledger = ledger.after_restart();
+    let further = service.request(rename("BetaPortal", "GammaPortal"));
+    assert!(service.run(&ledger, further).await.outcome.is_ours());
+    let doubt = ledger.entries(&Filter::default()).await.unwrap();
+    let doubt = doubt.into_iter().find(portal_ledger::Entry::is_in_doubt).unwrap();
+    let mut recovery = there();
+    recovery.wanted = Wanted::Recover(doubt.id);
+    let recovered = service.run(&ledger, recovery).await.outcome;
+    assert!(recovered.is_certain() && recovered.exists(), "{recovered}");
+    let told = service.run(&ledger, keyed()).await.outcome;
+    assert!(told.is_ours() && told.name() == "GammaPortal", "{told}");
+}
