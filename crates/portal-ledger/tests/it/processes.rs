@@ -15,7 +15,7 @@ use portal_ledger::{AttemptEnd, Ending, EndingKind, Filter, Ledger, Refusal};
 use portal_testkit::{Cluster, needs};
 use tempfile::TempDir;
 
-use crate::engine::{Engine, at, granted, intent, org, pool, wants};
+use crate::engine::{Engine, at, intent, org, pool, wants};
 
 const PLACE: &str = "PORTAL_LEDGER_PLACE";
 const SCRATCH: &str = "PORTAL_LEDGER_SCRATCH";
