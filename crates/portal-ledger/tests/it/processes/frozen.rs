@@ -69,7 +69,7 @@ async fn process_frozen_in_transaction_loses_it() {
     signal(&process.child, Signal::CONT);
     let said = process.says().unwrap();
     // Its transaction was ended; where there is time for another one, that sees the new holder.
-    let lost = ["Err(NotApplied(\"PostgreSQL: ", "Err(Unknown(\"PostgreSQL: ", "Ok(Wait("];
+    let lost = ["Err(NotApplied(\"PostgreSQL: ", "Err(Unknown(\"PostgreSQL: ", "Ok(Err(Wait("];
     assert!(lost.iter().any(|lost| said.starts_with(lost)), "{said}");
     process.child.wait().unwrap();
 }
