@@ -9,7 +9,7 @@
 //! | module | contents |
 //! |---|---|
 //! | `run` | [`run`]: claim, wait, flow, end |
-//! | `answer` | what a caller is told by what the ledger has: [`Ended`] |
+//! | `outcome` | what a caller is told by what the ledger has: [`Ended`] |
 //! | `ledger` | [`Ledger`] and [`Permit`] |
 //! | `memory`, `sqlite`, `postgres` | the engines: they read rows, let `decide` run, and write rows |
 //! | `decide` | every rule about entries |
@@ -23,9 +23,6 @@
 //! | `time` | [`Moment`], [`Mark`] and [`Times`] |
 //! | `error` | [`LedgerError`] |
 
-/// What callers are told, for the exhaustive test of portal-proof. Not a part of the API.
-#[doc(hidden)]
-pub mod answer;
 mod claim;
 mod clock;
 /// The decisions, for the exhaustive test of portal-proof. Not a part of the API.
@@ -37,6 +34,9 @@ mod host;
 mod late;
 mod ledger;
 mod memory;
+/// What callers are told, for the exhaustive test of portal-proof. Not a part of the API.
+#[doc(hidden)]
+pub mod outcome;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod process;
@@ -49,7 +49,6 @@ mod time;
 #[cfg(feature = "postgres")]
 pub use deadpool_postgres;
 
-pub use answer::Ended;
 pub use claim::{Blocked, ClaimRequest, Refusal, Wait, Wanted, Why};
 pub use clock::Clock;
 pub use decide::{Adopted, AttemptEnd};
@@ -58,6 +57,7 @@ pub use error::LedgerError;
 pub use host::{Host, Terms};
 pub use late::Late;
 pub use ledger::{Ledger, Permit, RecordError};
+pub use outcome::Ended;
 pub use rows::Filter;
 pub use run::{Preview, end_unclaimed, preview, previews, run};
 #[cfg(feature = "sqlite")]

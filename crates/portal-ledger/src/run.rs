@@ -12,13 +12,13 @@ use portal_model::outcome::{NotDone, Unverified};
 use portal_model::{ApiVersion, Outcome, Portal};
 
 use self::stop::{Stop, within};
-use crate::answer::{self, Ended};
 use crate::claim::ClaimRequest;
 use crate::decide::Look;
 use crate::entry::Entry;
 use crate::error::LedgerError;
 use crate::host::Host;
 use crate::ledger::Ledger;
+use crate::outcome::{self, Ended};
 use crate::time::Moment;
 
 /// Operations that are looked at in one transaction.
@@ -75,12 +75,12 @@ pub async fn preview(
     let now = host.now();
     let look = ledger.look(&request, &now).await?;
     let stop = Stop { future: pin!(pending()), is_raised: false };
-    let outcome = match answer::to_list(&request, &look, version) {
+    let outcome = match outcome::to_list(&request, &look, version) {
         Ok((operation, flow)) => {
             let mut run = Run::new(ledger, request.clone(), version, host, stop);
             // As in `run`.
             let listed = Box::pin(run.listed(flow)).await;
-            answer::previewed((&request, operation), &look, listed, &now)
+            outcome::previewed((&request, operation), &look, listed, &now)
         }
         Err(outcome) => *outcome,
     };
@@ -103,10 +103,10 @@ pub async fn previews(
         let requests: Vec<_> = operations.iter().map(|(request, _)| request).collect();
         let looks = ledger.looks(&requests, now).await?;
         for ((request, portals), look) in operations.iter().zip(looks) {
-            let outcome = match answer::to_list(request, &look, ApiVersion::default()) {
+            let outcome = match outcome::to_list(request, &look, ApiVersion::default()) {
                 Ok((operation, flow)) => {
                     let listed = portals.map(|portals| flow.outcome_by(portals));
-                    answer::previewed((request, operation), &look, listed, now)
+                    outcome::previewed((request, operation), &look, listed, now)
                 }
                 Err(outcome) => *outcome,
             };
@@ -156,7 +156,7 @@ impl<H: Host, S> Run<'_, H, S> {
     /// How it ends where nothing was sent, for the reason `why`.
     async fn nothing_sent(&self, why: NotDone) -> Ended {
         match self.look().await {
-            Ok(look) => answer::nothing_sent(&self.request, why, &look, &self.host.now()),
+            Ok(look) => outcome::nothing_sent(&self.request, why, &look, &self.host.now()),
             Err(error) => self.unknown_by(&error, None),
         }
     }
@@ -169,7 +169,7 @@ impl<H: Host, S> Run<'_, H, S> {
     }
 
     fn unknown_by(&self, error: &LedgerError, entry: Option<&Entry>) -> Ended {
-        answer::unknown(&self.request, Unverified::Ledger(error.to_string()), entry)
+        outcome::unknown(&self.request, Unverified::Ledger(error.to_string()), entry)
     }
 }
 

@@ -11,15 +11,15 @@ use portal_model::{Operation, Outcome, Request, Response};
 
 use super::stop::within;
 use super::{MAX_ASKS, Run, ask, late};
-use crate::answer::{
-    self, Ended, Pending, beside_rival, seen_meanwhile, told, unknown, unless_done,
-};
 use crate::claim::{Refusal, Wait, Wanted, Why};
 use crate::decide::{Adopted, AttemptEnd};
 use crate::entry::{Ending, Entry, EntryId};
 use crate::error::LedgerError;
 use crate::host::{Host, Terms};
 use crate::ledger::{Permit, RecordError};
+use crate::outcome::{
+    self, Ended, Pending, beside_rival, seen_meanwhile, told, unknown, unless_done,
+};
 use crate::time::Moment;
 
 /// How long an outcome that is known waits until it is in the ledger, too: longer than an engine waits for
@@ -35,7 +35,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 Ok(Ok(permit)) => self.perform(permit).await,
                 Ok(Err(Refusal::Wait(wait))) => self.wait(wait).await,
                 Ok(Err(Refusal::Ended(entry))) => Some(told(&self.request, &entry)),
-                Ok(Err(Refusal::Blocked(why))) => Some(answer::blocked(&self.request, &why)),
+                Ok(Err(Refusal::Blocked(why))) => Some(outcome::blocked(&self.request, &why)),
                 Err(ended) => Some(*ended),
             };
             if let Some(ended) = ended {
@@ -120,7 +120,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         let now = self.host.now();
         let spent = now.since(self.granted.get_or_insert_with(|| now.clone())).unwrap_or_default();
         let entry = permit.entry();
-        let flow = answer::flow(&self.request, entry, permit.horizon(), spent, self.version);
+        let flow = outcome::flow(&self.request, entry, permit.horizon(), spent, self.version);
         let driven = match flow {
             Some(flow) => {
                 let receipts = permit.receipts().to_vec();

@@ -1,6 +1,6 @@
 //! Flows, each of their states once, and what each event makes of it. The flow is portal-model's own.
 
-use portal_ledger::answer::beside_rival;
+use portal_ledger::outcome::beside_rival;
 use portal_model::endpoint::Response;
 use portal_model::flow::{Event, Flow, Jitter, NotSent, Step, TokenId};
 use portal_model::intent::Intent;

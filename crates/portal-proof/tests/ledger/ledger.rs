@@ -1,7 +1,7 @@
 //! The rows of the ledger, each once, and portal-ledger's own decisions over them.
 
-use portal_ledger::answer::{self, Pending};
 use portal_ledger::decide::{self, Look};
+use portal_ledger::outcome::{self, Pending};
 use portal_ledger::{
     AttemptEnd, ClaimRequest, Ending, EndingKind, Entry, EntryId, Refusal, State, Wanted, Why,
 };
@@ -215,7 +215,7 @@ impl Ledger {
                 let horizon = grant.entry.horizon(&now, grant.entry.times.processing_time);
                 let horizon = horizon.and_then(|horizon| horizon.since(&now)).unwrap_or_default();
                 let horizon = u8::try_from(horizon.as_secs()).unwrap();
-                let flow = answer::flow(&request, &grant.entry, at(horizon), at(spent), VERSION);
+                let flow = outcome::flow(&request, &grant.entry, at(horizon), at(spent), VERSION);
                 let flow = flow.map(|flow| {
                     let whose = (wish, false, spent, grant.has_rival);
                     let flow = flow.with_receipts(grant.receipts);
@@ -227,7 +227,7 @@ impl Ledger {
                 // Each process has ids of its own.
                 let process = entry.id.as_str().parse::<usize>().unwrap() % PROCESSES;
                 request.began = (process == wish).then(|| entry.id.clone());
-                let outcome = flows.outcome_id(answer::told(&request, &entry).outcome);
+                let outcome = flows.outcome_id(outcome::told(&request, &entry).outcome);
                 Decided::Ended { row: self.row_of(&after, &entry.id), outcome }
             }
             Err(Refusal::Wait(wait)) => {
@@ -243,7 +243,7 @@ impl Ledger {
                 Decided::Wait { why: wait.why, look, pending }
             }
             Err(Refusal::Blocked(blocked)) => {
-                Decided::Blocked(flows.outcome_id(answer::blocked(&request, &blocked).outcome))
+                Decided::Blocked(flows.outcome_id(outcome::blocked(&request, &blocked).outcome))
             }
         };
         self.claims.insert(key, (after, decided));
@@ -305,7 +305,7 @@ impl Ledger {
         let mut entry = self.entry(rows, row).clone();
         let intent = entry.intent.take();
         entry.intent = intent.map(|intent| intent.with_baseline(Some(Baseline::of(&portals))));
-        let flow = answer::flow(&request, &entry, at(horizon), at(spent), VERSION)?;
+        let flow = outcome::flow(&request, &entry, at(horizon), at(spent), VERSION)?;
         Some(flows.start(flow, (wish, false, spent, false)))
     }
 

@@ -1,6 +1,6 @@
 //! Where a state can go: what a process does next, what happens to it, and what others do.
 
-use portal_ledger::{Why, answer};
+use portal_ledger::{Why, outcome};
 use portal_model::outcome::{NotDone, Unverified};
 
 use super::flows::{Doing, Happened};
@@ -208,7 +208,7 @@ impl Successors {
             Phase::Wait { id, is_same: true } => {
                 let recovers = state.processes[process].recovers;
                 let request = machine.ledger.request(&state.rows, process, id, recovers);
-                let ended = answer::unknown(&request, Unverified::Elsewhere, None);
+                let ended = outcome::unknown(&request, Unverified::Elsewhere, None);
                 let outcome = machine.flows.outcome_id(ended.outcome);
                 self.tell(machine, state, process, (STOPPED, outcome, None))
             }
@@ -309,7 +309,7 @@ impl Successors {
                         panic!("a preview ends after its list");
                     };
                     let shown = machine.flows.outcome(outcome).clone();
-                    if let Some(seen) = answer::seen_meanwhile(shown, why, pending) {
+                    if let Some(seen) = outcome::seen_meanwhile(shown, why, pending) {
                         let outcome = machine.flows.outcome_id(seen);
                         self.tell(machine, after, process, ("sees it", outcome, None))?;
                     } else {
@@ -523,7 +523,7 @@ impl Successors {
             let outcome = if is_negative && until <= 0 {
                 let request = machine.ledger.request(&state.rows, process, id, it.recovers);
                 let why = Unverified::Ledger("no response".to_owned());
-                machine.flows.outcome_id(answer::unknown(&request, why, None).outcome)
+                machine.flows.outcome_id(outcome::unknown(&request, why, None).outcome)
             } else {
                 outcome
             };
@@ -542,7 +542,7 @@ impl Successors {
             }
             if it.is_stopped {
                 let request = machine.ledger.request(&state.rows, process, id, it.recovers);
-                let ended = answer::unknown(&request, Unverified::Elsewhere, None);
+                let ended = outcome::unknown(&request, Unverified::Elsewhere, None);
                 let outcome = machine.flows.outcome_id(ended.outcome);
                 return self.tell(machine, after, process, ("may not end", outcome, Some(row)));
             }
@@ -658,6 +658,6 @@ impl Machine {
         let request = self.ledger.request(&state.rows, process, id, recovers);
         let rows = if self.world.broken == Broken::NobodyAsked { [0; ROWS] } else { state.rows };
         let look = self.ledger.look(&rows, &request);
-        self.flows.outcome_id(answer::nothing_sent(&request, why, &look, &ago(0)).outcome)
+        self.flows.outcome_id(outcome::nothing_sent(&request, why, &look, &ago(0)).outcome)
     }
 }
